@@ -1,0 +1,85 @@
+"""The refine module: one position's mask vector and the features around it to a 127x127 mask."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from siammaskpp_core.network.backbones import Features, upsample
+from siammaskpp_core.network.config import MASK_SIZE
+
+
+class Windows(NamedTuple):
+    """Features around a position, each covering the 127x127 pixels of its mask.
+
+    stride2 [N, C2, 63, 63] (61 for resnet50), stride4 [N, C4, 31, 31], conv3 [N, C8, 15, 15].
+    """
+
+    stride2: Tensor
+    stride4: Tensor
+    conv3: Tensor
+
+
+def cut_windows(features: Features, batch: Tensor, rows: Tensor, columns: Tensor) -> Windows:
+    """The windows of N positions of the 25x25 response; zeros outside the map.
+
+    `batch`, `rows`, `columns` are int64 [N]. Response cell (r, c) is centred on conv3 cell (r+3, c+3),
+    so its window starts 4 cells up and left of (r, c); at stride 4 and 2 all of that doubles.
+    """
+    starts = list(zip(batch.tolist(), rows.tolist(), columns.tolist(), strict=True))
+
+    def cut(x: Tensor, step: int) -> Tensor:
+        side = x.shape[-1] - 16 * step
+        padded = nn.functional.pad(x, (4 * step,) * 4)
+        return torch.stack(
+            [padded[b, :, r * step : r * step + side, c * step : c * step + side] for b, r, c in starts]
+        )
+
+    return Windows(cut(features.stride2, 4), cut(features.stride4, 2), cut(features.conv3, 1))
+
+
+class RefineStep(nn.Module):
+    """Add a skip connection to the mask and double its resolution.
+
+    `upsample(lateral(x) + skip(features))`, then one 3x3 convolution to the next step's channels.
+    """
+
+    def __init__(self, skip_channels: int, channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.lateral = _two_convolutions(channels, channels, channels)
+        self.skip = _two_convolutions(skip_channels, 4 * channels, channels)
+        self.post = nn.Conv2d(channels, out_channels, 3, padding=1)
+
+    def forward(self, x: Tensor, skip: Tensor, size: int) -> Tensor:
+        out: Tensor = self.post(upsample(self.lateral(x) + self.skip(skip), size))
+        return out
+
+
+class Refine(nn.Module):
+    """Top-down decoder after SharpMask (Pinheiro et al. 2016), in the form of SiamMask's refine module."""
+
+    def __init__(self, mask_channels: int, channels: tuple[int, ...], skips: Features) -> None:
+        super().__init__()
+        deep, middle, fine = channels
+        self.expand = nn.ConvTranspose2d(mask_channels, deep, 15)
+        self.deep = RefineStep(skips.conv3, deep, middle)  # type: ignore[arg-type]
+        self.middle = RefineStep(skips.stride4, middle, fine)  # type: ignore[arg-type]
+        self.fine = RefineStep(skips.stride2, fine, 1)  # type: ignore[arg-type]
+
+    def forward(self, vector: Tensor, windows: Windows) -> Tensor:
+        """Mask vectors [N, C, 1, 1] and :class:`Windows` to mask logits [N, 1, 127, 127]."""
+        x = self.deep(self.expand(vector), windows.conv3, windows.stride4.shape[-1])
+        x = self.middle(x, windows.stride4, windows.stride2.shape[-1])
+        logits: Tensor = self.fine(x, windows.stride2, MASK_SIZE)
+        return logits
+
+
+def _two_convolutions(cin: int, middle: int, cout: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(cin, middle, 3, padding=1),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(middle, cout, 3, padding=1),
+        nn.ReLU(inplace=True),
+    )

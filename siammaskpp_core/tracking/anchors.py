@@ -1,0 +1,47 @@
+"""Anchors of the 25x25 response (SiamRPN, section 3.2), relative to the search crop's centre."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from siammaskpp_core.network.config import RESPONSE_SIZE, STRIDE
+
+Array = NDArray[np.float32]
+
+
+def anchor_sizes(ratios: tuple[float, ...], scale: float) -> Array:
+    """Width and height [A, 2] of the anchors in crop pixels; `ratios` are height / width.
+
+    Rounded down to whole strides before scaling, as the published networks were trained.
+    """
+    widths = np.floor(np.sqrt(STRIDE * STRIDE / np.asarray(ratios)))
+    heights = np.floor(widths * np.asarray(ratios))
+    return (np.stack([widths, heights], axis=1) * scale).astype(np.float32)
+
+
+def cell_offsets() -> Array:
+    """Distance of the 25 rows (or columns) of the response from the crop's centre, in crop pixels."""
+    return ((np.arange(RESPONSE_SIZE) - RESPONSE_SIZE // 2) * STRIDE).astype(np.float32)
+
+
+def anchor_grid(ratios: tuple[float, ...], scale: float) -> Array:
+    """All anchors [4, A, 25, 25] as (centre x, centre y, width, height) in crop pixels from the centre."""
+    sizes = anchor_sizes(ratios, scale)
+    grid = np.empty((4, len(sizes), RESPONSE_SIZE, RESPONSE_SIZE), np.float32)
+    grid[0] = cell_offsets()[None, None, :]
+    grid[1] = cell_offsets()[None, :, None]
+    grid[2:] = sizes.T[:, :, None, None]
+    return grid
+
+
+def encode(boxes: Array, anchors: Array) -> Array:
+    """Normalised offsets (dx, dy, dw, dh) that turn anchors into boxes; both (cx, cy, w, h) on axis 0."""
+    centres = (boxes[:2] - anchors[:2]) / anchors[2:]
+    return np.concatenate([centres, np.log(boxes[2:] / anchors[2:])])
+
+
+def decode(offsets: Array, anchors: Array) -> Array:
+    """Boxes (cx, cy, w, h) on axis 0 from normalised offsets; the inverse of :func:`encode`."""
+    centres = offsets[:2] * anchors[2:] + anchors[:2]
+    return np.concatenate([centres, np.exp(offsets[2:]) * anchors[2:]])

@@ -1,0 +1,79 @@
+"""Upright and rotated boxes.
+
+All boxes are in continuous pixel coordinates: the pixel in column c and row r covers [c, c+1) x [r, r+1),
+so a mask whose pixels span columns 3..5 has x = 3 and width = 3.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
+
+
+class BoxError(ValueError):
+    """A box that cannot be tracked; the message says why."""
+
+
+@dataclass(frozen=True)
+class RotatedBox:
+    """A rectangle turned by `angle_rad` clockwise (x right, y down), in image pixels."""
+
+    center_x: float
+    center_y: float
+    width: float
+    height: float
+    angle_rad: float
+
+    def corners(self) -> NDArray[np.float32]:
+        """The four corners [4, 2] in pixels, in order around the box."""
+        cos, sin = np.cos(self.angle_rad), np.sin(self.angle_rad)
+        half = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * (self.width / 2, self.height / 2)
+        turned = half @ np.array([[cos, sin], [-sin, cos]])
+        return (turned + (self.center_x, self.center_y)).astype(np.float32)
+
+
+def checked_box(box_xywh: ArrayLike, image_width: int, image_height: int) -> Array:
+    """`box_xywh` as float64 [4], cut to the image.
+
+    Raises :class:`BoxError` when it is not four finite numbers, has no area, or lies outside the image.
+    """
+    try:
+        box = np.asarray(box_xywh, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise BoxError(f"box {box_xywh!r} is not four numbers x, y, width, height") from error
+    if box.shape != (4,):
+        raise BoxError(f"box {box_xywh!r} is not four numbers x, y, width, height")
+    x, y, width, height = box
+    shown = f"box x={x:g} y={y:g} width={width:g} height={height:g}"
+    if not np.isfinite(box).all():
+        raise BoxError(f"{shown} has numbers that are not finite")
+    if width <= 0 or height <= 0:
+        raise BoxError(f"{shown} is empty: width and height must be positive")
+    left, top = max(x, 0.0), max(y, 0.0)
+    right, bottom = min(x + width, float(image_width)), min(y + height, float(image_height))
+    if right <= left or bottom <= top:
+        raise BoxError(f"{shown} lies outside the {image_width}x{image_height} image")
+    if right - left < 2 or bottom - top < 2:
+        raise BoxError(f"{shown} covers less than 2x2 pixels of the {image_width}x{image_height} image")
+    return np.array([left, top, right - left, bottom - top])
+
+
+def overlap(boxes_a: ArrayLike, boxes_b: ArrayLike) -> Array:
+    """Intersection over union of (x, y, w, h) boxes, broadcast over the leading axes; 0 for empty ones."""
+    a, b = np.asarray(boxes_a, dtype=np.float64), np.asarray(boxes_b, dtype=np.float64)
+    low = np.maximum(a[..., :2], b[..., :2])
+    high = np.minimum(a[..., :2] + a[..., 2:], b[..., :2] + b[..., 2:])
+    intersection = np.prod(np.clip(high - low, 0, None), axis=-1)
+    union = np.prod(a[..., 2:], axis=-1) + np.prod(b[..., 2:], axis=-1) - intersection
+    return np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
+
+
+def mask_hull(mask: NDArray[np.uint8]) -> Array | None:
+    """The upright box (x, y, w, h) of the non-zero pixels, None when there are none."""
+    x, y, width, height = cv2.boundingRect(mask)
+    return np.array([x, y, width, height], dtype=np.float64) if width else None

@@ -1,0 +1,18 @@
+"""How a tracker follows its target from frame to frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from siammaskpp_core.config import Checked, option
+
+
+@dataclass(frozen=True)
+class TrackingConfig(Checked):
+    """Hyper-parameters of the tracking step (SiamRPN, section 4.3; SiamMask, section 3.3)."""
+
+    context: float = option(0.5, "background around the target, in mean sides", low=0.0, high=2.0)
+    penalty_k: float = option(0.09, "how much a change of size or ratio costs", low=0.0, high=1.0)
+    window_influence: float = option(0.39, "share of the cosine window in the score", low=0.0, high=1.0)
+    size_lr: float = option(0.38, "how fast the target's size follows, for a score of 1", low=0.0, high=1.0)
+    mask_threshold: float = option(0.5, "probability above which a pixel is the target", low=0.01, high=0.99)

@@ -1,0 +1,131 @@
+"""Template and search crops with everything the losses need, made at random but repeatably."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from siammaskpp_core.network.config import MASK_SIZE, SEARCH_SIZE, TEMPLATE_SIZE, NetworkConfig
+from siammaskpp_core.tracking.anchors import anchor_grid
+from siammaskpp_core.training import augmentation as augment
+from siammaskpp_core.training.augmentation import Geometry, Image, Rng, View
+from siammaskpp_core.training.config import TrainingConfig
+from siammaskpp_core.training.sources import Sample, Source
+from siammaskpp_core.training.targets import anchor_targets, mask_crop, positive_cells
+
+CONTEXT = 0.5
+
+
+class Pair(NamedTuple):
+    """One training example.
+
+    template uint8 [127, 127, 3]; search uint8 [255, 255, 3]; labels int8 [A, 25, 25];
+    offsets float32 [4, A, 25, 25]; cells int64 [K, 2] (row, column), -1 where unused;
+    masks uint8 [K, 127, 127], 0 or 1.
+    """
+
+    template: Image
+    search: Image
+    labels: NDArray[np.int8]
+    offsets: NDArray[np.float32]
+    cells: NDArray[np.int64]
+    masks: Image
+
+
+class PairDataset:
+    """Pair number `i` depends on the seed and `i` alone, so that a resumed run sees what it would have seen."""
+
+    def __init__(
+        self, sources: list[Source], config: TrainingConfig, network: NetworkConfig, first: int = 0
+    ) -> None:
+        self.sources = sources
+        self.config = config
+        self.first = first
+        self.anchors = anchor_grid(network.anchor_ratios, network.anchor_scale)
+        weights = np.asarray(config.source_weights)
+        self.source_share = weights / weights.sum()
+
+    def __len__(self) -> int:
+        return self.config.steps * self.config.batch_size - self.first
+
+    def __getitem__(self, index: int) -> Pair:
+        cv2.setNumThreads(0)  # data workers share the processors with the training
+        rng = np.random.default_rng((self.config.seed, self.first + index))
+        while True:
+            pair = self._try(rng)
+            if pair is not None:
+                return pair
+
+    def _try(self, rng: Rng) -> Pair | None:
+        """One random pair, None when the draw hid the object."""
+        config = self.config
+        first, second = self._draw(rng)
+        template = self._template(first, rng)
+        negative = rng.random() < config.negative_share
+        search = self._search(self._draw(rng)[1] if negative else second, rng)
+        if template is None or search is None or search.box_xywh is None:
+            return None
+        grey = rng.random() < config.grey
+        images = [self._degrade(view.image, grey, rng) for view in (template, search)]
+        labels, offsets = anchor_targets(None if negative else search.box_xywh, self.anchors)
+        cells, masks = self._masks(labels, search.mask, rng)
+        return Pair(images[0], images[1], labels, offsets, cells, masks)
+
+    def _draw(self, rng: Rng) -> tuple[Sample, Sample]:
+        source = self.sources[rng.choice(len(self.sources), p=self.source_share)]
+        return source.pair(int(rng.integers(len(source))), rng)
+
+    def _draw_masked(self, rng: Rng) -> Sample | None:
+        sample = self._draw(rng)[0]
+        return sample if sample.mask is not None else None
+
+    def _background(self, size: int, cutout: bool, rng: Rng) -> Image:
+        picture = self._draw(rng)[0].image
+        if not cutout and rng.random() < 0.2:  # as a tracker pads
+            return np.full((size, size, 3), picture.mean((0, 1)), np.uint8)
+        return augment.random_background(picture, size, rng)
+
+    def _template(self, sample: Sample, rng: Rng) -> View | None:
+        config = self.config
+        geometry = Geometry(config.template_shift, config.template_scale, config.rotation / 2, config.aspect / 2)
+        return self._render(sample, geometry, TEMPLATE_SIZE, rng)
+
+    def _search(self, sample: Sample, rng: Rng) -> View | None:
+        config = self.config
+        shift = config.search_shift * (0.25 if rng.random() < config.small_shift_share else 1.0)
+        geometry = Geometry(shift, config.search_scale, config.rotation, config.aspect)
+        view = self._render(sample, geometry, SEARCH_SIZE, rng)
+        if view is not None and rng.random() < config.paste_share:
+            other = self._draw_masked(rng)
+            if other is not None:
+                augment.paste_object(view, other, rng.random() < config.occluder_share, rng)
+        return view
+
+    def _render(self, sample: Sample, geometry: Geometry, size: int, rng: Rng) -> View | None:
+        matrix = geometry.matrix(sample, size, CONTEXT, rng)
+        # An object that fills its picture has no surroundings of its own: cut it out more often.
+        height, width = sample.image.shape[:2]
+        fills = max(sample.box_xywh[2] / width, sample.box_xywh[3] / height) > 0.6
+        cutout = rng.random() < (0.5 + self.config.cutout_share / 2 if fills else self.config.cutout_share)
+        return augment.render(sample, matrix, size, self._background(size, cutout, rng), cutout, rng)
+
+    def _degrade(self, image: Image, grey: bool, rng: Rng) -> Image:
+        image = augment.change_light(image, self.config.light, rng)
+        image = augment.lower_quality(image, self.config.blur, rng)
+        return augment.to_grey(image) if grey else image
+
+    def _masks(
+        self, labels: NDArray[np.int8], mask: Image | None, rng: Rng
+    ) -> tuple[NDArray[np.int64], Image]:
+        count = self.config.mask_positions
+        cells = np.full((count, 2), -1, np.int64)
+        masks = np.zeros((count, MASK_SIZE, MASK_SIZE), np.uint8)
+        if mask is not None:
+            chosen = positive_cells(labels, count, rng)
+            cells[: len(chosen)] = chosen
+            for slot, (row, column) in enumerate(chosen):
+                masks[slot] = mask_crop(mask, row, column)
+        return cells, masks
