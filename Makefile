@@ -1,0 +1,50 @@
+# Development without a ROS 2 installation: everything goes into .venv, ROS 2 as wheels included.
+# On a robot none of this is needed: colcon build, as for any other package.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VIDEO ?=
+BOX ?=
+FAST ?=
+
+VENV := $(CURDIR)/.venv
+ENV_READY := $(VENV)/.ready
+# The ROS wheels start Python anew once and leave this variable behind; another environment's Python
+# that inherits it does not find the ROS libraries.
+WITH_VENV := unset _ROS_WHEELS_BOOTSTRAP_COMPLETE; export VIRTUAL_ENV="$(VENV)" PATH="$(VENV)/bin:$$PATH"
+WITH_ROS := $(WITH_VENV) AMENT_PREFIX_PATH="$(VENV)" CMAKE_PREFIX_PATH="$(VENV)"
+# colcon's setup script reads variables that may be unset.
+WITH_BUILD := $(WITH_ROS); set +u; source install/setup.bash; set -u
+INTERFACES := $(wildcard msg/*.msg srv/*.srv)
+
+.PHONY: help env build test lint demo clean
+
+help: ## this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+env: $(ENV_READY) ## .venv with everything for development (Python 3.10 to 3.12)
+
+$(ENV_READY): pyproject.toml constraints-dev.txt cmake/ros_wheels.txt
+	$(PYTHON) -c 'import sys; sys.exit(0 if (3, 10) <= sys.version_info[:2] <= (3, 12) else "make env: Python 3.10 to 3.12 is needed, $(PYTHON) is " + sys.version.split()[0] + ". Use make env PYTHON=python3.11")'
+	$(PYTHON) -m venv "$(VENV)" || { echo "make env: no virtual environment could be made; on Debian and Ubuntu: apt install python3-venv python3-dev" >&2; exit 1; }
+	$(WITH_VENV); python -m pip install --quiet --disable-pip-version-check \
+	  --constraint constraints-dev.txt --requirement cmake/ros_wheels.txt --editable '.[train,eval,openvino,dev]'
+	touch $@
+
+build: $(ENV_READY) ## the colcon workspace: build/, install/
+	$(WITH_ROS); colcon --log-base log build --symlink-install --base-paths . \
+	  --cmake-args -G Ninja -DCMAKE_PROJECT_INCLUDE="$(CURDIR)/cmake/ros_wheels.cmake" -DBUILD_TESTING=OFF
+
+lint: $(ENV_READY) ## style and types
+	$(WITH_VENV); ruff check .; ruff format --check .; mypy
+
+test: lint build ## style, types and all tests; FAST=1 leaves the slow ones out
+	$(WITH_BUILD); python -m pytest $(if $(FAST),-m "not slow")
+
+demo: build ## track in a video through ROS topics; own video: make demo VIDEO=file BOX=x,y,w,h
+	$(WITH_BUILD); python -m siammaskpp_ros.demo $(if $(VIDEO),--video "$(VIDEO)") $(if $(BOX),--box "$(BOX)") --output demo_output
+
+clean: ## remove builds and outputs, keep .venv
+	rm -rf build install log demo_output
