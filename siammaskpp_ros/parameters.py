@@ -1,0 +1,118 @@
+"""The node's parameters: one dataclass, from which descriptors, checks and config/tracker.yaml come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from typing import Any
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from siammaskpp_core.config import Checked, ConfigError, OptionSpec, from_mapping, option, spec_of
+
+# These act on the next image; all others are read when the node is configured.
+RUNTIME_PARAMETERS = frozenset({"score_uncertain", "score_lost", "max_targets", "no_image_warning_s"})
+_NO_LIMIT = float("inf")
+
+
+@dataclass(frozen=True)
+class NodeConfig(Checked):
+    """Parameters of the tracker node."""
+
+    autostart: bool = option(True, "Configure and activate at start; false: wait for lifecycle commands")
+    model: str = option("", "Folder of the model; empty: the default weights of this package")
+    engine: str = option(
+        "onnxruntime", "Runtime of the network", choices=("onnxruntime", "openvino", "tensorrt", "torch")
+    )
+    threads: int = option(0, "CPU threads of the engine; 0: as the engine chooses", low=0, high=256)
+    compressed: bool = option(False, "Subscribe to sensor_msgs/CompressedImage on image/compressed")
+    image_reliability: str = option(
+        "best_effort",
+        "Reliability asked of the camera; best_effort takes images from every publisher",
+        choices=("best_effort", "reliable"),
+    )
+    score_uncertain: float = option(
+        0.5, "Below this score a target is UNCERTAIN; changes at run time", low=0.0, high=1.0
+    )
+    score_lost: float = option(
+        0.25, "Below this score a target is LOST; changes at run time", low=0.0, high=1.0
+    )
+    max_targets: int = option(8, "Targets tracked at the same time; changes at run time", low=1, high=254)
+    frame_memory_s: float = option(
+        1.0,
+        "How long images are remembered for set_target requests with a stamp",
+        low=0.0,
+        high=30.0,
+        unit="s",
+    )
+    frame_memory_mb: int = option(
+        96, "Bound of the memory for these images; older ones go first", low=1, high=4096, unit="MB"
+    )
+    no_image_warning_s: float = option(
+        5.0, "Warn when no image came for so long; changes at run time", low=0.5, high=3600.0, unit="s"
+    )
+
+    def __post_init__(self) -> None:
+        """Check ranges and that the thresholds are in order."""
+        super().__post_init__()
+        if self.score_lost > self.score_uncertain:
+            raise ConfigError(
+                f"score_lost: {self.score_lost:g} is above score_uncertain {self.score_uncertain:g}; "
+                "set both at once (set_parameters_atomically) or change the other one first"
+            )
+
+
+def declare(node: Node) -> NodeConfig:
+    """Declare all parameters on `node`; the configuration from their initial values.
+
+    Raises :class:`ConfigError`, or rclpy's parameter exceptions, when a given value cannot be used.
+    """
+    for item in fields(NodeConfig):
+        node.declare_parameter(item.name, item.default, descriptor(spec_of(item), item.default, item.name))
+    values = {item.name: node.get_parameter(item.name).value for item in fields(NodeConfig)}
+    return from_mapping(NodeConfig, values, "parameters")
+
+
+def descriptor(spec: OptionSpec, default: Any, name: str) -> ParameterDescriptor:
+    """The ROS descriptor of an option: help, range and what else limits it."""
+    result = ParameterDescriptor(name=name, description=spec.help + (f" [{spec.unit}]" if spec.unit else ""))
+    if spec.choices:
+        result.additional_constraints = "one of: " + ", ".join(spec.choices)
+    low = -_NO_LIMIT if spec.low is None else spec.low
+    high = _NO_LIMIT if spec.high is None else spec.high
+    if isinstance(default, float):
+        result.floating_point_range = [FloatingPointRange(from_value=float(low), to_value=float(high))]
+    elif isinstance(default, int) and not isinstance(default, bool):
+        result.integer_range = [IntegerRange(from_value=int(low), to_value=int(high), step=1)]
+    result.read_only = name == "autostart"
+    return result
+
+
+def changed(
+    config: NodeConfig, parameters: Iterable[Parameter], is_configured: bool
+) -> tuple[SetParametersResult, NodeConfig]:
+    """Answer a request to set parameters: the result with a reason, and the configuration from then on.
+
+    Parameters that are not ours (use_sim_time, qos_overrides) are left alone.
+    """
+    ours = {item.name: getattr(config, item.name) for item in fields(NodeConfig)}
+    for parameter in parameters:
+        if parameter.name not in ours:
+            continue
+        if (
+            is_configured
+            and parameter.name not in RUNTIME_PARAMETERS
+            and parameter.value != ours[parameter.name]
+        ):
+            reason = (
+                f"{parameter.name} is read when the node is configured: deactivate and clean up the node "
+                "first, or set it at start"
+            )
+            return SetParametersResult(successful=False, reason=reason), config
+        ours[parameter.name] = parameter.value
+    try:
+        return SetParametersResult(successful=True), from_mapping(NodeConfig, ours, "parameters")
+    except ConfigError as error:
+        return SetParametersResult(successful=False, reason=str(error)), config

@@ -1,0 +1,107 @@
+"""Tracking results as messages. Stamp and frame are always those of the image they were found in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from siammaskpp.msg import Box, RotatedBox, TrackedObject, TrackedObjectArray
+from siammaskpp_core.drawing import draw_results
+from siammaskpp_core.tracking import TrackResult
+
+from .conversions import to_image
+from .parameters import NodeConfig
+from .targets import Observation
+
+# Reliable publishers serve reliable and best-effort subscribers; of pictures only the newest matters.
+_PICTURE_QOS = QoSProfile(depth=1)
+_OBJECTS_QOS = QoSProfile(depth=10)
+
+
+class ResultPublishers:
+    """The topics ``~/tracked_objects``, ``~/mask``, ``~/labels`` and ``~/overlay``."""
+
+    def __init__(self, node: LifecycleNode) -> None:
+        self._node = node
+        self._objects = node.create_publisher(TrackedObjectArray, "~/tracked_objects", _OBJECTS_QOS)
+        self._mask = node.create_publisher(Image, "~/mask", _PICTURE_QOS)
+        self._labels = node.create_publisher(Image, "~/labels", _PICTURE_QOS)
+        self._overlay = node.create_publisher(Image, "~/overlay", _PICTURE_QOS)
+
+    def publish(
+        self, header: Header, picture: NDArray[np.uint8], seen: Sequence[Observation], config: NodeConfig
+    ) -> list[TrackedObject]:
+        """Publish what was seen in one image; mask and labels only while some target is not lost.
+
+        Pictures are made only for topics with subscribers. Returns the published objects.
+        """
+        objects = objects_of(seen, config)
+        self._objects.publish(TrackedObjectArray(header=header, objects=objects))
+        found = [(item, entry.result) for item, entry in zip(objects, seen, strict=True) if item.mask_value]
+        if found and self._mask.get_subscription_count():
+            union = label_picture(picture.shape[:2], [(255, result) for _, result in found])
+            self._mask.publish(to_image(union, "mono8", header))
+        if found and self._labels.get_subscription_count():
+            values = label_picture(picture.shape[:2], [(item.mask_value, result) for item, result in found])
+            self._labels.publish(to_image(values, "mono8", header))
+        if self._overlay.get_subscription_count():
+            texts = [f"{item.label or item.id} {item.score:.2f}" for item, _ in found]
+            drawn = draw_results(picture, [result for _, result in found], texts)
+            self._overlay.publish(to_image(drawn, "bgr8", header))
+        return objects
+
+    def destroy(self) -> None:
+        """Take the topics away."""
+        for publisher in (self._objects, self._mask, self._labels, self._overlay):
+            self._node.destroy_publisher(publisher)
+
+
+def objects_of(seen: Sequence[Observation], config: NodeConfig) -> list[TrackedObject]:
+    """The messages of all observations; mask values count from 1 over the targets that are not lost."""
+    objects: list[TrackedObject] = []
+    for entry in seen:
+        state = state_of(entry.result.score, config)
+        item = TrackedObject(id=entry.id, label=entry.label, state=state)
+        item.score = float(np.nan_to_num(entry.result.score, nan=0.0))
+        if state != TrackedObject.LOST:
+            _fill_place(item, entry.result)
+            item.mask_value = 1 + sum(1 for other in objects if other.mask_value)
+        objects.append(item)
+    return objects
+
+
+def state_of(score: float, config: NodeConfig) -> int:
+    """TRACKING, UNCERTAIN or LOST by the thresholds of `config`; a score that is not a number is LOST."""
+    if score >= config.score_uncertain:
+        return int(TrackedObject.TRACKING)
+    return int(TrackedObject.UNCERTAIN if score >= config.score_lost else TrackedObject.LOST)
+
+
+def label_picture(
+    shape: tuple[int, int], values_and_results: Sequence[tuple[int, TrackResult]]
+) -> NDArray[np.uint8]:
+    """HxW uint8 with each result's mask in its value; where masks overlap the higher score wins."""
+    picture = np.zeros(shape, np.uint8)
+    for value, result in sorted(values_and_results, key=lambda pair: pair[1].score):
+        picture[result.mask > 0] = value
+    return picture
+
+
+def _fill_place(item: TrackedObject, result: TrackResult) -> None:
+    x, y, width, height = (float(value) for value in result.box_xywh)
+    item.box = Box(x=x, y=y, width=width, height=height)
+    rotated = result.rotated_box
+    item.rotated_box = RotatedBox(
+        center_x=float(rotated.center_x),
+        center_y=float(rotated.center_y),
+        width=float(rotated.width),
+        height=float(rotated.height),
+        angle=float(rotated.angle_rad),
+        corners=np.asarray(rotated.corners(), np.float64).reshape(8),
+    )

@@ -1,0 +1,111 @@
+"""The targets by name, shared by the services (which set them) and the worker (which follows them)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from siammaskpp_core.tracking import Target, TrackResult
+
+
+class TrackerLike(Protocol):
+    """What the node needs of :class:`siammaskpp_core.tracking.Tracker`."""
+
+    def init(self, image: NDArray[np.uint8], box_xywh: Sequence[float]) -> Target:
+        """Start on the object in a box; ValueError when image or box cannot be used."""
+
+    def step(self, image: NDArray[np.uint8], targets: list[Target]) -> list[TrackResult]:
+        """Find the targets in the next image and update them."""
+
+
+class TooManyTargets(ValueError):
+    """One more target than the node may follow."""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What was seen of one target in one image."""
+
+    id: str
+    label: str
+    result: TrackResult
+
+
+@dataclass(frozen=True)
+class _Entry:
+    label: str
+    target: Target
+    since: int  # index of the frame on which tracking started
+
+
+class TargetStore:
+    """Named targets of one tracker. Every method may be called from any thread."""
+
+    def __init__(self, tracker: TrackerLike) -> None:
+        self._tracker = tracker
+        self._entries: dict[str, _Entry] = {}
+        self._entries_lock = threading.Lock()
+        # Not every engine can be called from two threads at once.
+        self._tracker_lock = threading.Lock()
+
+    def set(
+        self,
+        id: str,
+        label: str,
+        image: NDArray[np.uint8],
+        box_xywh_px: Sequence[float],
+        since: int,
+        limit: int,
+    ) -> None:
+        """Follow the object in a box of `image`, the frame with index `since`.
+
+        A target with the same id is replaced. Raises :class:`TooManyTargets`, or the tracker's error when
+        box or image cannot be used; then nothing has changed.
+        """
+        self._check_room(id, limit)
+        with self._tracker_lock:
+            target = self._tracker.init(image, box_xywh_px)
+        with self._entries_lock:
+            self._entries[id] = _Entry(label, target, since)
+
+    def remove(self, id: str) -> list[str]:
+        """Forget the target `id`, all of them when it is empty; the ids that were removed."""
+        with self._entries_lock:
+            removed = [name for name in self._entries if id in ("", name)]
+            for name in removed:
+                del self._entries[name]
+        return removed
+
+    def ids(self) -> list[str]:
+        """The ids of all targets in the order in which they were set."""
+        with self._entries_lock:
+            return list(self._entries)
+
+    def step(self, image: NDArray[np.uint8], index: int) -> list[Observation]:
+        """Find all targets in the frame `index`; targets removed or set anew meanwhile are left out."""
+        with self._entries_lock:
+            # A target that was set on this frame or a later one has nothing to find here.
+            entries = {name: entry for name, entry in self._entries.items() if entry.since < index}
+        if not entries:
+            return []
+        with self._tracker_lock:
+            results = self._tracker.step(image, [entry.target for entry in entries.values()])
+        with self._entries_lock:
+            return [
+                Observation(name, entry.label, result)
+                for (name, entry), result in zip(entries.items(), results, strict=True)
+                if self._entries.get(name) is entry
+            ]
+
+    def _check_room(self, id: str, limit: int) -> None:
+        ids = self.ids()
+        if id not in ids and len(ids) >= limit:
+            raise TooManyTargets(
+                f"{len(ids)} targets are tracked already and max_targets is {limit}; remove one of "
+                f"{', '.join(ids)} or raise max_targets"
+            )

@@ -1,0 +1,272 @@
+"""The tracker node: wires image topic, services, worker thread and publishers together."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.exceptions import ParameterException
+from rclpy.executors import ExternalShutdownException
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CompressedImage, Image
+
+from siammaskpp.msg import TrackerStatus
+from siammaskpp.srv import RemoveTarget, SetTarget
+from siammaskpp_core.config import ConfigError
+from siammaskpp_core.engines import load_tracker
+
+from . import diagnostics, parameters
+from .frame_buffer import Frame, FrameBuffer
+from .publishers import ResultPublishers
+from .selection import Refusal, choose_frame, select
+from .targets import TargetStore, TrackerLike
+from .worker import LatestWorker
+
+# A launch system sends SIGTERM 5 s after SIGINT; an inference that hangs is left behind before that.
+_STOP_TIMEOUT_S = 3.0
+
+TrackerLoader = Callable[..., TrackerLike]
+
+
+class TrackerNode(LifecycleNode):
+    """Follows targets in the images of one camera; see README.md for topics, services and parameters.
+
+    Configuring loads the network, activating subscribes. The executor's thread takes images and answers
+    services; one worker thread tracks in the newest image and publishes.
+    """
+
+    def __init__(self, tracker_loader: TrackerLoader = load_tracker, **node_arguments: Any) -> None:
+        super().__init__("tracker_node", **node_arguments)
+        self.config = parameters.declare(self)
+        self.add_on_set_parameters_callback(self._on_set_parameters)
+        self._load_tracker = tracker_loader
+        self._statistics = diagnostics.Statistics()
+        self._worker: LatestWorker[Frame] = LatestWorker(self._process, self._on_failure)
+        self._targets: TargetStore | None = None
+        self._results: ResultPublishers | None = None
+        self._frames: FrameBuffer | None = None
+        self._subscription: Any = None
+        self._warned_s = 0.0
+        self._status = self.create_publisher(TrackerStatus, "~/status", 1)
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 1)
+        self.create_service(SetTarget, "~/set_target", self._on_set_target)
+        self.create_service(RemoveTarget, "~/remove_target", self._on_remove_target)
+        self.create_timer(1.0, self._report)
+
+    # Lifecycle -------------------------------------------------------------------------------------
+
+    def start(self) -> bool:
+        """Configure and activate when the parameter autostart says so; False when that failed."""
+        if not self.config.autostart:
+            return True
+        success = TransitionCallbackReturn.SUCCESS
+        return self.trigger_configure() == success and self.trigger_activate() == success
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load the network and announce the result topics."""
+        config = self.config
+        model = Path(config.model).expanduser() if config.model else None
+        try:
+            tracker = self._load_tracker(model_dir=model, engine=config.engine, threads=config.threads)
+        except Exception as error:  # missing files, missing runtimes, broken models: all end here
+            self.get_logger().error(f"The network cannot be loaded: {error}")
+            return TransitionCallbackReturn.FAILURE
+        self._targets = TargetStore(tracker)
+        self._results = ResultPublishers(self)
+        self._frames = FrameBuffer(config.frame_memory_s, config.frame_memory_mb * 1_000_000)
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Subscribe to the camera and start the worker."""
+        try:
+            self._worker.start()
+        except RuntimeError as error:
+            self.get_logger().error(f"Cannot activate: {error}; restart the node")
+            return TransitionCallbackReturn.FAILURE
+        self._statistics = diagnostics.Statistics()
+        self._warned_s = time.monotonic()
+        kind, topic = (CompressedImage, "image/compressed") if self.config.compressed else (Image, "image")
+        # Depth 1: an image that waits here is already too old.
+        qos = QoSProfile(depth=1, reliability=ReliabilityPolicy[self.config.image_reliability.upper()])
+        self._subscription = self.create_subscription(kind, topic, self._on_image, qos)
+        self.get_logger().info(f"Ready: waiting for images on {self._subscription.topic_name}")
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop taking images; the targets are kept."""
+        self._stop_taking_images()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Forget targets and network."""
+        self._release()
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop and forget everything."""
+        self._stop_taking_images()
+        self._release()
+        return super().on_shutdown(state)
+
+    def stop_worker(self) -> bool:
+        """End the worker before the node is destroyed; False when the tracker hangs."""
+        return self._worker.stop(_STOP_TIMEOUT_S)
+
+    # Images ----------------------------------------------------------------------------------------
+
+    def _on_image(self, message: Image | CompressedImage) -> None:
+        now_s = time.monotonic()
+        frame = Frame(message, self._statistics.frame_received(now_s), now_s)
+        if self._frames is not None:
+            self._frames.add(frame)
+        if self._worker.put(frame):
+            self._statistics.frame_dropped()
+
+    def _process(self, frame: Frame) -> None:
+        """Track in one image and publish; runs in the worker's thread."""
+        assert self._targets is not None
+        assert self._results is not None
+        picture = frame.bgr()
+        seen = self._targets.step(picture, frame.index)
+        if self._worker.is_stopping():
+            return
+        objects = self._results.publish(frame.message.header, picture, seen, self.config)
+        now_s = time.monotonic()
+        age_s = (self.get_clock().now().nanoseconds - frame.stamp_ns) * 1e-9
+        states = tuple(item.state for item in objects)
+        self._statistics.frame_done(now_s, now_s - frame.received_s, age_s, states)
+
+    def _on_failure(self, frame: Frame, error: Exception) -> None:
+        if self._worker.is_stopping() or not self.context.ok():
+            return
+        self._statistics.frame_failed(f"image {frame.index} failed: {error}")
+        self.get_logger().error(
+            f"No result for image {frame.index}; targets are kept: {type(error).__name__}: {error}",
+            throttle_duration_sec=5.0,
+        )
+
+    # Services --------------------------------------------------------------------------------------
+
+    def _on_set_target(self, request: SetTarget.Request, response: SetTarget.Response) -> SetTarget.Response:
+        try:
+            if self._targets is None or self._frames is None or self._subscription is None:
+                raise Refusal("the node is not active; activate it first (ros2 lifecycle set)")
+            frame = choose_frame(self._frames, request.header.stamp, self._waiting_hint())
+            response.id = select(self._targets, frame, request, self.config.max_targets)
+        except Refusal as refusal:
+            response.success, response.message = False, str(refusal)
+            self.get_logger().warning(f"set_target refused: {refusal}")
+            return response
+        response.success, response.stamp = True, frame.message.header.stamp
+        response.message = f"target {response.id!r} is tracked from image {frame.index} on"
+        self.get_logger().info(response.message)
+        return response
+
+    def _on_remove_target(
+        self, request: RemoveTarget.Request, response: RemoveTarget.Response
+    ) -> RemoveTarget.Response:
+        if self._targets is not None:
+            response.removed = self._targets.remove(request.id)
+            response.remaining = self._targets.ids()
+        response.success = bool(response.removed) or not request.id
+        if response.success:
+            response.message = f"removed {len(response.removed)} target(s)"
+        else:
+            response.message = (
+                f"there is no target {request.id!r}; targets: {', '.join(response.remaining) or 'none'}"
+            )
+        return response
+
+    # Reports and parameters ------------------------------------------------------------------------
+
+    def _report(self) -> None:
+        """Once a second: status, diagnostics, and a warning when no images come."""
+        now_s, is_active = time.monotonic(), self._subscription is not None
+        measured = self._statistics.measured(now_s)
+        targets = len(self._targets.ids()) if self._targets is not None else 0
+        state, text = diagnostics.judge(measured, is_active, targets, now_s, self._waiting_hint())
+        status = diagnostics.status_message(
+            measured,
+            state,
+            text,
+            self.get_clock().now().to_msg(),
+            self.config.engine,
+            self.config.model,
+            targets,
+        )
+        self._status.publish(status)
+        self._diagnostics.publish(diagnostics.diagnostic_message(status, self.get_fully_qualified_name()))
+        silent_since_s = max(self._warned_s, measured.last_received_s or 0.0)
+        if is_active and now_s - silent_since_s > self.config.no_image_warning_s:
+            self._warned_s = now_s
+            self.get_logger().warning(text)
+
+    def _waiting_hint(self) -> str:
+        """Why there may be no images: topic, publishers and what they offer."""
+        if self._subscription is None:
+            return ""
+        topic = self._subscription.topic_name
+        offers = [info.qos_profile.reliability.name for info in self.get_publishers_info_by_topic(topic)]
+        publishers = f"{len(offers)} publisher(s)" + (f" ({', '.join(offers)})" if offers else "")
+        return (
+            f"no image yet on {topic}: it has {publishers}, {self.config.image_reliability} is asked for; "
+            "check the camera and the remapping image:=..."
+        )
+
+    def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
+        result, self.config = parameters.changed(self.config, changes, self._targets is not None)
+        return result
+
+    def _stop_taking_images(self) -> None:
+        if self._subscription is not None:
+            self.destroy_subscription(self._subscription)
+            self._subscription = None
+        if not self._worker.stop(_STOP_TIMEOUT_S):
+            self.get_logger().error("The tracker does not come back from an image; it is left behind")
+        if self._frames is not None:
+            self._frames.clear()
+
+    def _release(self) -> None:
+        if self._results is not None:
+            self._results.destroy()
+        self._targets, self._results, self._frames = None, None, None
+
+
+def main(args: list[str] | None = None, tracker_loader: TrackerLoader = load_tracker) -> int:
+    """Run the node until Ctrl-C or SIGTERM; the exit code is 0 then, 1 when it could not start."""
+    node: TrackerNode | None = None
+    exit_code = 0
+    try:
+        rclpy.init(args=args)
+        node = TrackerNode(tracker_loader)
+        if node.start():
+            rclpy.spin(node)
+        else:
+            exit_code = 1
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    except (ConfigError, ParameterException) as error:
+        print(f"tracker_node: {error}", file=sys.stderr)
+        exit_code = 1
+    except Exception:
+        # Ctrl-C invalidates the context while a callback may still use it; that is no failure.
+        if rclpy.ok():
+            raise
+    is_done = node is None or node.stop_worker()
+    if not is_done:
+        # Ending the interpreter while a thread hangs in a driver can crash; nothing is left to save.
+        sys.stderr.flush()
+        os._exit(exit_code)
+    if node is not None:
+        node.destroy_node()
+    rclpy.try_shutdown()
+    return exit_code
