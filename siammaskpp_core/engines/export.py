@@ -1,0 +1,159 @@
+"""From trained weights to a model folder: three ONNX graphs, checked against torch."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from siammaskpp_core.config import from_mapping
+from siammaskpp_core.engines import ENGINES, load_engine
+from siammaskpp_core.engines.graphs import GraphEngine, read_model, write_description
+from siammaskpp_core.engines.protocol import EngineError, ModelError
+from siammaskpp_core.network.config import SEARCH_SIZE, TEMPLATE_SIZE, NetworkConfig
+from siammaskpp_core.network.refine import Windows, cut_windows
+from siammaskpp_core.network.siammaskpp import SiamMaskPP
+from siammaskpp_core.tracking.config import TrackingConfig
+
+OPSET = 17
+TOLERANCE = 1e-3
+"""Largest difference to torch, relative to the largest value of the tensor."""
+
+
+class ParityError(RuntimeError):
+    """A runtime computes something else than torch."""
+
+
+def export(checkpoint: Path, output: Path) -> None:
+    """Write the averaged network of a training `checkpoint` as a model folder to `output` and check it.
+
+    Raises :class:`ModelError` when the checkpoint is not one, :class:`ParityError` when an installed
+    runtime differs from torch.
+    """
+    model = load_checkpoint(checkpoint)
+    write_model(model, TrackingConfig(), output)
+    for name in ENGINES:
+        try:
+            engine = load_engine(read_model(output), name)
+        except EngineError as error:
+            print(f"{name}: not checked ({error})")
+            continue
+        difference = parity(model, engine)
+        print(f"{name}: largest relative difference to torch {max(difference.values()):.1e}")
+
+
+def load_checkpoint(path: Path) -> SiamMaskPP:
+    """The network of averaged weights in a training checkpoint."""
+    try:
+        state = torch.load(path, weights_only=True, map_location="cpu")
+        model = SiamMaskPP(from_mapping(NetworkConfig, state["network"], str(path)))
+        prefix = "module."
+        weights = {k[len(prefix) :]: v for k, v in state["average"].items() if k.startswith(prefix)}
+        model.load_state_dict(weights)
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
+    except Exception as error:  # torch reports a foreign file by many exceptions
+        raise ModelError(f"{path} is not a checkpoint of `siammaskpp train`: {error}") from error
+    return model.eval()
+
+
+def write_model(model: SiamMaskPP, tracking: TrackingConfig, output: Path) -> None:
+    """Export the three graphs of `model` and their description to the folder `output`."""
+    output.mkdir(parents=True, exist_ok=True)
+    template, search, refine = _example_inputs(model)
+    _export(_Template(model), template, output / "template.onnx", ["pixels"], ["kernels"])
+    _export(
+        _Search(model),
+        search,
+        output / "search.onnx",
+        ["pixels", "kernels"],
+        ["cls", "loc", "mask", "stride2", "stride4", "conv3"],
+    )
+    _export(
+        _Refine(model),
+        refine,
+        output / "refine.onnx",
+        ["vector", "stride2", "stride4", "conv3"],
+        ["probability"],
+    )
+    write_description(output, model.config, tracking)
+
+
+def parity(model: SiamMaskPP, engine: GraphEngine, tolerance: float = TOLERANCE) -> dict[str, float]:
+    """Largest relative difference of every output of `engine` to torch, on random pictures.
+
+    Raises :class:`ParityError` that names the outputs which differ more than `tolerance`.
+    """
+    inputs = _example_inputs(model)
+    graphs = {"template": _Template(model), "search": _Search(model), "refine": _Refine(model)}
+    differences = {}
+    for (name, graph), values in zip(graphs.items(), inputs, strict=True):
+        with torch.no_grad():
+            expected = graph(*values)
+        names = ["vector", "stride2", "stride4", "conv3"] if name == "refine" else ["pixels", "kernels"]
+        feeds = {key: value.numpy() for key, value in zip(names, values, strict=False)}
+        for index, (own, reference) in enumerate(zip(engine.run(name, feeds), expected, strict=True)):
+            target = reference.numpy()
+            differences[f"{name}[{index}]"] = float(np.abs(own - target).max() / np.abs(target).max())
+    wrong = {key: value for key, value in differences.items() if not value <= tolerance}
+    if wrong:
+        listed = ", ".join(f"{key} by {value:.2e}" for key, value in wrong.items())
+        raise ParityError(f"{engine.name} differs from torch by more than {tolerance:g}: {listed}")
+    return differences
+
+
+class _Template(nn.Module):
+    def __init__(self, model: SiamMaskPP) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        return (self.model.template(pixels),)
+
+
+class _Search(_Template):
+    def forward(self, pixels: Tensor, kernels: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
+        response, features = self.model.search(pixels, kernels)
+        return (*response, features.stride2, features.stride4, features.conv3)
+
+
+class _Refine(_Template):
+    def forward(  # type: ignore[override]
+        self, vector: Tensor, stride2: Tensor, stride4: Tensor, conv3: Tensor
+    ) -> tuple[Tensor, ...]:
+        return (self.model.refine(vector, Windows(stride2, stride4, conv3)).sigmoid(),)
+
+
+def _example_inputs(model: SiamMaskPP) -> tuple[tuple[Tensor, ...], ...]:
+    """Inputs of the three graphs from smooth random pictures."""
+    generator = torch.Generator().manual_seed(0)
+
+    def picture(size: int) -> Tensor:
+        coarse = torch.rand(1, 3, 9, 9, generator=generator)
+        smooth = nn.functional.interpolate(coarse, size=(size, size), mode="bicubic")
+        return (smooth.clamp(0, 1) * 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+
+    with torch.no_grad():
+        template, search = picture(TEMPLATE_SIZE), picture(SEARCH_SIZE)
+        kernels = model.template(template)
+        response, features = model.search(search, kernels)
+        middle = torch.tensor([12])
+        windows = cut_windows(features, torch.tensor([0]), middle, middle)
+        vector = response.mask[:, :, 12, 12][..., None, None]
+    return (template,), (search, kernels), (vector, *windows)
+
+
+def _export(
+    graph: nn.Module, inputs: tuple[Tensor, ...], path: Path, names: list[str], outputs: list[str]
+) -> None:
+    options: dict[str, Any] = {"input_names": names, "output_names": outputs, "opset_version": OPSET}
+    with warnings.catch_warnings():
+        # All sizes are meant to be constants of the graph, and the exporter is old, but the only one that
+        # writes the correlation as a grouped convolution.
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.onnx.export(graph.eval(), inputs, str(path), dynamo=False, **options)

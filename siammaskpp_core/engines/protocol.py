@@ -1,0 +1,52 @@
+"""What every runtime offers the tracker, and the errors they share."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+
+
+class EngineError(RuntimeError):
+    """A runtime that is missing or does not work here; the message says what to install or change."""
+
+
+class ModelError(ValueError):
+    """A model folder that is missing, incomplete or damaged; the message names the file and the remedy."""
+
+
+class SearchOutput(NamedTuple):
+    """The network's answer for one target; A anchors, M mask channels.
+
+    cls [2A, 25, 25] logits (background first), loc [4A, 25, 25] normalised offsets, mask [M, 25, 25]
+    mask responses; stride2, stride4, conv3 [C, H, W] features of the search region for the refine module.
+    """
+
+    cls: Floats
+    loc: Floats
+    mask: Floats
+    stride2: Floats
+    stride4: Floats
+    conv3: Floats
+
+
+class Engine(Protocol):
+    """The network on some runtime. It keeps no state of any target."""
+
+    name: str
+
+    def encode_template(self, crops: Pixels) -> Floats:
+        """Template crops, BGR [N, 127, 127, 3], to correlation kernels [N, K, 5, 5]."""
+
+    def search(self, crops: Pixels, kernels: list[Floats]) -> list[SearchOutput]:
+        """Search crops, BGR [N, 255, 255, 3], and N kernels [K, 5, 5] to N answers.
+
+        An answer is valid until the next call of `search`.
+        """
+
+    def refine(self, outputs: list[SearchOutput], cells: list[tuple[int, int]]) -> Floats:
+        """Mask probabilities [N, 127, 127] at one (row, column) cell of the 25x25 response each."""
