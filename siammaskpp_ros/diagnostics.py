@@ -51,13 +51,11 @@ class Statistics:
         # (monotonic time of publishing, latency, age), in s
         self._times: deque[tuple[float, float, float]] = deque(maxlen=1024)
 
-    def frame_received(self, now_s: float) -> int:
-        """Count an arrival; the new count is the frame's index."""
+    def frame_received(self, now_s: float) -> None:
+        """Count an arrival."""
         with self._lock:
-            self._measured = replace(
-                self._measured, received=self._measured.received + 1, last_received_s=now_s
-            )
-            return self._measured.received
+            received = self._measured.received + 1
+            self._measured = replace(self._measured, received=received, last_received_s=now_s)
 
     def frame_dropped(self) -> None:
         """Count a frame that was replaced by a newer one."""

@@ -51,7 +51,7 @@ class ResultPublishers:
             values = label_picture(picture.shape[:2], [(item.mask_value, result) for item, result in found])
             self._labels.publish(to_image(values, "mono8", header))
         if self._overlay.get_subscription_count():
-            texts = [f"{item.label or item.id} {item.score:.2f}" for item, _ in found]
+            texts = [item.label or item.id for item, _ in found]
             drawn = draw_results(picture, [result for _, result in found], texts)
             self._overlay.publish(to_image(drawn, "bgr8", header))
         return objects

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import time
@@ -50,6 +51,7 @@ class TrackerNode(LifecycleNode):
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._load_tracker = tracker_loader
         self._statistics = diagnostics.Statistics()
+        self._indices = itertools.count(1)  # never starts anew: targets remember on which frame they began
         self._worker: LatestWorker[Frame] = LatestWorker(self._process, self._on_failure)
         self._targets: TargetStore | None = None
         self._results: ResultPublishers | None = None
@@ -125,7 +127,8 @@ class TrackerNode(LifecycleNode):
 
     def _on_image(self, message: Image | CompressedImage) -> None:
         now_s = time.monotonic()
-        frame = Frame(message, self._statistics.frame_received(now_s), now_s)
+        self._statistics.frame_received(now_s)
+        frame = Frame(message, next(self._indices), now_s)
         if self._frames is not None:
             self._frames.add(frame)
         if self._worker.put(frame):

@@ -1,0 +1,106 @@
+"""The demo: camera, tracker and client, each in a process of its own, talking over ROS topics.
+
+python -m siammaskpp_ros.demo [--video FILE --box X,Y,W,H] [--output FOLDER]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from ament_index_python.packages import get_package_prefix
+
+from .demo_video import CUP_BOX, DemoVideoError, fetch_cup
+
+_NAMESPACE = "/siammaskpp_demo"
+_STOP_TIMEOUT_S = 10.0
+
+
+def main() -> int:
+    """Run the demo; the exit code is 0 only when the target was followed and every process ended well."""
+    options = _options()
+    try:
+        video = options.video or fetch_cup(options.cache)
+    except DemoVideoError as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 1
+    # Not to meet a robot's topics on the same network.
+    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    started: list[subprocess.Popen[bytes]] = []
+    try:
+        tracker = _start(started, "tracker_node")
+        client = _start(started, "demo_client", box=list(options.box), output=str(options.output))
+        camera = _start(started, "demo_camera", video=str(video), wait_for_subscribers=2)
+        codes = {"client": _wait_for(client, tracker, camera)}
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        ended = [_stop(child) for child in started]
+    codes |= {"tracker": ended[0], "camera": ended[2]}
+    failed = {name: code for name, code in codes.items() if code != 0}
+    if failed:
+        print("demo: failed: " + ", ".join(f"{name} ended with {code}" for name, code in failed.items()))
+    return 1 if failed else 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Track an object in a video through ROS topics.")
+    parser.add_argument("--video", type=Path, help="video file or folder of images (default: a cup)")
+    parser.add_argument("--box", type=_box, help="the object in the first image: X,Y,WIDTH,HEIGHT in pixels")
+    parser.add_argument("--output", type=Path, default=Path("demo_output"), help="folder for the results")
+    parser.add_argument("--cache", type=Path, default=Path(".cache"), help="folder for the downloaded video")
+    options = parser.parse_args()
+    if options.video and not options.box:
+        parser.error("a video of your own needs the object's box in its first image: BOX=x,y,width,height")
+    if options.video and not options.video.exists():
+        parser.error(f"{options.video}: no such file")
+    options.box = options.box or CUP_BOX
+    return options
+
+
+def _box(text: str) -> tuple[float, ...]:
+    numbers = tuple(float(part) for part in text.split(","))
+    if len(numbers) != 4:
+        raise argparse.ArgumentTypeError("four numbers are expected: x,y,width,height")
+    return numbers
+
+
+def _start(
+    started: list[subprocess.Popen[bytes]], executable: str, **parameters: object
+) -> subprocess.Popen[bytes]:
+    path = Path(get_package_prefix("siammaskpp")) / "lib" / "siammaskpp" / executable
+    command = [str(path), "--ros-args", "-r", f"__ns:={_NAMESPACE}"]
+    for name, value in parameters.items():
+        # Quoted, so that a file named 7 or true stays a text.
+        command += ["-p", f'{name}:="{value}"' if isinstance(value, str) else f"{name}:={value}"]
+    started.append(subprocess.Popen(command))
+    return started[-1]
+
+
+def _wait_for(client: subprocess.Popen[bytes], *others: subprocess.Popen[bytes]) -> int:
+    """The client's exit code; 1 as soon as another process fails."""
+    while client.poll() is None:
+        if any(other.poll() not in (None, 0) for other in others):
+            return 1
+        time.sleep(0.1)
+    return int(client.returncode)
+
+
+def _stop(child: subprocess.Popen[bytes]) -> int:
+    """End a process as Ctrl-C does; its exit code."""
+    if child.poll() is None:
+        child.send_signal(signal.SIGINT)
+    try:
+        return child.wait(_STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        return child.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,31 @@
+"""The tracker node with the fake tracker in it: STEP_S [--load-seconds S] [ROS arguments]."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from fake_tracker import FakeTracker
+
+from siammaskpp_ros.tracker_node import main
+
+parser = argparse.ArgumentParser()
+parser.add_argument("step_s", type=float)
+parser.add_argument("--load-seconds", type=float, default=0.0)
+own, ros_arguments = parser.parse_known_args()
+
+
+def load(model_dir: Path | None, engine: str, threads: int) -> FakeTracker:
+    if model_dir is not None and not model_dir.is_dir():
+        raise FileNotFoundError(f"{model_dir} is no model folder")
+    if own.load_seconds:
+        print("loading", flush=True)
+        time.sleep(own.load_seconds)
+    return FakeTracker(own.step_s)
+
+
+sys.exit(main(ros_arguments, load))

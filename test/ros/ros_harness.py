@@ -1,0 +1,206 @@
+"""A node in a process of its own, and the client that talks to it over DDS."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import rclpy
+from builtin_interfaces.msg import Time
+from numpy.typing import NDArray
+from rcl_interfaces.srv import SetParametersAtomically
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
+
+from siammaskpp.msg import Box, TrackedObjectArray, TrackerStatus
+from siammaskpp.srv import RemoveTarget, SetTarget
+from siammaskpp_ros.conversions import to_image
+
+FAKE_NODE = [sys.executable, str(Path(__file__).with_name("fake_tracker_node.py"))]
+RED, GREEN = (0, 0, 255), (0, 255, 0)
+
+
+def scene(
+    x: int = 100, y: int = 50, size: tuple[int, int] = (320, 240), colour: tuple[int, int, int] = RED
+) -> NDArray[np.uint8]:
+    """A dark picture with a 40x30 rectangle whose top left corner is at (x, y)."""
+    picture = np.full((size[1], size[0], 3), 20, np.uint8)
+    picture[y : y + 30, x : x + 40] = colour
+    return picture
+
+
+class NodeProcess:
+    """A child process on a ROS domain; its output is collected in `text`."""
+
+    def __init__(self, command: list[str], domain_id: int) -> None:
+        self.text = ""
+        self.started_s = time.monotonic()
+        self._child = subprocess.Popen(
+            command,
+            env={**os.environ, "ROS_DOMAIN_ID": str(domain_id)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.pid = self._child.pid
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def wait_for_text(self, text: str, timeout_s: float = 30.0) -> None:
+        end_s = time.monotonic() + timeout_s
+        while text not in self.text:
+            assert time.monotonic() < end_s, f"{text!r} was not printed; this was:\n{self.text}"
+            assert self._child.poll() is None or text in self.text, f"the process ended:\n{self.text}"
+            time.sleep(0.02)
+
+    def is_running(self) -> bool:
+        return self._child.poll() is None
+
+    def interrupt(self) -> None:
+        self._child.send_signal(signal.SIGINT)
+
+    def wait(self, timeout_s: float = 20.0) -> int:
+        """The exit code; the output is complete then."""
+        code = self._child.wait(timeout_s)
+        self._reader.join(5.0)
+        return code
+
+    def end(self) -> None:
+        if self.is_running():
+            self._child.kill()
+            self._child.wait(10.0)
+
+    def _read(self) -> None:
+        assert self._child.stdout is not None
+        for line in self._child.stdout:
+            self.text += line
+
+
+class Client:
+    """Publishes images, calls the node's services and keeps what it publishes."""
+
+    def __init__(self, domain_id: int, namespace: str = "", is_compressed: bool = False) -> None:
+        self._context = Context()
+        rclpy.init(context=self._context, domain_id=domain_id)
+        self.node = rclpy.create_node("test_client", namespace=namespace, context=self._context)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self.node)
+        kind, topic = (CompressedImage, "image/compressed") if is_compressed else (Image, "image")
+        self._images = self.node.create_publisher(kind, topic, 1)
+        self.objects: list[TrackedObjectArray] = []
+        self.masks: list[Image] = []
+        self.statuses: list[TrackerStatus] = []
+        self._keep(TrackedObjectArray, "tracked_objects", self.objects)
+        self._keep(Image, "mask", self.masks)
+        self._keep(TrackerStatus, "status", self.statuses)
+        self._next_stamp_s = 1000.0
+
+    def keep(self, topic: str) -> list[Image]:
+        """Subscribe to one more picture topic of the node; the list fills by itself."""
+        pictures: list[Image] = []
+        self._keep(Image, topic, pictures)
+        return pictures
+
+    def spin(self, seconds: float) -> None:
+        end_s = time.monotonic() + seconds
+        while (left_s := end_s - time.monotonic()) > 0:
+            self._executor.spin_once(timeout_sec=min(left_s, 0.02))
+
+    def until(self, is_true: Callable[[], object], what: str, timeout_s: float = 15.0) -> None:
+        end_s = time.monotonic() + timeout_s
+        while not is_true():
+            assert time.monotonic() < end_s, f"not within {timeout_s} s: {what}"
+            self._executor.spin_once(timeout_sec=0.02)
+
+    def connect(self) -> None:
+        """Wait until camera and services are matched with the node."""
+        self.until(self._images.get_subscription_count, "the node subscribes to the images")
+        self.until(lambda: self.statuses, "status arrives")
+        self.until(
+            lambda: self.node.count_publishers(self._topic("tracked_objects")), "results are announced"
+        )
+
+    def header(self) -> Header:
+        """The header of the next image: stamps are a tenth of a second apart."""
+        self._next_stamp_s += 0.1
+        ns = round(self._next_stamp_s * 1e9)
+        return Header(stamp=Time(sec=ns // 10**9, nanosec=ns % 10**9), frame_id="camera_optical_frame")
+
+    def send(self, picture: NDArray[np.uint8] | Image | CompressedImage) -> Header:
+        """Publish one image, without waiting for a result."""
+        message = to_image(picture, "bgr8", Header()) if isinstance(picture, np.ndarray) else picture
+        message.header = self.header()
+        self._images.publish(message)
+        return message.header
+
+    def track(self, picture: NDArray[np.uint8] | Image | CompressedImage) -> TrackedObjectArray:
+        """Publish one image and wait for its result (the image is sent anew when it got lost)."""
+        for _ in range(12):
+            header = self.send(picture)
+            end_s = time.monotonic() + 1.0
+            while time.monotonic() < end_s:
+                self.spin(0.02)
+                if self.objects and self.objects[-1].header == header:
+                    return self.objects[-1]
+        raise AssertionError("no result for an image that was sent twelve times")
+
+    def set_target(self, box: tuple[float, ...], id: str = "", stamp: Time | None = None, label: str = ""):
+        request = SetTarget.Request(id=id, label=label)
+        request.header.stamp = stamp or Time()
+        request.box = Box(x=float(box[0]), y=float(box[1]), width=float(box[2]), height=float(box[3]))
+        return self.call(SetTarget, "tracker_node/set_target", request)
+
+    def remove_target(self, id: str = ""):
+        return self.call(RemoveTarget, "tracker_node/remove_target", RemoveTarget.Request(id=id))
+
+    def set_parameters(self, **values: object):
+        request = SetParametersAtomically.Request()
+        request.parameters = [
+            Parameter(name, value=value).to_parameter_msg() for name, value in values.items()
+        ]
+        return self.call(SetParametersAtomically, "tracker_node/set_parameters_atomically", request).result
+
+    def call(self, kind, name: str, request):
+        """Call a service; the first reply is now and then lost by the middleware, so it is asked again."""
+        client = self.node.create_client(kind, name)
+        self.until(client.service_is_ready, f"service {name} is there")
+        for _ in range(4):
+            future = client.call_async(request)
+            self._executor.spin_until_future_complete(future, timeout_sec=4.0)
+            if future.done():
+                self.node.destroy_client(client)
+                return future.result()
+        raise AssertionError(f"{name} does not answer")
+
+    def close(self) -> None:
+        self._executor.shutdown()
+        self.node.destroy_node()
+        rclpy.try_shutdown(context=self._context)
+
+    def _topic(self, name: str) -> str:
+        return f"{self.node.get_namespace().rstrip('/')}/tracker_node/{name}"
+
+    def _keep(self, kind, topic: str, into: list) -> None:
+        self.node.create_subscription(kind, f"tracker_node/{topic}", into.append, 10)
+
+
+def decoded(message: Image) -> NDArray[np.uint8]:
+    """A mono8 or bgr8 picture of a message, by an independent way."""
+    channels = message.step // message.width
+    picture = np.frombuffer(bytes(message.data), np.uint8).reshape(message.height, message.width, channels)
+    return picture[:, :, 0] if channels == 1 else picture
+
+
+def jpeg(picture: NDArray[np.uint8]) -> CompressedImage:
+    return CompressedImage(format="jpeg", data=cv2.imencode(".jpg", picture)[1].tobytes())

@@ -1,0 +1,98 @@
+"""Ctrl-C at any moment is a clean exit; a start that cannot work ends with a reason."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from ros_harness import FAKE_NODE, Client, NodeProcess, scene
+
+pytestmark = pytest.mark.ros
+
+
+@pytest.fixture
+def processes() -> Iterator[list[NodeProcess]]:
+    started: list[NodeProcess] = []
+    yield started
+    for process in started:
+        process.end()
+
+
+def begin(processes: list[NodeProcess], domain_id: int, *arguments: str) -> NodeProcess:
+    processes.append(NodeProcess([*FAKE_NODE, *arguments], domain_id))
+    return processes[-1]
+
+
+@pytest.mark.parametrize("step_s", [0.5, 300.0])
+def test_interrupted_in_mid_inference(processes: list[NodeProcess], domain_id: int, step_s: float) -> None:
+    process = begin(processes, domain_id, str(step_s))
+    client = Client(domain_id)
+    try:
+        client.connect()
+        client.until(lambda: (client.send(scene()), client.spin(0.2), client.objects)[-1], "an image arrives")
+        assert client.set_target((100, 50, 40, 30)).success
+        for _ in range(5):  # now a step is running for sure
+            client.send(scene())
+            client.spin(0.1)
+        process.interrupt()
+        # Before the launch system would send SIGTERM, 5 s after SIGINT.
+        assert process.wait(4.9) == 0, process.text
+        assert "Traceback" not in process.text
+    finally:
+        client.close()
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.05, 0.4])
+def test_interrupted_just_after_the_start(
+    processes: list[NodeProcess], domain_id: int, delay_s: float
+) -> None:
+    process = begin(processes, domain_id, "0.0")
+    process.wait_for_text("Ready")
+    time.sleep(delay_s)
+    process.interrupt()
+    assert process.wait(4.9) == 0, process.text
+    assert "Traceback" not in process.text
+
+
+def test_interrupted_while_the_network_is_loaded(processes: list[NodeProcess], domain_id: int) -> None:
+    process = begin(processes, domain_id, "0.0", "--load-seconds", "60")
+    process.wait_for_text("loading")
+    process.interrupt()
+    assert process.wait(4.9) == 0, process.text
+    assert "Traceback" not in process.text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("-p", "score_lost:=0.9"), "above score_uncertain"),
+        (("-p", "score_lost:=7.0"), "score_lost"),
+        (("-p", "engine:=abacus"), "not one of onnxruntime"),
+        (("-p", "threads:=many"), "threads"),
+        (("-p", "model:=/no/such/folder"), "/no/such/folder"),
+    ],
+)
+def test_a_start_that_cannot_work_says_why(
+    processes: list[NodeProcess], domain_id: int, arguments: tuple[str, ...], reason: str
+) -> None:
+    process = begin(processes, domain_id, "0.0", "--ros-args", *arguments)
+    assert process.wait() == 1
+    assert reason in process.text
+    assert "Traceback" not in process.text
+
+
+def test_a_second_node_is_not_disturbed(processes: list[NodeProcess], domain_id: int) -> None:
+    first = begin(processes, domain_id, "0.0", "--ros-args", "-r", "__ns:=/a")
+    second = begin(processes, domain_id, "0.0", "--ros-args", "-r", "__ns:=/b")
+    first.wait_for_text("/a/image")
+    second.wait_for_text("/b/image")
+    first.interrupt()
+    assert first.wait() == 0
+    client = Client(domain_id, namespace="/b")
+    try:
+        client.connect()
+        assert client.track(scene()).objects == []
+    finally:
+        client.close()
+    assert second.is_running()
