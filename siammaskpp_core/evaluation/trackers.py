@@ -1,0 +1,116 @@
+"""What is evaluated: our tracker and its peers behind one small interface."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from siammaskpp_core.tracking import Target, Tracker
+
+Floats = NDArray[np.float64]
+Image = NDArray[np.uint8]
+
+PEERS = ("csrt", "kcf", "nanotrack")
+NANOTRACK_FILES = ("nanotrack_backbone_sim.onnx", "nanotrack_head_sim.onnx")
+
+
+class PeerError(ValueError):
+    """A peer that cannot run here; the message says what to install or give."""
+
+
+class EvaluatedTracker(Protocol):
+    """One tracker in a one-pass evaluation. Images are HxWx3 uint8 BGR, boxes x, y, w, h in pixels."""
+
+    name: str
+
+    def init(self, image: Image, box_xywh: Floats) -> None:
+        """Forget the previous object and take the one in the box."""
+
+    def update(self, image: Image) -> tuple[Floats | None, Image | None]:
+        """The object's box, None where not found, and its mask [H, W] 0/255, None from trackers of boxes."""
+
+
+class SiamMaskTracker:
+    """Our tracker, with the box it publishes."""
+
+    name = "siammaskpp"
+
+    def __init__(self, tracker: Tracker) -> None:
+        self._tracker = tracker
+        self._targets: list[Target] = []
+
+    def init(self, image: Image, box_xywh: Floats) -> None:
+        """See :class:`EvaluatedTracker`."""
+        self._targets = [self._tracker.init(image, box_xywh)]
+
+    def update(self, image: Image) -> tuple[Floats | None, Image | None]:
+        """See :class:`EvaluatedTracker`."""
+        result = self._tracker.step(image, self._targets)[0]
+        return result.box_xywh, result.mask
+
+
+class OpenCvTracker:
+    """A tracker of OpenCV, made anew for each object."""
+
+    def __init__(self, name: str, create: Callable[[], Any]) -> None:
+        self.name = name
+        self._create = create
+        self._tracker: Any = None
+
+    def init(self, image: Image, box_xywh: Floats) -> None:
+        """See :class:`EvaluatedTracker`; OpenCV takes whole pixels."""
+        self._tracker = self._create()
+        self._tracker.init(image, tuple(int(value) for value in np.rint(box_xywh)))
+
+    def update(self, image: Image) -> tuple[Floats | None, Image | None]:
+        """See :class:`EvaluatedTracker`."""
+        try:
+            found, box = self._tracker.update(image)
+        except cv2.error:  # thrown by some when their window has left the picture
+            return None, None
+        return (np.array(box, dtype=np.float64) if found else None), None
+
+
+def make_peer(name: str, nanotrack_folder: Path | None = None) -> OpenCvTracker:
+    """One of :data:`PEERS`; `nanotrack_folder` holds :data:`NANOTRACK_FILES`.
+
+    Raises :class:`PeerError` for another name, an OpenCV without the tracker, or missing model files.
+    """
+    if name == "nanotrack":
+        return _nanotrack(nanotrack_folder)
+    if name not in PEERS:
+        raise PeerError(f"{name!r} is not a peer; choose from {', '.join(PEERS)}")
+    function = f"Tracker{name.upper()}_create"
+    create = getattr(cv2, function, None) or getattr(getattr(cv2, "legacy", None), function, None)
+    if create is None:
+        raise PeerError(
+            f"this OpenCV ({cv2.__version__}) has no {name.upper()}: replace the package opencv-python by "
+            "opencv-contrib-python-headless, which holds all of it"
+        )
+    return OpenCvTracker(name, create)
+
+
+def _nanotrack(folder: Path | None) -> OpenCvTracker:
+    if folder is None:
+        raise PeerError(f"nanotrack needs --nanotrack FOLDER, the folder of {' and '.join(NANOTRACK_FILES)}")
+    files = [folder / name for name in NANOTRACK_FILES]
+    for file in files:
+        if not file.is_file():
+            raise PeerError(
+                f"{file}: no such file; it belongs to NanoTrack V2 (github.com/HonglinChu/NanoTrack)"
+            )
+    opencv: Any = cv2  # its type stubs lack these
+    if not hasattr(opencv, "TrackerNano_create"):
+        raise PeerError(f"this OpenCV ({cv2.__version__}) has no TrackerNano: version 4.7 or newer is needed")
+    parameters = opencv.TrackerNano_Params()
+    parameters.backbone, parameters.neckhead = map(str, files)
+    try:
+        opencv.TrackerNano_create(parameters)
+    except cv2.error as error:
+        raise PeerError(f"{folder}: OpenCV cannot load these files: {error}") from error
+    return OpenCvTracker("nanotrack", lambda: opencv.TrackerNano_create(parameters))
