@@ -1,0 +1,1 @@
+"""What the subcommands of `siammaskpp` do; one module each with `run(options)`."""

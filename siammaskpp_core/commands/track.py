@@ -1,0 +1,99 @@
+"""`siammaskpp track`."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from siammaskpp_core.drawing import draw_results
+from siammaskpp_core.engines import load_tracker
+from siammaskpp_core.tracking import TrackResult
+from siammaskpp_core.video import Frames, Output, VideoError, VideoWriter, open_frames
+
+Image = NDArray[np.uint8]
+Sink = Callable[[int, Image, TrackResult], None]
+
+CSV_COLUMNS = ("frame", "score", "x", "y", "w", "h", "cx", "cy", "rw", "rh", "angle")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Track, write what was asked for, print frames and speed."""
+    frames = open_frames(options.source)
+    tracker = load_tracker(options.model, options.engine, options.threads)
+    count, tracking_s, start = 0, 0.0, time.perf_counter()
+    with ExitStack() as outputs:
+        sinks = _open_sinks(options, frames, outputs)
+        target = None
+        for image in _until_interrupted(frames):
+            begin = time.perf_counter()
+            if target is None:
+                target = tracker.init(image, options.box)
+                # A copy: looking at the first frame's mask must not change the target.
+                result = tracker.step(image, [replace(target)])[0]
+            else:
+                result = tracker.step(image, [target])[0]
+            tracking_s += time.perf_counter() - begin
+            for sink in sinks:
+                sink(count, image, result)
+            count += 1
+    total_s = time.perf_counter() - start
+    print(f"{count} frames, {count / tracking_s:.1f} fps ({count / total_s:.1f} with reading and writing)")
+
+
+def _until_interrupted(frames: Frames) -> Iterator[Image]:
+    """The frames with a progress bar. Ctrl-C is how a camera's video ends, and an interruption of others."""
+    try:
+        yield from tqdm(frames, total=frames.count, unit="frame", desc=frames.name, mininterval=0.5)
+    except KeyboardInterrupt:
+        if not frames.is_camera:
+            raise
+
+
+def _open_sinks(options: argparse.Namespace, frames: Frames, outputs: ExitStack) -> list[Sink]:
+    """One function per output, called with each frame's index, image and result."""
+    sinks: list[Sink] = []
+    if options.output:
+        if (
+            options.output.exists()
+            and Path(options.source).exists()
+            and options.output.samefile(options.source)
+        ):
+            raise VideoError(f"{options.output}: is the video to be read; choose another output")
+        work = outputs.enter_context(Output(options.output))
+        writer = outputs.enter_context(VideoWriter(work, frames.size, frames.fps))
+        sinks.append(lambda _, image, result: writer.write(draw_results(image, [result])))
+    if options.masks:
+        folder = outputs.enter_context(Output(options.masks, is_folder=True))
+        sinks.append(lambda index, _, result: _write_mask(folder / f"{index:06d}.png", result.mask))
+    if options.csv:
+        file = outputs.enter_context(outputs.enter_context(Output(options.csv)).open("w", newline=""))
+        rows = csv.writer(file)
+        rows.writerow(CSV_COLUMNS)
+        sinks.append(lambda index, _, result: rows.writerow(_row(index, result)))
+    return sinks
+
+
+def _write_mask(path: Path, mask: Image) -> None:
+    if not cv2.imwrite(str(path), mask):
+        raise VideoError(f"{path}: cannot be written; check space and permissions")
+
+
+def _row(index: int, result: TrackResult) -> list[str]:
+    rotated = result.rotated_box
+    boxes = (*result.box_xywh, rotated.center_x, rotated.center_y, rotated.width, rotated.height)
+    return [
+        str(index),
+        f"{result.score:.4f}",
+        *(f"{value:.2f}" for value in boxes),
+        f"{rotated.angle_rad:.4f}",
+    ]
