@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any
@@ -115,3 +116,44 @@ def changed(
         return SetParametersResult(successful=True), from_mapping(NodeConfig, ours, "parameters")
     except ConfigError as error:
         return SetParametersResult(successful=False, reason=str(error)), config
+
+
+def yaml_text() -> str:
+    """The content of config/tracker.yaml: every parameter with its help, range and default."""
+    lines = [
+        "# Parameters of the tracker node with their defaults.",
+        "# Written by: python -m siammaskpp_ros.parameters > config/tracker.yaml",
+        "/**/tracker_node:",
+        "  ros__parameters:",
+    ]
+    for item in fields(NodeConfig):
+        lines += [f"    # {_help_line(spec_of(item), item.default)}"]
+        lines += [f"    {item.name}: {yaml_value(item.default)}"]
+    return "\n".join(lines) + "\n"
+
+
+def yaml_value(value: bool | int | float | str) -> str:
+    """A parameter value in YAML, so that ROS reads the same type back."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"{value}"' if isinstance(value, str) else repr(value)
+
+
+def markdown_table() -> str:
+    """The table of all parameters in README.md."""
+    rows = ["| parameter | default | meaning |", "| --- | --- | --- |"]
+    for item in fields(NodeConfig):
+        text = _help_line(spec_of(item), item.default).replace("|", "\\|")
+        rows.append(f"| `{item.name}` | `{yaml_value(item.default)}` | {text} |")
+    return "\n".join(rows) + "\n"
+
+
+def _help_line(spec: OptionSpec, default: object) -> str:
+    if spec.choices:
+        return f"{spec.help}; one of {', '.join(spec.choices)}"
+    is_number = isinstance(default, (int, float)) and not isinstance(default, bool)
+    return f"{spec.help}; {spec.range_text()}" if is_number else spec.help
+
+
+if __name__ == "__main__":
+    sys.stdout.write(markdown_table() if "--markdown" in sys.argv else yaml_text())

@@ -23,7 +23,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from siammaskpp.msg import TrackerStatus
 from siammaskpp.srv import RemoveTarget, SetTarget
 from siammaskpp_core.config import ConfigError
-from siammaskpp_core.engines import load_tracker
+from siammaskpp_core.engines import DEFAULT_MODEL, load_tracker
 
 from . import diagnostics, parameters
 from .frame_buffer import Frame, FrameBuffer
@@ -197,6 +197,7 @@ class TrackerNode(LifecycleNode):
         measured = self._statistics.measured(now_s)
         targets = len(self._targets.ids()) if self._targets is not None else 0
         state, text = diagnostics.judge(measured, is_active, targets, now_s, self._waiting_hint())
+        model = self.config.model or str(DEFAULT_MODEL)
         status = diagnostics.status_message(
             measured,
             state,

@@ -1,0 +1,96 @@
+"""Start the tracker node: ros2 launch siammaskpp tracker.launch.py image:=/camera/image_raw.
+
+An argument that is left empty keeps what the parameter file says.
+"""
+
+from pathlib import Path
+
+from ament_index_python.packages import get_package_share_directory
+from launch import LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+_CONFIG = Path(get_package_share_directory("siammaskpp")) / "config"
+_TRUE_OR_FALSE = {"true": True, "false": False}
+
+
+def generate_launch_description() -> LaunchDescription:
+    """The arguments (shown by --show-args) and the nodes."""
+    return LaunchDescription(
+        [
+            DeclareLaunchArgument("image", default_value="image", description="Topic of the camera's images"),
+            DeclareLaunchArgument(
+                "compressed",
+                default_value="",
+                choices=["", "true", "false"],
+                description="Take compressed images from <image>/compressed",
+            ),
+            DeclareLaunchArgument(
+                "params_file",
+                default_value=str(_CONFIG / "tracker.yaml"),
+                description="Parameters of the tracker node",
+            ),
+            DeclareLaunchArgument(
+                "engine", default_value="", description="Runtime of the network: onnxruntime, openvino, ..."
+            ),
+            DeclareLaunchArgument("model", default_value="", description="Folder of a model of your own"),
+            DeclareLaunchArgument("namespace", default_value="", description="Namespace of node and topics"),
+            DeclareLaunchArgument(
+                "autostart",
+                default_value="",
+                choices=["", "true", "false"],
+                description="false: wait for lifecycle commands (ros2 lifecycle set /tracker_node configure)",
+            ),
+            DeclareLaunchArgument(
+                "rviz",
+                default_value="false",
+                choices=["true", "false"],
+                description="Also show image, overlay and mask in rviz2 (apt: ros-<distro>-rviz2)",
+            ),
+            OpaqueFunction(function=_nodes),
+        ]
+    )
+
+
+def _nodes(context: LaunchContext) -> list[Node]:
+    given = {
+        name: LaunchConfiguration(name).perform(context)
+        for name in (
+            "image",
+            "params_file",
+            "namespace",
+            "rviz",
+            "compressed",
+            "autostart",
+            "engine",
+            "model",
+        )
+    }
+    overrides = {name: given[name] for name in ("engine", "model") if given[name]}
+    overrides |= {name: _TRUE_OR_FALSE[given[name]] for name in ("compressed", "autostart") if given[name]}
+    image = given["image"]
+    tracker = Node(
+        package="siammaskpp",
+        executable="tracker_node",
+        name="tracker_node",
+        namespace=given["namespace"],
+        parameters=[given["params_file"], overrides],
+        remappings=[("image", image), ("image/compressed", f"{image}/compressed")],
+        output="screen",
+    )
+    return [tracker, _rviz(image, given["namespace"])] if given["rviz"] == "true" else [tracker]
+
+
+def _rviz(image: str, namespace: str) -> Node:
+    """rviz2 with its topics (absolute in tracker.rviz) moved to where the tracker's are."""
+    prefix = "/" + namespace.strip("/") if namespace.strip("/") else ""
+    topics = ("overlay", "mask")
+    moved = [(f"/tracker_node/{topic}", f"{prefix}/tracker_node/{topic}") for topic in topics]
+    camera = image if image.startswith("/") else f"{prefix}/{image}"
+    return Node(
+        package="rviz2",
+        executable="rviz2",
+        arguments=["-d", str(_CONFIG / "tracker.rviz")],
+        remappings=[*moved, ("/image", camera)],
+    )
