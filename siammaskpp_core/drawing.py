@@ -38,8 +38,9 @@ def draw_results(image: Image, results: Sequence[TrackResult], labels: Sequence[
     for index, result in enumerate(results):
         colour = target_colour(index)
         _draw_mask(canvas, result.mask, colour, thickness)
-        corners = np.rint(result.rotated_box.corners() - 0.5).astype(np.int32)
-        cv2.polylines(canvas, [corners], True, colour, thickness, cv2.LINE_AA)
+        # OpenCV counts from pixel centres, in fractions of 1/16 here.
+        corners = np.rint((result.rotated_box.corners() - 0.5) * 16).astype(np.int32)
+        cv2.polylines(canvas, [corners], True, colour, thickness, cv2.LINE_AA, shift=4)
         label = f"{labels[index]} {result.score:.2f}" if labels else f"{result.score:.2f}"
         left, top = result.box_xywh[:2]
         _draw_text(canvas, label, (left, top - 3 * thickness), colour, thickness)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from contextlib import ExitStack
 
 from tqdm import tqdm
 
@@ -21,14 +22,15 @@ def run(options: argparse.Namespace) -> None:
     trackers: list[EvaluatedTracker] = [make_peer(name, options.nanotrack) for name in options.peers]
     trackers.insert(0, SiamMaskTracker(load_tracker(options.model, options.engine, options.threads)))
     total = len(trackers) * sum(len(sequence.frames) - 1 for sequence in sequences)
-    with tqdm(total=total, unit="frame", mininterval=0.5) as bar:
+    with ExitStack() as stack:
+        work = stack.enter_context(Output(options.json)) if options.json else None
+        bar = stack.enter_context(tqdm(total=total, unit="frame", mininterval=0.5))
 
         def on_frame(label: str) -> None:
             bar.set_description(label, refresh=False)
             bar.update()
 
         result = report(evaluate(trackers, sequences, on_frame))
-    print(table(result))
-    if options.json:
-        with Output(options.json) as work:
+        if work:
             work.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    print(table(result))

@@ -1,0 +1,278 @@
+"""The command, run in this process with a tracker that follows a bright square."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from siammaskpp_core import cli
+from siammaskpp_core.commands import bench, evaluate, track
+from siammaskpp_core.engines import EngineError
+from siammaskpp_core.tracking import RotatedBox, Target, TrackResult
+from siammaskpp_core.tracking.boxes import checked_box, mask_hull
+from siammaskpp_core.video import Frames, VideoWriter, open_frames
+
+FRAMES = 8
+
+
+class BrightSquare:
+    """Stands in for a Tracker: the target is every pixel above 200."""
+
+    def __init__(self):
+        self.timings = {"crop": 1.0, "search": 2.0, "decode": 3.0, "refine": 4.0, "paste": 5.0}
+
+    def init(self, image, box):
+        x, y, w, h = checked_box(box, image.shape[1], image.shape[0])
+        return Target(np.zeros(0, np.float32), (0, 0, 0), x + w / 2, y + h / 2, w, h)
+
+    def step(self, image, targets):
+        mask = np.where(image[:, :, 0] > 200, 255, 0).astype(np.uint8)
+        hull = mask_hull(mask)
+        box = np.zeros(4) if hull is None else hull
+        x, y, w, h = box
+        return [TrackResult(box, RotatedBox(x + w / 2, y + h / 2, w, h, 0.0), 0.75, mask) for _ in targets]
+
+
+@pytest.fixture(autouse=True)
+def fake_tracker(monkeypatch):
+    for command in (track, evaluate, bench):
+        monkeypatch.setattr(command, "load_tracker", lambda model, engine, threads: BrightSquare())
+
+
+def pictures() -> list[np.ndarray]:
+    images = [np.full((96, 128, 3), 40, np.uint8) for _ in range(FRAMES)]
+    for index, image in enumerate(images):
+        image[30:50, 20 + 4 * index : 45 + 4 * index] = 255
+    return images
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "Square" / "img"
+    path.mkdir(parents=True)
+    for index, image in enumerate(pictures()):
+        cv2.imwrite(str(path / f"{index:04d}.png"), image)
+    lines = [f"{20 + 4 * index},30,25,20" for index in range(FRAMES)]
+    (path.parent / "groundtruth_rect.txt").write_text("\n".join(lines))
+    return path
+
+
+def run(*arguments) -> int:
+    return cli.main([str(argument) for argument in arguments])
+
+
+def test_help_needs_neither_opencv_nor_a_runtime():
+    code = (
+        "import sys; from siammaskpp_core import cli\n"
+        "try: cli.main(['track', '-h'])\n"
+        "except SystemExit: pass\n"
+        "print([m for m in ('numpy', 'cv2', 'torch', 'onnxruntime') if m in sys.modules])"
+    )
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "--box X,Y,W,H" in output
+    assert output.splitlines()[-1] == "[]"
+
+
+def test_track_writes_everything_asked_for(folder, tmp_path, capsys):
+    overlay, masks, table = tmp_path / "overlay.mp4", tmp_path / "masks", tmp_path / "tracks.csv"
+    box = ("--box", "20,30,25,20")
+    assert run("track", folder, *box, "--output", overlay, "--masks", masks, "--csv", table) == 0
+
+    with table.open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["frame"]) for row in rows] == list(range(FRAMES))
+    expected = {"x": 32, "y": 30, "w": 25, "h": 20, "cx": 44.5, "cy": 40, "rw": 25, "rh": 20, "score": 0.75}
+    assert {key: float(rows[3][key]) for key in expected} == expected
+    assert float(rows[3]["angle"]) == 0
+
+    files = sorted(masks.iterdir())
+    assert [file.name for file in files] == [f"{index:06d}.png" for index in range(FRAMES)]
+    mask = cv2.imread(str(files[3]), cv2.IMREAD_UNCHANGED)
+    assert mask_hull(mask).tolist() == [32, 30, 25, 20]
+
+    frames = list(open_frames(overlay))
+    assert len(frames) == FRAMES
+    blue, green, _ = frames[3][40, 44].astype(int)
+    assert green > blue + 30, "the square is tinted"
+    output = capsys.readouterr()
+    assert output.out.startswith(f"{FRAMES} frames, ")
+    assert "fps" in output.out
+    assert f"{FRAMES}/{FRAMES}" in output.err, "progress"
+
+
+def test_track_reads_video_files(tmp_path, capsys):
+    with VideoWriter(tmp_path / "clip.mp4", (128, 96), 10) as writer:
+        for image in pictures():
+            writer.write(image)
+    assert run("track", tmp_path / "clip.mp4", "--box", "20,30,25,20") == 0
+    assert capsys.readouterr().out.startswith(f"{FRAMES} frames")
+
+
+def test_ctrl_c_ends_a_camera_with_complete_outputs_and_discards_those_of_a_file(
+    tmp_path, monkeypatch, capsys
+):
+    def frames_until_interrupted(is_camera: bool) -> Frames:
+        def images():
+            yield from pictures()[:3]
+            raise KeyboardInterrupt
+
+        return Frames("test", (128, 96), None, None, is_camera, images())
+
+    arguments = ("track", "0", "--box", "20,30,25,20", "--csv", tmp_path / "tracks.csv")
+    monkeypatch.setattr(track, "open_frames", lambda source: frames_until_interrupted(False))
+    assert run(*arguments) == 130
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(track, "open_frames", lambda source: frames_until_interrupted(True))
+    assert run(*arguments) == 0
+    assert len((tmp_path / "tracks.csv").read_text().splitlines()) == 1 + 3
+
+
+def error_of(capsys, *arguments) -> str:
+    """The one line that a refused command prints."""
+    assert run(*arguments) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1
+    return lines[0]
+
+
+def test_bad_boxes_and_damaged_frames_leave_nothing_behind(folder, tmp_path, capsys):
+    overlay, table = tmp_path / "overlay.mp4", tmp_path / "tracks.csv"
+    outputs = ("--output", overlay, "--csv", table)
+    for box, cause in [
+        ("500,10,20,20", "outside the 128x96 image"),
+        ("1,1,0,5", "empty"),
+        ("nan,1,5,5", "finite"),
+    ]:
+        assert cause in error_of(capsys, "track", folder, "--box", box, *outputs)
+    (folder / "0005.png").write_bytes(b"")
+    assert "0005.png: not a readable image" in error_of(
+        capsys, "track", folder, "--box", "20,30,25,20", *outputs
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["Square"]
+
+
+def test_bad_sources_and_outputs(folder, tmp_path, capsys):
+    box = ("--box", "20,30,25,20")
+    assert "no such file" in error_of(capsys, "track", "missing.mp4", *box)
+    assert "create it first" in error_of(capsys, "track", folder, *box, "--csv", tmp_path / "no/tracks.csv")
+    assert "written as" in error_of(capsys, "track", folder, *box, "--output", tmp_path / "overlay.gif")
+    clip = tmp_path / "clip.avi"
+    with VideoWriter(clip, (128, 96), 10) as writer:
+        writer.write(pictures()[0])
+    assert "is the video to be read" in error_of(capsys, "track", clip, *box, "--output", clip)
+    assert len(list(open_frames(clip))) == 1
+
+
+@pytest.mark.parametrize("box", ["1,2,3", "a,b,c,d", ""])
+def test_boxes_that_are_not_four_numbers(box, capsys):
+    with pytest.raises(SystemExit) as error:
+        run("track", "clip.mp4", "--box", box)
+    assert error.value.code == 2
+    assert "four numbers X,Y,W,H are expected" in capsys.readouterr().err
+
+
+def test_evaluate_prints_a_table_and_writes_json(folder, tmp_path, capsys):
+    file = tmp_path / "result.json"
+    assert run("evaluate", tmp_path, "--json", file) == 0
+    result = json.loads(file.read_text())
+    assert result["auc"] == pytest.approx(20 / 21, abs=1e-4), "no truth of this kind can be matched better"
+    assert result["precision"] == 1
+    assert result["J"] is None
+    assert list(result["sequences"]) == ["Square"]
+    assert result["peers"] == {}
+    assert "| siammaskpp | 0.952 |" in capsys.readouterr().out
+
+
+def test_evaluate_refuses_bad_input_before_it_runs(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(BrightSquare, "init", lambda *_: pytest.fail("it runs"))
+    file = tmp_path / "result.json"
+    assert "no such folder" in error_of(capsys, "evaluate", tmp_path / "missing", "--json", file)
+    assert "is not a peer" in error_of(capsys, "evaluate", tmp_path, "--peers", "mosse", "--json", file)
+    assert "create it first" in error_of(capsys, "evaluate", tmp_path, "--json", tmp_path / "no/result.json")
+    assert not file.exists()
+
+
+def test_bench_times_every_stage_of_several_engines(capsys):
+    arguments = (
+        "bench",
+        "--engine",
+        "onnxruntime,openvino",
+        "--size",
+        "160x120",
+        "--targets",
+        "2",
+        "--frames",
+        "3",
+    )
+    assert run(*arguments, "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert list(result["engines"]) == ["onnxruntime", "openvino"]
+    stages = result["engines"]["openvino"]["stages"]
+    assert list(stages) == ["crop", "search", "decode", "refine", "paste", "total"]
+    assert stages["refine"] == {"median_ms": 4.0, "p95_ms": 4.0}
+    assert result["peak_rss_mb"] > 10
+    assert result["machine"]["cores"] >= 1
+    assert run(*arguments) == 0
+    assert "median / p95 ms" in capsys.readouterr().out
+
+
+def test_bench_statistics_by_hand():
+    result = bench.statistics({"total": [10.0, 20.0, 30.0]})
+    # The 95th percentile lies 0.9 of the way from the second to the third value.
+    assert result == {"stages": {"total": {"median_ms": 20.0, "p95_ms": 29.0}}, "fps": 50.0}
+
+
+def test_the_bench_scene_has_the_objects_where_it_says():
+    scene = bench.moving_objects((160, 120), 2)
+    first, boxes = next(scene)
+    assert first.shape == (120, 160, 3)
+    for box in boxes:
+        assert np.array_equal(checked_box(box, 160, 120), box), "inside the image"
+    second, moved = [next(scene) for _ in range(10)][-1]
+    assert moved != boxes
+    assert (first != second).any()
+
+
+def test_engine_errors_are_told_and_other_runtime_errors_are_not_hidden(folder, monkeypatch, capsys):
+    def fail(kind):
+        def load_tracker(*_):
+            raise kind("no such engine")
+
+        monkeypatch.setattr(track, "load_tracker", load_tracker)
+
+    fail(EngineError)
+    assert error_of(capsys, "track", folder, "--box", "1,1,9,9") == "error: no such engine"
+    with pytest.raises(EngineError):
+        run("--traceback", "track", folder, "--box", "1,1,9,9")
+    fail(RuntimeError)
+    with pytest.raises(RuntimeError):
+        run("track", folder, "--box", "1,1,9,9")
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments"),
+    [
+        ("siammaskpp_core.training.run", ["train", "--config", "a.yaml", "--data", "d", "--output", "o"]),
+        ("siammaskpp_core.engines.export", ["export", "last.pt", "--output", "o"]),
+    ],
+)
+def test_training_says_what_to_install(module, arguments, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    assert "pip install 'siammaskpp[train]'" in error_of(capsys, *arguments)
+
+
+def test_train_and_export_pass_their_arguments_on(monkeypatch):
+    calls = []
+    for module, function in [("training.run", "train"), ("engines.export", "export")]:
+        fake = type(sys)(f"siammaskpp_core.{module}")
+        setattr(fake, function, lambda *arguments: calls.append(arguments))
+        monkeypatch.setitem(sys.modules, fake.__name__, fake)
+    assert run("train", "--config", "a.yaml", "--data", "d", "--output", "o", "--steps", 7) == 0
+    assert run("export", "last.pt", "--output", "m") == 0
+    assert calls == [(Path("a.yaml"), Path("d"), Path("o"), 7), (Path("last.pt"), Path("m"))]

@@ -1,0 +1,84 @@
+"""Metrics against numbers worked out by hand."""
+
+import numpy as np
+import pytest
+
+from siammaskpp_core.evaluation import metrics
+
+ABSENT = [np.nan] * 4
+
+
+def square(top: int, left: int, side: int, shape: tuple[int, int] = (50, 50)) -> np.ndarray:
+    mask = np.zeros(shape, np.uint8)
+    mask[top : top + side, left : left + side] = 255
+    return mask
+
+
+def test_overlaps_count_lost_frames_as_zero_and_leave_absent_ones_out():
+    truth = np.array([[0, 0, 10, 10], [0, 0, 10, 10], ABSENT, [0, 0, 10, 10]])
+    boxes = np.array([[5, 0, 10, 10], ABSENT, [0, 0, 10, 10], [0, 0, 10, 10]])
+    # The first: 50 shared of 150 covered pixels.
+    assert metrics.overlaps(boxes, truth) == pytest.approx([1 / 3, 0, 1])
+
+
+@pytest.mark.parametrize(
+    ("overlap", "thresholds_below"),
+    [(0.0, 0), (0.01, 1), (0.5, 10), (0.52, 11), (1.0, 20)],
+)
+def test_success_auc_of_one_frame_is_the_share_of_smaller_thresholds(overlap, thresholds_below):
+    assert metrics.success_auc(np.array([overlap])) == pytest.approx(thresholds_below / 21)
+
+
+def test_success_auc_is_the_mean_over_frames():
+    assert metrics.success_auc(np.array([0.52, 0.0, 1.0])) == pytest.approx((11 + 0 + 20) / 21 / 3)
+
+
+def test_precision_is_the_share_within_20_px():
+    truth = np.array([[0.0, 0, 10, 10]] * 4 + [ABSENT])
+    boxes = np.array([[12.0, 16, 10, 10], [12, 16.1, 10, 10], [-5, -5, 20, 20], ABSENT, [0, 0, 1, 1]])
+    # Errors: exactly 20 (a 12-16-20 triangle), just above, 0, nothing found; the absent one counts nowhere.
+    assert metrics.precision(boxes, truth) == pytest.approx(2 / 4)
+
+
+def test_normalised_precision_measures_in_sizes_of_the_true_box():
+    truth = np.array([[0.0, 0, 40, 10]] * 2)
+    boxes = np.array([[10.2, 0, 40, 10], ABSENT])
+    # 10.2 px of 40 are 0.255: within the 25 thresholds 0.26 .. 0.5 of 51. The other frame was lost.
+    assert metrics.normalised_precision(boxes, truth) == pytest.approx(25 / 51 / 2)
+
+
+def test_region_similarity():
+    assert metrics.region_similarity(square(0, 0, 10), square(0, 5, 10)) == pytest.approx(50 / 150)
+    assert metrics.region_similarity(square(0, 0, 0), square(0, 0, 0)) == 1
+    assert metrics.region_similarity(square(0, 0, 0), square(0, 0, 5)) == 0
+
+
+def test_boundary_of_a_pixel_has_the_three_neighbours_that_differ_to_their_right_or_below():
+    expected = np.zeros((5, 5), np.uint8)
+    expected[1:3, 1:3] = 1
+    assert np.array_equal(metrics.boundary(square(2, 2, 1, (5, 5))), expected)
+    assert not metrics.boundary(np.full((5, 5), 255, np.uint8)).any()
+
+
+def test_boundary_accuracy_tolerates_one_pixel_in_a_small_image():
+    # 0.8 % of the diagonal of 50x50 is 0.57 px: one pixel is tolerated, two are not.
+    truth = square(10, 10, 20)
+    assert metrics.boundary_accuracy(truth, truth) == 1
+    assert metrics.boundary_accuracy(square(10, 11, 20), truth) == 1
+    assert metrics.boundary_accuracy(square(10, 12, 20), truth) < 1
+    assert metrics.boundary_accuracy(square(40, 40, 5), truth) == 0
+
+
+def test_boundary_accuracy_by_hand():
+    # Boundaries are vertical lines of 50 pixels: two of a stripe, one of a half plane that meets one of them.
+    stripe, half = np.zeros((50, 50), np.uint8), np.zeros((50, 50), np.uint8)
+    stripe[:, 10:30] = 255
+    half[:, 10:] = 255
+    # Precision 1/2, recall 1.
+    assert metrics.boundary_accuracy(stripe, half) == pytest.approx(2 * 0.5 * 1 / 1.5)
+
+
+def test_boundary_accuracy_of_empty_masks():
+    empty = square(0, 0, 0)
+    assert metrics.boundary_accuracy(empty, empty) == 1
+    assert metrics.boundary_accuracy(empty, square(10, 10, 5)) == 0
