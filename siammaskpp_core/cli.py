@@ -58,7 +58,7 @@ def _add_track(commands: Commands) -> None:
         description="Follow the object in a box of the first frame to the end of the video. A camera is\n"
         "followed until Ctrl-C. Outputs appear only when they are complete.",
         epilog="columns of the CSV file, boxes in pixels with (0, 0) the image's upper left corner:\n"
-        "  frame                   0 is the first, whose box was given; its row is left out\n"
+        "  frame                   0 is the first, whose box was given\n"
         "  score                   0 to 1, the network's probability\n"
         "  x, y, w, h              upright box around the mask: left, top, width, height\n"
         "  cx, cy, rw, rh, angle   smallest rotated box: centre, sides, radians clockwise\n\n"
@@ -90,8 +90,8 @@ def _add_evaluate(commands: Commands) -> None:
         help="measure accuracy and speed on sequences with a truth, next to other trackers",
         formatter_class=_Raw,
         description="One pass over each sequence from its first box, without help on the way. Prints\n"
-        "success AUC, precision at 20 px, J and F of masks, frames per second. docs/evaluation.md has\n"
-        "the definitions.",
+        "success AUC, precision at 20 px, J and F of masks, frames per second; docs/evaluation.md\n"
+        "defines them.",
         epilog="layouts, found by themselves in DIR or below:\n"
         "  OTB    NAME/img/*.jpg    NAME/groundtruth_rect.txt\n"
         "  VOT    NAME/color/*.jpg  NAME/groundtruth.txt\n"
@@ -118,11 +118,15 @@ def _add_bench(commands: Commands) -> None:
         "percentile). Several engines take turns frame by frame, so that they see the same load. The peak "
         "memory is the whole process's: to compare engines by it, run them one at a time.",
     )
-    bench.add_argument("--size", type=_size, default=(640, 480), metavar="WxH", help="image size (640x480)")
     bench.add_argument(
-        "--targets", type=_positive, default=1, metavar="N", help="objects followed at once (1)"
+        "--size", type=_size, default=(640, 480), metavar="WxH", help="image size (default 640x480)"
     )
-    bench.add_argument("--frames", type=_positive, default=100, metavar="N", help="frames timed (100)")
+    bench.add_argument(
+        "--targets", type=_positive, default=1, metavar="N", help="objects followed at once (default 1)"
+    )
+    bench.add_argument(
+        "--frames", type=_positive, default=100, metavar="N", help="frames timed (default 100)"
+    )
     bench.add_argument("--json", action="store_true", help="print JSON instead of a table")
     _add_model(bench, several_engines=True)
 
@@ -156,20 +160,26 @@ def _add_export(commands: Commands) -> None:
 
 
 def _add_model(command: argparse.ArgumentParser, several_engines: bool = False) -> None:
-    command.add_argument("--model", type=Path, metavar="DIR", help="model folder (the one that is shipped)")
+    command.add_argument("--model", type=Path, metavar="DIR", help="model folder (default: the one shipped)")
     if several_engines:
         command.add_argument(
             "--engine",
             type=_names,
             default=["onnxruntime"],
             metavar="A,B",
-            help="onnxruntime, openvino or both",
+            help="onnxruntime (default), openvino or both",
         )
     else:
         command.add_argument(
-            "--engine", default="onnxruntime", metavar="NAME", help="onnxruntime or openvino"
+            "--engine", default="onnxruntime", metavar="NAME", help="onnxruntime (default) or openvino"
         )
-    command.add_argument("--threads", type=int, default=0, metavar="N", help="of the engine (0: its choice)")
+    command.add_argument(
+        "--threads",
+        type=_positive,
+        default=0,
+        metavar="N",
+        help="threads of the engine (default: its choice)",
+    )
 
 
 def _box(text: str) -> list[float]:

@@ -38,12 +38,13 @@ def draw_results(image: Image, results: Sequence[TrackResult], labels: Sequence[
     for index, result in enumerate(results):
         colour = target_colour(index)
         _draw_mask(canvas, result.mask, colour, thickness)
+        corners = result.rotated_box.corners()
         # OpenCV counts from pixel centres, in fractions of 1/16 here.
-        corners = np.rint((result.rotated_box.corners() - 0.5) * 16).astype(np.int32)
-        cv2.polylines(canvas, [corners], True, colour, thickness, cv2.LINE_AA, shift=4)
+        fixed_point = np.rint((corners - 0.5) * 16).astype(np.int32)
+        cv2.polylines(canvas, [fixed_point], True, colour, thickness, cv2.LINE_AA, shift=4)
         label = f"{labels[index]} {result.score:.2f}" if labels else f"{result.score:.2f}"
-        left, top = result.box_xywh[:2]
-        _draw_text(canvas, label, (left, top - 3 * thickness), colour, thickness)
+        left, top = result.box_xywh[0], corners[:, 1].min()
+        _draw_text(canvas, label, (left, top - 4 * thickness), colour, thickness)
     return canvas
 
 
@@ -68,7 +69,7 @@ def _draw_text(
     (width, height), _ = cv2.getTextSize(text, _FONT, scale, thickness)
     x = int(np.clip(bottom_left[0], 0, max(canvas.shape[1] - width, 0)))
     y = int(np.clip(bottom_left[1], height + 1, canvas.shape[0] - 1))
-    cv2.putText(canvas, text, (x, y), _FONT, scale, (0, 0, 0), 3 * thickness, cv2.LINE_AA)
+    cv2.putText(canvas, text, (x, y), _FONT, scale, (0, 0, 0), thickness + 2, cv2.LINE_AA)
     cv2.putText(canvas, text, (x, y), _FONT, scale, colour, thickness, cv2.LINE_AA)
 
 

@@ -102,6 +102,10 @@ def moving_objects(size: tuple[int, int], count: int) -> Iterator[tuple[Image, l
 
 def peak_rss_mb() -> float:
     """The largest resident memory of this process so far, in MB (10^6 bytes)."""
+    status = Path("/proc/self/status")
+    if status.exists():  # getrusage would count the parent's memory at the time of the fork, too
+        lines = status.read_text(encoding="utf-8").splitlines()
+        return next(int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("VmHWM"))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
 
