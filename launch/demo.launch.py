@@ -1,7 +1,7 @@
 """A camera that plays a video, and the tracker: ros2 launch siammaskpp demo.launch.py video:=FILE rviz:=true.
 
 Then choose an object by its box in the newest image, for instance:
-ros2 service call /tracker_node/set_target siammaskpp/srv/SetTarget "{box: {x: 9, y: 9, width: 40, height: 40}}"
+ros2 service call /tracker_node/set_target siammaskpp/srv/SetTarget "{box: {x: 9, y: 9, width: 9, height: 9}}"
 """
 
 from pathlib import Path

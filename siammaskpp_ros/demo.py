@@ -33,8 +33,8 @@ def main() -> int:
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     started: list[subprocess.Popen[bytes]] = []
     try:
-        # Reliable, so that every image that is not tracked was dropped by the node and counted by it:
-        # best effort loses pieces of large images on a busy machine.
+        # Reliable from the first image on, so that every image that is not tracked was dropped by the
+        # node and counted by it.
         tracker = _start(started, "tracker_node", image_reliability="reliable")
         client = _start(started, "demo_client", box=list(options.box), output=str(options.output))
         camera = _start(started, "demo_camera", video=str(video), wait_for_subscribers=2)

@@ -29,9 +29,9 @@ class NodeConfig(Checked):
     threads: int = option(0, "CPU threads of the engine; 0: as the engine chooses", low=0, high=256)
     compressed: bool = option(False, "Subscribe to sensor_msgs/CompressedImage on image/compressed")
     image_reliability: str = option(
-        "best_effort",
-        "Reliability asked of the camera; best_effort takes images from every publisher",
-        choices=("best_effort", "reliable"),
+        "auto",
+        "Reliability asked of the camera; auto: reliable when all its publishers are, else best_effort",
+        choices=("auto", "best_effort", "reliable"),
     )
     score_uncertain: float = option(
         0.5, "Below this score a target is UNCERTAIN; changes at run time", low=0.0, high=1.0
@@ -132,7 +132,7 @@ def yaml_text() -> str:
     return "\n".join(lines) + "\n"
 
 
-def yaml_value(value: bool | int | float | str) -> str:
+def yaml_value(value: object) -> str:
     """A parameter value in YAML, so that ROS reads the same type back."""
     if isinstance(value, bool):
         return str(value).lower()

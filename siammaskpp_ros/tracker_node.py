@@ -17,7 +17,6 @@ from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 
 from siammaskpp.msg import TrackerStatus
@@ -27,6 +26,7 @@ from siammaskpp_core.engines import DEFAULT_MODEL, load_tracker
 
 from . import diagnostics, parameters
 from .frame_buffer import Frame, FrameBuffer
+from .image_input import ImageInput
 from .publishers import ResultPublishers
 from .selection import Refusal, choose_frame, select
 from .targets import TargetStore, TrackerLike
@@ -56,7 +56,7 @@ class TrackerNode(LifecycleNode):
         self._targets: TargetStore | None = None
         self._results: ResultPublishers | None = None
         self._frames: FrameBuffer | None = None
-        self._subscription: Any = None
+        self._input: ImageInput | None = None
         self._warned_s = 0.0
         self._status = self.create_publisher(TrackerStatus, "~/status", 1)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 1)
@@ -96,11 +96,8 @@ class TrackerNode(LifecycleNode):
             return TransitionCallbackReturn.FAILURE
         self._statistics = diagnostics.Statistics()
         self._warned_s = time.monotonic()
-        kind, topic = (CompressedImage, "image/compressed") if self.config.compressed else (Image, "image")
-        # Depth 1: an image that waits here is already too old.
-        qos = QoSProfile(depth=1, reliability=ReliabilityPolicy[self.config.image_reliability.upper()])
-        self._subscription = self.create_subscription(kind, topic, self._on_image, qos)
-        self.get_logger().info(f"Ready: waiting for images on {self._subscription.topic_name}")
+        self._input = ImageInput(self, self.config, self._on_image)
+        self.get_logger().info(f"Ready: waiting for images on {self._input.topic}")
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -161,9 +158,9 @@ class TrackerNode(LifecycleNode):
 
     def _on_set_target(self, request: SetTarget.Request, response: SetTarget.Response) -> SetTarget.Response:
         try:
-            if self._targets is None or self._frames is None or self._subscription is None:
+            if self._targets is None or self._frames is None or self._input is None:
                 raise Refusal("the node is not active; activate it first (ros2 lifecycle set)")
-            frame = choose_frame(self._frames, request.header.stamp, self._waiting_hint())
+            frame = choose_frame(self._frames, request.header.stamp, self._input.hint())
             response.id = select(self._targets, frame, request, self.config.max_targets)
         except Refusal as refusal:
             response.success, response.message = False, str(refusal)
@@ -193,47 +190,31 @@ class TrackerNode(LifecycleNode):
 
     def _report(self) -> None:
         """Once a second: status, diagnostics, and a warning when no images come."""
-        now_s, is_active = time.monotonic(), self._subscription is not None
+        now_s, hint = time.monotonic(), ""
+        if self._input is not None:
+            self._input.adapt()
+            hint = self._input.hint()
         measured = self._statistics.measured(now_s)
         targets = len(self._targets.ids()) if self._targets is not None else 0
-        state, text = diagnostics.judge(measured, is_active, targets, now_s, self._waiting_hint())
+        state, text = diagnostics.judge(measured, self._input is not None, targets, now_s, hint)
         model = self.config.model or str(DEFAULT_MODEL)
-        status = diagnostics.status_message(
-            measured,
-            state,
-            text,
-            self.get_clock().now().to_msg(),
-            self.config.engine,
-            self.config.model,
-            targets,
-        )
+        stamp = self.get_clock().now().to_msg()
+        status = diagnostics.status_message(measured, state, text, stamp, self.config.engine, model, targets)
         self._status.publish(status)
         self._diagnostics.publish(diagnostics.diagnostic_message(status, self.get_fully_qualified_name()))
         silent_since_s = max(self._warned_s, measured.last_received_s or 0.0)
-        if is_active and now_s - silent_since_s > self.config.no_image_warning_s:
+        if self._input is not None and now_s - silent_since_s > self.config.no_image_warning_s:
             self._warned_s = now_s
-            self.get_logger().warning(text)
-
-    def _waiting_hint(self) -> str:
-        """Why there may be no images: topic, publishers and what they offer."""
-        if self._subscription is None:
-            return ""
-        topic = self._subscription.topic_name
-        offers = [info.qos_profile.reliability.name for info in self.get_publishers_info_by_topic(topic)]
-        publishers = f"{len(offers)} publisher(s)" + (f" ({', '.join(offers)})" if offers else "")
-        return (
-            f"no image yet on {topic}: it has {publishers}, {self.config.image_reliability} is asked for; "
-            "check the camera and the remapping image:=..."
-        )
+            self.get_logger().warning(hint)
 
     def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
         result, self.config = parameters.changed(self.config, changes, self._targets is not None)
         return result
 
     def _stop_taking_images(self) -> None:
-        if self._subscription is not None:
-            self.destroy_subscription(self._subscription)
-            self._subscription = None
+        if self._input is not None:
+            self._input.close()
+            self._input = None
         if not self._worker.stop(_STOP_TIMEOUT_S):
             self.get_logger().error("The tracker does not come back from an image; it is left behind")
         if self._frames is not None:
