@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import csv
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from siammaskpp_core.drawing import draw_results
 from siammaskpp_core.engines import load_tracker
-from siammaskpp_core.tracking import TrackResult
+from siammaskpp_core.tracking import Tracker, TrackResult
 from siammaskpp_core.video import Frames, Output, VideoError, VideoWriter, open_frames
 
 Image = NDArray[np.uint8]
@@ -30,33 +30,35 @@ def run(options: argparse.Namespace) -> None:
     """Track, write what was asked for, print frames and speed."""
     frames = open_frames(options.source)
     tracker = load_tracker(options.model, options.engine, options.threads)
-    count, tracking_s, start = 0, 0.0, time.perf_counter()
+    start = time.perf_counter()
     with ExitStack() as outputs:
-        sinks = _open_sinks(options, frames, outputs)
-        target = None
-        for image in _until_interrupted(frames):
-            begin = time.perf_counter()
-            if target is None:
-                target = tracker.init(image, options.box)
-                # A copy: looking at the first frame's mask must not change the target.
-                result = tracker.step(image, [replace(target)])[0]
-            else:
-                result = tracker.step(image, [target])[0]
-            tracking_s += time.perf_counter() - begin
-            for sink in sinks:
-                sink(count, image, result)
-            count += 1
+        count, tracking_s = _follow(frames, tracker, options.box, _open_sinks(options, frames, outputs))
     total_s = time.perf_counter() - start
     print(f"{count} frames, {count / tracking_s:.1f} fps ({count / total_s:.1f} with reading and writing)")
 
 
-def _until_interrupted(frames: Frames) -> Iterator[Image]:
-    """The frames with a progress bar. Ctrl-C is how a camera's video ends, and an interruption of others."""
+def _follow(frames: Frames, tracker: Tracker, box: list[float], sinks: list[Sink]) -> tuple[int, float]:
+    """Track from the first frame to the last; the number of frames and the seconds of tracking."""
+    count, tracking_s = 0, 0.0
+    target = None
     try:
-        yield from tqdm(frames, total=frames.count, unit="frame", desc=frames.name, mininterval=0.5)
+        for image in tqdm(frames, total=frames.count, unit="frame", desc=frames.name, mininterval=0.5):
+            start = time.perf_counter()
+            if target is None:
+                target = tracker.init(image, box)
+                # A copy: looking for the first frame's mask must not change the target.
+                result = tracker.step(image, [replace(target)])[0]
+            else:
+                result = tracker.step(image, [target])[0]
+            tracking_s += time.perf_counter() - start
+            for sink in sinks:
+                sink(count, image, result)
+            count += 1
     except KeyboardInterrupt:
-        if not frames.is_camera:
+        # How a camera's video ends, but an interruption of any other.
+        if not frames.is_camera or count == 0:
             raise
+    return count, tracking_s
 
 
 def _open_sinks(options: argparse.Namespace, frames: Frames, outputs: ExitStack) -> list[Sink]:

@@ -105,6 +105,20 @@ def test_track_writes_everything_asked_for(folder, tmp_path, capsys):
     assert f"{FRAMES}/{FRAMES}" in output.err, "progress"
 
 
+def test_looking_for_the_first_frames_mask_leaves_the_target_alone(folder, monkeypatch):
+    seen = []
+
+    class Drifting(BrightSquare):
+        def step(self, image, targets):
+            seen.append(targets[0].center_x)
+            targets[0].center_x += 1
+            return super().step(image, targets)
+
+    monkeypatch.setattr(track, "load_tracker", lambda *_: Drifting())
+    assert run("track", folder, "--box", "20,30,24,20") == 0
+    assert seen[:4] == [32, 32, 33, 34]
+
+
 def test_track_reads_video_files(tmp_path, capsys):
     with VideoWriter(tmp_path / "clip.mp4", (128, 96), 10) as writer:
         for image in pictures():
@@ -113,23 +127,30 @@ def test_track_reads_video_files(tmp_path, capsys):
     assert capsys.readouterr().out.startswith(f"{FRAMES} frames")
 
 
+@pytest.mark.parametrize("is_camera", [False, True])
 def test_ctrl_c_ends_a_camera_with_complete_outputs_and_discards_those_of_a_file(
-    tmp_path, monkeypatch, capsys
+    is_camera, tmp_path, monkeypatch
 ):
-    def frames_until_interrupted(is_camera: bool) -> Frames:
-        def images():
-            yield from pictures()[:3]
-            raise KeyboardInterrupt
+    class Interrupted(BrightSquare):
+        steps = 0
 
-        return Frames("test", (128, 96), None, None, is_camera, images())
+        def step(self, image, targets):
+            self.steps += 1
+            if self.steps == 4:
+                raise KeyboardInterrupt
+            return super().step(image, targets)
 
-    arguments = ("track", "0", "--box", "20,30,25,20", "--csv", tmp_path / "tracks.csv")
-    monkeypatch.setattr(track, "open_frames", lambda source: frames_until_interrupted(False))
-    assert run(*arguments) == 130
-    assert list(tmp_path.iterdir()) == []
-    monkeypatch.setattr(track, "open_frames", lambda source: frames_until_interrupted(True))
-    assert run(*arguments) == 0
-    assert len((tmp_path / "tracks.csv").read_text().splitlines()) == 1 + 3
+    frames = Frames("test", (128, 96), None, None, is_camera, iter(pictures()))
+    monkeypatch.setattr(track, "open_frames", lambda source: frames)
+    monkeypatch.setattr(track, "load_tracker", lambda *_: Interrupted())
+    table = tmp_path / "tracks.csv"
+    code = run("track", "0", "--box", "20,30,25,20", "--csv", table)
+    if is_camera:
+        assert code == 0
+        assert len(table.read_text().splitlines()) == 1 + 3
+    else:
+        assert code == 130
+        assert list(tmp_path.iterdir()) == []
 
 
 def error_of(capsys, *arguments) -> str:
@@ -219,6 +240,19 @@ def test_bench_times_every_stage_of_several_engines(capsys):
     assert result["machine"]["cores"] >= 1
     assert run(*arguments) == 0
     assert "median / p95 ms" in capsys.readouterr().out
+
+
+def test_bench_does_not_count_the_first_frames():
+    steps = []
+
+    class Counting(BrightSquare):
+        def step(self, image, targets):
+            steps.append(len(targets))
+            return super().step(image, targets)
+
+    times = bench.measure({"a": Counting(), "b": Counting()}, (160, 120), 2, 3)
+    assert [len(stages["total"]) for stages in times.values()] == [3, 3]
+    assert steps == [2] * 2 * (3 + bench.WARM_UP_FRAMES)
 
 
 def test_bench_statistics_by_hand():

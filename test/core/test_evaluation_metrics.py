@@ -45,6 +45,7 @@ def test_normalised_precision_measures_in_sizes_of_the_true_box():
     boxes = np.array([[10.2, 0, 40, 10], ABSENT])
     # 10.2 px of 40 are 0.255: within the 25 thresholds 0.26 .. 0.5 of 51. The other frame was lost.
     assert metrics.normalised_precision(boxes, truth) == pytest.approx(25 / 51 / 2)
+    assert metrics.normalised_precision(truth, truth) == 1
 
 
 def test_region_similarity():
