@@ -1,0 +1,266 @@
+"""Worker, frame buffer, targets, results and statistics, each alone."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from builtin_interfaces.msg import Time
+from fake_tracker import FakeTracker
+from ros_harness import GREEN, RED, scene
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from siammaskpp.msg import TrackedObject, TrackerStatus
+from siammaskpp_core.tracking import BoxError, RotatedBox, TrackResult
+from siammaskpp_ros.diagnostics import Measured, Statistics, diagnostic_message, judge, status_message
+from siammaskpp_ros.frame_buffer import Frame, FrameBuffer
+from siammaskpp_ros.parameters import NodeConfig
+from siammaskpp_ros.publishers import label_picture, objects_of, state_of
+from siammaskpp_ros.selection import Refusal, choose_frame
+from siammaskpp_ros.targets import Observation, TargetStore, TooManyTargets
+from siammaskpp_ros.worker import LatestWorker
+
+
+class Recorder:
+    """Work that blocks until it is let go, and what it saw."""
+
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+        self.failures: list[str] = []
+        self.busy = threading.Event()
+        self.go = threading.Event()
+
+    def work(self, item: int) -> None:
+        self.busy.set()
+        assert self.go.wait(5.0)
+        if item < 0:
+            raise RuntimeError(f"no {item}")
+        self.seen.append(item)
+
+    def failed(self, item: int, error: Exception) -> None:
+        self.failures.append(str(error))
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+def worker(recorder: Recorder) -> Iterator[LatestWorker[int]]:
+    worker: LatestWorker[int] = LatestWorker(recorder.work, recorder.failed)
+    worker.start()
+    yield worker
+    recorder.go.set()
+    assert worker.stop(5.0)
+
+
+def wait_until(is_true) -> None:
+    end_s = time.monotonic() + 5.0
+    while not is_true():
+        assert time.monotonic() < end_s
+        time.sleep(0.005)
+
+
+def test_worker_takes_the_newest_and_counts_the_others(worker: LatestWorker[int], recorder: Recorder) -> None:
+    assert worker.put(1) is False
+    assert recorder.busy.wait(5.0)
+    assert [worker.put(item) for item in (2, 3, 4)] == [False, True, True]
+    recorder.go.set()
+    wait_until(lambda: len(recorder.seen) == 2)
+    assert recorder.seen == [1, 4]
+
+
+def test_worker_survives_failing_work(worker: LatestWorker[int], recorder: Recorder) -> None:
+    recorder.go.set()
+    worker.put(-1)
+    wait_until(lambda: recorder.failures)
+    worker.put(5)
+    wait_until(lambda: recorder.seen)
+    assert (recorder.failures, recorder.seen) == (["no -1"], [5])
+
+
+def test_worker_stop_says_when_work_hangs_and_start_anew(
+    worker: LatestWorker[int], recorder: Recorder
+) -> None:
+    worker.put(1)
+    assert recorder.busy.wait(5.0)
+    worker.put(2)
+    assert worker.stop(0.05) is False
+    with pytest.raises(RuntimeError, match="not ended"):
+        worker.start()
+    recorder.go.set()
+    assert worker.stop(5.0)
+    worker.start()
+    worker.put(3)
+    wait_until(lambda: 3 in recorder.seen)
+    assert recorder.seen == [1, 3]  # what waited at the stop is gone
+
+
+def frame(index: int, received_s: float, size: int = 10, stamp_ns: int | None = None) -> Frame:
+    ns = index * 1_000_000_000 if stamp_ns is None else stamp_ns
+    header = Header(stamp=Time(sec=ns // 10**9, nanosec=ns % 10**9))
+    return Frame(Image(header=header, data=bytes(size)), index, received_s)
+
+
+def test_frame_buffer_forgets_what_is_old_or_too_much() -> None:
+    frames = FrameBuffer(max_age_s=1.0, max_bytes=25)
+    assert (frames.newest(), frames.at(0), frames.span_ns()) == (None, None, None)
+    for index, received_s in ((1, 0.0), (2, 0.5), (3, 0.9)):
+        frames.add(frame(index, received_s))
+    assert frames.span_ns() == (2 * 10**9, 3 * 10**9)  # 30 bytes are too much
+    frames.add(frame(4, 1.8))
+    assert frames.span_ns() == (3 * 10**9, 4 * 10**9)  # frame 2 is too old
+    frames.add(frame(5, 9.0, size=1000))
+    assert frames.span_ns() == (5 * 10**9, 5 * 10**9)  # the newest stays, however large
+    frames.clear()
+    assert frames.newest() is None
+
+
+def test_a_stamp_chooses_its_frame() -> None:
+    frames = FrameBuffer(max_age_s=1.0, max_bytes=1000)
+    with pytest.raises(Refusal, match="no camera"):
+        choose_frame(frames, Time(), "no camera")
+    for index in (1, 2, 3):
+        frames.add(frame(index, 0.0, stamp_ns=index * 10**9 + 1))
+    assert choose_frame(frames, Time(), "").index == 3
+    assert choose_frame(frames, Time(sec=2, nanosec=1), "").index == 2
+    with pytest.raises(
+        Refusal, match=r"stamp 2\.000 s is not remembered; images from 1\.000 to 3\.000 s are"
+    ):
+        choose_frame(frames, Time(sec=2, nanosec=0), "")
+
+
+def test_targets_start_on_their_frame_and_are_replaced_by_id() -> None:
+    store = TargetStore(FakeTracker())
+    picture = scene()
+    store.set("a", "first", picture, (100, 50, 40, 30), since=5, limit=2)
+    assert store.step(picture, 5) == []  # nothing to find in the frame it was set on, or before
+    assert [(item.id, item.label) for item in store.step(picture, 6)] == [("a", "first")]
+    store.set("b", "", picture, (100, 50, 40, 30), since=6, limit=2)
+    with pytest.raises(TooManyTargets, match="max_targets is 2; remove one of a, b"):
+        store.set("c", "", picture, (100, 50, 40, 30), since=6, limit=2)
+    store.set("a", "second", picture, (100, 50, 40, 30), since=6, limit=2)
+    assert [(item.id, item.label) for item in store.step(picture, 7)] == [("a", "second"), ("b", "")]
+    assert store.remove("c") == []
+    assert store.remove("b") == ["b"]
+    store.set("b", "", picture, (100, 50, 40, 30), since=7, limit=2)
+    assert store.remove("") == ["a", "b"]
+    assert store.ids() == []
+
+
+def test_a_refused_box_leaves_the_target_with_this_id() -> None:
+    store = TargetStore(FakeTracker())
+    store.set("a", "", scene(), (100, 50, 40, 30), since=1, limit=1)
+    with pytest.raises(BoxError):
+        store.set("a", "", scene(), (0, 0, 0, 0), since=2, limit=1)
+    (seen,) = store.step(scene(x=110), 3)
+    assert seen.result.box_xywh[0] == 110
+
+
+def test_a_target_removed_during_a_step_is_not_reported() -> None:
+    class Removing(FakeTracker):
+        def step(self, image, targets):
+            store.remove("gone")
+            return super().step(image, targets)
+
+    store = TargetStore(Removing())
+    for id in ("kept", "gone"):
+        store.set(id, "", scene(), (100, 50, 40, 30), since=1, limit=2)
+    assert [item.id for item in store.step(scene(), 2)] == ["kept"]
+
+
+def result(score: float, mask: np.ndarray | None = None) -> TrackResult:
+    box = np.array([1.0, 2.0, 3.0, 4.0])
+    mask = np.zeros((4, 6), np.uint8) if mask is None else mask
+    return TrackResult(box, RotatedBox(2.5, 4.0, 3.0, 4.0, 0.1), score, mask)
+
+
+@pytest.mark.parametrize(
+    ("score", "state"),
+    [
+        (1.0, TrackedObject.TRACKING),
+        (0.5, TrackedObject.TRACKING),
+        (0.49, TrackedObject.UNCERTAIN),
+        (0.25, TrackedObject.UNCERTAIN),
+        (0.24, TrackedObject.LOST),
+        (float("nan"), TrackedObject.LOST),
+    ],
+)
+def test_states_follow_the_thresholds(score: float, state: int) -> None:
+    config = NodeConfig(score_uncertain=0.5, score_lost=0.25)
+    assert state_of(score, config) == state
+    (item,) = objects_of([Observation("a", "", result(score))], config)
+    assert item.state == state
+    assert (item.box.width, item.mask_value) == ((0.0, 0) if state == TrackedObject.LOST else (3.0, 1))
+
+
+def test_rotated_box_goes_over_completely() -> None:
+    (item,) = objects_of([Observation("a", "b", result(0.9))], NodeConfig())
+    rotated = item.rotated_box
+    places = (rotated.center_x, rotated.center_y, rotated.width, rotated.height, rotated.angle)
+    assert places == (2.5, 4.0, 3.0, 4.0, 0.1)
+    np.testing.assert_allclose(rotated.corners.reshape(4, 2), result(0.9).rotated_box.corners())
+
+
+def test_where_masks_overlap_the_higher_score_wins() -> None:
+    left, right = np.zeros((1, 4), np.uint8), np.zeros((1, 4), np.uint8)
+    left[0, :3], right[0, 1:] = 255, 255
+    picture = label_picture((1, 4), [(1, result(0.9, left)), (2, result(0.6, right))])
+    assert picture.tolist() == [[1, 1, 1, 2]]
+
+
+def test_statistics_count_and_measure() -> None:
+    statistics = Statistics()
+    assert np.isnan(statistics.measured(0.0).fps)
+    for index in range(11):
+        now_s = index * 0.1
+        statistics.frame_received(now_s)
+        statistics.frame_done(now_s, latency_s=0.01 * (index + 1), age_s=0.2, states=(TrackedObject.LOST,))
+    statistics.frame_dropped()
+    statistics.frame_failed("broken")
+    measured = statistics.measured(1.0)
+    assert (measured.received, measured.tracked, measured.idle) == (11, 11, 0)
+    assert (measured.dropped, measured.failed, measured.error) == (1, 1, "broken")
+    assert measured.fps == pytest.approx(10.0)
+    assert measured.latency_median_ms == pytest.approx(60.0)
+    assert measured.latency_p95_ms == pytest.approx(105.0)
+    assert measured.age_median_ms == pytest.approx(200.0)
+    statistics.frame_done(1.1, 0.01, 0.2, ())
+    assert (statistics.measured(1.1).idle, statistics.measured(1.1).error) == (1, "")
+
+
+@pytest.mark.parametrize(
+    ("measured", "is_active", "targets", "state", "text"),
+    [
+        (Measured(), False, 0, TrackerStatus.INACTIVE, "not active"),
+        (Measured(), True, 0, TrackerStatus.WAITING, "no camera"),
+        (Measured(last_received_s=7.0), True, 0, TrackerStatus.WAITING, "no camera"),
+        (Measured(last_received_s=9.5), True, 0, TrackerStatus.IDLE, "set_target"),
+        (Measured(last_received_s=9.5, error="broken"), True, 1, TrackerStatus.ERROR, "broken"),
+        (Measured(last_received_s=9.5, states=(1, 3)), True, 2, TrackerStatus.TRACKING, "1 lost"),
+        (Measured(last_received_s=9.5, states=(3, 3)), True, 2, TrackerStatus.LOST, "searching"),
+    ],
+)
+def test_status_says_what_is_going_on(
+    measured: Measured, is_active: bool, targets: int, state: int, text: str
+) -> None:
+    got, sentence = judge(measured, is_active, targets, 10.0, "no camera")
+    assert got == state
+    assert text in sentence
+    status = status_message(measured, got, sentence, Time(sec=3), "onnxruntime", "lite", targets)
+    diagnostic = diagnostic_message(status, "/ns/tracker_node").status[0]
+    assert diagnostic.name.startswith("/ns/tracker_node")
+    assert diagnostic.message == sentence
+    is_bad = state in (TrackerStatus.WAITING, TrackerStatus.LOST, TrackerStatus.ERROR)
+    assert (diagnostic.level != b"\x00") == is_bad
+    assert {"fps", "frames_dropped", "engine"} <= {pair.key for pair in diagnostic.values}
+
+
+def test_the_scenes_have_the_colours_the_tests_rely_on() -> None:
+    assert tuple(scene()[50, 100]) == RED
+    assert tuple(scene(colour=GREEN)[50, 100]) == GREEN
