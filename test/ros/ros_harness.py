@@ -40,6 +40,28 @@ def scene(
     return picture
 
 
+BALL_PX = 90
+
+
+def ball(center: tuple[int, int]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """640x480: a striped orange ball of 90 px before a blurred grey wall, and the ball's mask."""
+    rng = np.random.default_rng(1)
+    wall = cv2.GaussianBlur(rng.integers(60, 200, (480, 640, 3), dtype=np.uint8), (0, 0), 9)
+    mask = np.zeros((480, 640), np.uint8)
+    cv2.circle(mask, center, BALL_PX // 2, 255, -1)
+    skin = wall.copy()
+    cv2.circle(skin, center, BALL_PX // 2, (30, 120, 240), -1)
+    cv2.line(skin, (center[0] - 45, center[1]), (center[0] + 45, center[1]), (20, 20, 60), 7)
+    cv2.ellipse(skin, center, (18, 45), 0, 0, 360, (20, 20, 60), 5)
+    picture = np.where(mask[:, :, None] > 0, skin, wall)
+    return cv2.GaussianBlur(picture, (0, 0), 1.2), mask > 0
+
+
+def ball_box(center: tuple[int, int]) -> tuple[float, float, float, float]:
+    """The ball's box: x, y, width, height."""
+    return center[0] - BALL_PX / 2, center[1] - BALL_PX / 2, BALL_PX, BALL_PX
+
+
 class NodeProcess:
     """A child process on a ROS domain; its output is collected in `text`."""
 

@@ -6,19 +6,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 from ament_index_python.packages import get_package_prefix
-from numpy.typing import NDArray
-from ros_harness import Client, NodeProcess, decoded
+from ros_harness import Client, NodeProcess, ball, ball_box, decoded
 
 from siammaskpp.msg import TrackedObject
 
 pytestmark = pytest.mark.ros
-
-SIZE = (640, 480)
-BALL_PX = 90
 
 
 @pytest.fixture
@@ -36,27 +30,12 @@ def client(domain_id: int) -> Iterator[Client]:
     client.close()
 
 
-def ball(center: tuple[int, int]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """A striped orange ball before a blurred grey wall, and its mask."""
-    rng = np.random.default_rng(1)
-    wall = cv2.GaussianBlur(rng.integers(60, 200, (SIZE[1], SIZE[0], 3), dtype=np.uint8), (0, 0), 9)
-    mask = np.zeros(SIZE[::-1], np.uint8)
-    cv2.circle(mask, center, BALL_PX // 2, 255, -1)
-    skin = wall.copy()
-    cv2.circle(skin, center, BALL_PX // 2, (30, 120, 240), -1)
-    cv2.line(skin, (center[0] - 45, center[1]), (center[0] + 45, center[1]), (20, 20, 60), 7)
-    cv2.ellipse(skin, center, (18, 45), 0, 0, 360, (20, 20, 60), 5)
-    picture = np.where(mask[:, :, None] > 0, skin, wall)
-    return cv2.GaussianBlur(picture, (0, 0), 1.2), mask > 0
-
-
 def test_ready_within_five_seconds_and_follows(process: NodeProcess, client: Client) -> None:
     process.wait_for_text("Ready")
     assert time.monotonic() - process.started_s < 5.0
     client.connect()
     client.track(ball((200, 240))[0])
-    half = BALL_PX / 2
-    answer = client.set_target((200 - half, 240 - half, BALL_PX, BALL_PX))
+    answer = client.set_target(ball_box((200, 240)))
     assert answer.success, answer.message
     overlaps = []
     for x in range(204, 300, 8):

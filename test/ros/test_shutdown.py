@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Iterator
 
@@ -51,6 +53,14 @@ def test_interrupted_just_after_the_start(
     process.wait_for_text("Ready")
     time.sleep(delay_s)
     process.interrupt()
+    assert process.wait(4.9) == 0, process.text
+    assert "Traceback" not in process.text
+
+
+def test_ended_by_sigterm(processes: list[NodeProcess], domain_id: int) -> None:
+    process = begin(processes, domain_id, "0.0")
+    process.wait_for_text("Ready")
+    os.kill(process.pid, signal.SIGTERM)
     assert process.wait(4.9) == 0, process.text
     assert "Traceback" not in process.text
 
