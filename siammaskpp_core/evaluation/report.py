@@ -83,7 +83,7 @@ def _cell(value: float | None, form: str = ".3f") -> str:
 
 def _markdown(rows: list[list[str]]) -> str:
     """Rows of cells, the first being the head, as a Markdown table with even columns."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    widths = [max(3, *(len(row[column]) for row in rows)) for column in range(len(rows[0]))]
     rule = ["-" * widths[0], *(f"{'-' * (width - 1)}:" for width in widths[1:])]
     lines = []
     for row in [rows[0], rule, *rows[1:]]:

@@ -1,6 +1,7 @@
 """One-pass evaluation with trackers whose answers are known."""
 
 import json
+import re
 from pathlib import Path
 
 import cv2
@@ -86,7 +87,15 @@ def test_scores_by_hand(data):
     lines = table(result).splitlines()
     assert [line.split("|")[1].strip() for line in lines[:4]] == ["tracker", "-" * 7, "still", "boxes"]
     assert len({len(line) for line in lines[:4]}) == 1
-    assert any(line.startswith("| square2 ") for line in lines)
+    (square2,) = [line for line in lines if line.startswith("| square2 ")]
+    assert [cell.strip() for cell in square2.split("|")[-3:-1]] == ["-", "-"], "no masks, no J and F"
+
+
+def test_a_narrow_column_is_still_a_markdown_column(data):
+    scores = evaluate([StandStill("boxes", False)], find_sequences([data / "square2"]))
+    rules = [line for line in table(report(scores)).splitlines() if set(line) <= set("|-: ") and line]
+    assert len(rules) == 2
+    assert all(re.fullmatch(r" -+:? ", cell) for rule in rules for cell in rule.split("|")[1:-1])
 
 
 @pytest.mark.parametrize("name", ["csrt", "kcf"])
