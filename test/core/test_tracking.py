@@ -1,0 +1,275 @@
+"""Tracking geometry to the pixel, and the tracker on an engine that sees what it is shown."""
+
+import cv2
+import numpy as np
+import pytest
+
+from siammaskpp_core.engines.protocol import SearchOutput
+from siammaskpp_core.network.config import NetworkConfig
+from siammaskpp_core.tracking import BoxError, ImageError, RotatedBox, Tracker
+from siammaskpp_core.tracking.anchors import anchor_grid, anchor_sizes, cell_offsets, decode, encode
+from siammaskpp_core.tracking.boxes import checked_box, mask_hull, overlap
+from siammaskpp_core.tracking.config import TrackingConfig
+from siammaskpp_core.tracking.crops import CropWindow, context_side
+from siammaskpp_core.tracking.decoding import Decoder
+from siammaskpp_core.tracking.masks import Region, outline, paste_mask
+
+RATIOS = NetworkConfig().anchor_ratios
+
+
+def test_anchor_sizes_are_the_published_ones():
+    np.testing.assert_array_equal(
+        anchor_sizes(RATIOS, 8.0), [[104, 32], [88, 40], [64, 64], [40, 80], [32, 96]]
+    )
+
+
+def test_anchor_grid_is_centred():
+    grid = anchor_grid(RATIOS, 8.0)
+    assert grid.shape == (4, 5, 25, 25)
+    assert tuple(grid[:2, 0, 12, 12]) == (0, 0)
+    assert tuple(grid[:2, 3, 0, 24]) == (96, -96)
+    assert cell_offsets().sum() == 0
+
+
+def test_encode_then_decode_gives_the_boxes_back():
+    anchors = anchor_grid(RATIOS, 8.0)
+    boxes = np.random.default_rng(0).uniform(5, 100, anchors.shape).astype(np.float32)
+    np.testing.assert_allclose(decode(encode(boxes, anchors), anchors), boxes, rtol=1e-4)
+
+
+def test_context_side_by_hand():
+    assert context_side(30, 40) == pytest.approx(np.sqrt(65 * 75))
+    assert context_side(30, 40, context=0.0) == pytest.approx(np.sqrt(30 * 40))
+
+
+def test_overlap_by_hand():
+    assert overlap([0, 0, 2, 2], [1, 1, 2, 2]) == pytest.approx(1 / 7)
+    assert overlap([0, 0, 2, 2], [5, 5, 1, 1]) == 0
+    assert overlap([0, 0, 0, 0], [0, 0, 0, 0]) == 0
+
+
+@pytest.mark.parametrize("size", [127, 255])
+def test_crop_at_scale_one_copies_pixels(size):
+    image = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
+    # An odd square is centred on a pixel's middle.
+    window = CropWindow(200.5, 150.5, size, size)
+    half = size // 2
+    crop = window.cut(image, (0, 0, 0))
+    np.testing.assert_array_equal(crop, image[150 - half : 151 + half, 200 - half : 201 + half])
+
+
+def test_crop_pads_with_the_given_colour():
+    image = np.full((50, 50, 3), 200, np.uint8)
+    crop = CropWindow(0.0, 0.0, 127, 127).cut(image, (10, 20, 30))
+    assert tuple(crop[0, 0]) == (10, 20, 30)
+    assert tuple(crop[100, 100]) == (200, 200, 200)
+
+
+def test_crop_into_a_kept_buffer_allocates_nothing():
+    image = np.zeros((50, 50, 3), np.uint8)
+    buffer = np.empty((255, 255, 3), np.uint8)
+    assert np.shares_memory(CropWindow.search(20, 20, 30).cut(image, (1, 2, 3), out=buffer), buffer)
+    assert (buffer[0, 0] == (1, 2, 3)).all()
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.0, 0.5])
+@pytest.mark.parametrize("cell", [(12, 12), (9, 15)])
+def test_a_mask_comes_back_to_the_pixel(scale, cell):
+    """A rectangle drawn in the image, seen through the crop, pasted back: the same pixels."""
+    window = CropWindow(160.5, 120.5, 255 / scale, 255)
+    truth = np.zeros((240, 320), np.uint8)
+    y = 120 + round((cell[0] - 12) * 8 / scale)
+    x = 160 + round((cell[1] - 12) * 8 / scale)
+    truth[y - 10 : y + 11, x - 16 : x + 17] = 255
+    in_crop = window.cut(truth, (0,)).astype(np.float32) / 255
+    row, column = 127 + (cell[0] - 12) * 8, 127 + (cell[1] - 12) * 8
+    probability = in_crop[row - 63 : row + 64, column - 63 : column + 64]
+    mask, region = paste_mask(probability, window, cell, truth.shape, 0.49)
+    shape = outline(mask, region)
+    if scale >= 1:
+        np.testing.assert_array_equal(mask, truth)
+        np.testing.assert_array_equal(shape.box_xywh, mask_hull(truth))
+    else:  # the crop has half the pixels
+        np.testing.assert_allclose(shape.box_xywh, mask_hull(truth), atol=2)
+
+
+def test_a_mask_at_the_border_is_cut():
+    probability = np.ones((127, 127), np.float32)
+    mask, region = paste_mask(probability, CropWindow(0, 0, 255, 255), (12, 12), (100, 100), 0.5)
+    assert region == Region(0, 0, 64, 64)
+    assert mask[:63, :63].all()
+    assert not mask[64:].any()
+
+
+def test_a_mask_outside_the_image_is_empty():
+    probability = np.ones((127, 127), np.float32)
+    mask, region = paste_mask(probability, CropWindow(-500, -500, 255, 255), (12, 12), (100, 100), 0.5)
+    assert not mask.any()
+    assert outline(mask, region) is None
+
+
+@pytest.mark.parametrize("degrees", [0, 20, 45, 70])
+def test_rotated_box_of_a_drawn_one(degrees):
+    truth = RotatedBox(100.0, 80.0, 90.0, 30.0, float(np.deg2rad(degrees)))
+    rows, columns = np.mgrid[:160, :200] + 0.5
+    along = (columns - 100) * np.cos(truth.angle_rad) + (rows - 80) * np.sin(truth.angle_rad)
+    across = (rows - 80) * np.cos(truth.angle_rad) - (columns - 100) * np.sin(truth.angle_rad)
+    mask = ((abs(along) <= 45) & (abs(across) <= 15)).astype(np.uint8) * 255
+    found = outline(mask, Region(0, 0, 200, 160)).rotated_box
+    common = cv2.intersectConvexConvex(truth.corners(), found.corners())[0]
+    assert common / (found.width * found.height + 90 * 30 - common) > 0.95
+    assert (found.center_x, found.center_y) == pytest.approx((100, 80), abs=0.5)
+    turn = (found.angle_rad - truth.angle_rad) % (np.pi / 2)
+    assert min(turn, np.pi / 2 - turn) < np.deg2rad(2)
+
+
+def test_the_outline_is_the_largest_part():
+    mask = np.zeros((50, 60), np.uint8)
+    mask[5:9, 5:9] = 255
+    mask[20:40, 10:50] = 255
+    np.testing.assert_array_equal(outline(mask, Region(0, 0, 60, 50)).box_xywh, [10, 20, 40, 20])
+
+
+@pytest.mark.parametrize(
+    ("box", "message"),
+    [
+        ((0, 0, 0, 10), "empty"),
+        ((0, 0, 10, -1), "empty"),
+        ((700, 10, 20, 20), "outside the 640x480 image"),
+        ((-30, 10, 20, 20), "outside"),
+        ((float("nan"), 0, 10, 10), "not finite"),
+        ((0, 0, float("inf"), 10), "not finite"),
+        ((0, 0, 10), "not four numbers"),
+        ("1,2,3,4", "not four numbers"),
+        ((10, 10, 1, 1), "less than 2x2"),
+        ((639.5, 10, 20, 20), "less than 2x2"),
+    ],
+)
+def test_wrong_boxes_are_refused_with_a_reason(box, message):
+    with pytest.raises(BoxError, match=message):
+        checked_box(box, 640, 480)
+
+
+def test_a_box_over_the_border_is_cut():
+    np.testing.assert_array_equal(checked_box((-10, 470, 30, 30), 640, 480), [0, 470, 20, 10])
+
+
+def response(peaks: dict[tuple[int, int, int], float]) -> tuple[np.ndarray, np.ndarray]:
+    """Logits and zero offsets with the given (anchor, row, column) logits of the target class."""
+    cls = np.zeros((10, 25, 25), np.float32)
+    cls[5:] = -6
+    for (anchor, row, column), logit in peaks.items():
+        cls[5 + anchor, row, column] = logit
+    return cls, np.zeros((20, 25, 25), np.float32)
+
+
+def test_decoder_takes_the_best_anchor():
+    best = Decoder(NetworkConfig()).best(*response({(2, 10, 14): 4.0}), (64, 64), TrackingConfig())
+    assert best.cell == (10, 14)
+    np.testing.assert_array_equal(best.center_xy, [16, -16])
+    np.testing.assert_array_equal(best.size_wh, [64, 64])
+    assert best.score == pytest.approx(1 / (1 + np.exp(-4)))
+    assert best.penalty == pytest.approx(1.0)
+
+
+def test_the_window_prefers_the_near_one_of_two_equals():
+    peaks = {(2, 12, 12): 2.0, (2, 3, 3): 2.2}
+    decoder = Decoder(NetworkConfig())
+    assert decoder.best(*response(peaks), (64, 64), TrackingConfig()).cell == (12, 12)
+    assert decoder.best(*response(peaks), (64, 64), TrackingConfig(window_influence=0.0)).cell == (3, 3)
+
+
+def test_the_penalty_prefers_the_known_shape():
+    peaks = {(0, 12, 12): 2.0, (4, 12, 12): 2.0}  # wide, tall
+    decoder = Decoder(NetworkConfig())
+    assert decoder.best(*response(peaks), (104, 32), TrackingConfig()).size_wh[0] == 104
+    assert decoder.best(*response(peaks), (32, 96), TrackingConfig()).size_wh[0] == 32
+
+
+def test_a_network_that_answers_nan_is_an_error_not_a_box():
+    cls, loc = response({})
+    cls[7, 3, 3] = np.nan
+    with pytest.raises(FloatingPointError, match="not finite"):
+        Decoder(NetworkConfig()).best(cls, loc, (64, 64), TrackingConfig())
+
+
+class BrightEngine:
+    """Finds the brightest 8x8 block of the search region and calls all bright pixels the target."""
+
+    name = "bright"
+
+    def encode_template(self, crops):
+        return np.zeros((len(crops), 1, 5, 5), np.float32)
+
+    def search(self, crops, kernels):
+        outputs = []
+        for crop in crops:
+            grey = crop[..., 0].astype(np.float32)
+            sums = cv2.blur(grey, (65, 65))[127 - 96 : 128 + 96 : 8, 127 - 96 : 128 + 96 : 8]
+            cls, loc = response({(2, *np.unravel_index(sums.argmax(), sums.shape)): 5.0})
+            outputs.append(SearchOutput(cls, loc, grey[None], grey[None], grey[None], grey[None]))
+        return outputs
+
+    def refine(self, outputs, cells):
+        masks = []
+        for output, (row, column) in zip(outputs, cells, strict=True):
+            padded = np.pad(output.mask[0], 64)
+            y, x = 127 + 64 + (row - 12) * 8, 127 + 64 + (column - 12) * 8
+            masks.append((padded[y - 63 : y + 64, x - 63 : x + 64] > 128).astype(np.float32))
+        return np.array(masks)
+
+
+def scene(x: int, y: int, width: int = 40, height: int = 40) -> np.ndarray:
+    image = np.full((240, 320, 3), 30, np.uint8)
+    image[y : y + height, x : x + width] = 230
+    return image
+
+
+def test_the_tracker_follows_to_the_pixel():
+    tracker = Tracker(BrightEngine())
+    target = tracker.init(scene(100, 80), (100, 80, 40, 40))
+    for x, y in [(104, 82), (112, 90), (125, 95), (125, 110)]:
+        image = scene(x, y)
+        (result,) = tracker.step(image, [target])
+        np.testing.assert_allclose(result.box_xywh, (x, y, 40, 40), atol=1)
+        assert overlap(result.box_xywh, (x, y, 40, 40)) > 0.9
+        assert result.mask.shape == (240, 320)
+        assert set(np.unique(result.mask)) == {0, 255}
+    assert set(tracker.timings) == {"crop", "search", "decode", "refine", "paste"}
+
+
+def test_targets_together_equal_targets_alone():
+    frames = [scene(100 + 5 * i, 80) for i in range(4)]
+    tracker = Tracker(BrightEngine())
+    boxes = [(100, 80, 40, 40), (90, 70, 60, 60)]
+    together = [tracker.init(frames[0], box) for box in boxes]
+    both = [tracker.step(frame, together) for frame in frames]
+    for index, box in enumerate(boxes):
+        alone = tracker.init(frames[0], box)
+        for frame, results in zip(frames, both, strict=True):
+            (result,) = tracker.step(frame, [alone])
+            np.testing.assert_array_equal(result.mask, results[index].mask)
+            np.testing.assert_array_equal(result.box_xywh, results[index].box_xywh)
+
+
+def test_no_targets_no_results():
+    assert Tracker(BrightEngine()).step(scene(0, 0), []) == []
+
+
+def test_a_failing_engine_changes_no_target():
+    tracker = Tracker(BrightEngine())
+    target = tracker.init(scene(100, 80), (100, 80, 40, 40))
+    before = (target.center_x, target.center_y, target.width, target.height)
+    tracker.engine.refine = lambda *_: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        tracker.step(scene(120, 80), [target])
+    assert (target.center_x, target.center_y, target.width, target.height) == before
+
+
+@pytest.mark.parametrize(
+    "image",
+    [np.zeros((10, 10), np.uint8), np.zeros((10, 10, 3), np.float32), np.zeros((0, 10, 3), np.uint8), None],
+)
+def test_wrong_images_are_refused(image):
+    with pytest.raises(ImageError):
+        Tracker(BrightEngine()).init(image, (1, 1, 5, 5))
