@@ -29,7 +29,7 @@ def generate_launch_description() -> LaunchDescription:
                 package="siammaskpp",
                 executable="demo_camera",
                 namespace=LaunchConfiguration("namespace"),
-                parameters=[{"video": video, "wait_for_subscribers": 1}],
+                parameters=[{"video": video, "loop": True, "wait_for_subscribers": 1}],
                 remappings=[("image", LaunchConfiguration("image"))],
                 output="screen",
             ),

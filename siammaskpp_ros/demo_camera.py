@@ -15,7 +15,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from siammaskpp_core.config import Checked, ConfigError, from_mapping, option, spec_of
-from siammaskpp_core.video import VideoError, open_frames
+from siammaskpp_core.video import Frames, VideoError, open_frames
 
 from .conversions import to_image
 from .parameters import descriptor
@@ -31,6 +31,7 @@ class CameraConfig(Checked):
     rate: float = option(
         0.0, "Images per second; 0: as the video says, 30 when it does not", low=0.0, high=1000.0, unit="Hz"
     )
+    loop: bool = option(False, "Play the video again and again")
     frame_id: str = option("camera_optical_frame", "Frame in the images' headers")
     wait_for_subscribers: int = option(0, "Start to play when the topic has so many", low=0, high=100)
 
@@ -51,17 +52,20 @@ class DemoCamera(Node):
     def play(self) -> None:
         """Publish all frames; returns at the end of the video. Raises :class:`VideoError`."""
         frames = open_frames(self.config.video)
-        period_s = 1 / (self.config.rate or frames.fps or _DEFAULT_FPS)
         self._wait_for_subscribers()
+        self._play_once(frames)
+        while self.config.loop and self.context.ok():
+            self._play_once(open_frames(self.config.video))
+
+    def _play_once(self, frames: Frames) -> None:
+        period_s = 1 / (self.config.rate or frames.fps or _DEFAULT_FPS)
         start_s = time.monotonic()
         count = 0
         for count, picture in enumerate(frames, start=1):
             if not self.context.ok():
                 return
-            stamp = self.get_clock().now().to_msg()
-            self._publisher.publish(
-                to_image(picture, "bgr8", Header(stamp=stamp, frame_id=self.config.frame_id))
-            )
+            header = Header(stamp=self.get_clock().now().to_msg(), frame_id=self.config.frame_id)
+            self._publisher.publish(to_image(picture, "bgr8", header))
             if not frames.is_camera:  # a webcam keeps time by itself
                 time.sleep(max(0.0, start_s + count * period_s - time.monotonic()))
         self.get_logger().info(f"{frames.name}: all {count} images were played")
