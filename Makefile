@@ -17,7 +17,6 @@ WITH_VENV := unset _ROS_WHEELS_BOOTSTRAP_COMPLETE; export VIRTUAL_ENV="$(VENV)" 
 WITH_ROS := $(WITH_VENV) AMENT_PREFIX_PATH="$(VENV)" CMAKE_PREFIX_PATH="$(VENV)"
 # colcon's setup script reads variables that may be unset.
 WITH_BUILD := $(WITH_ROS); set +u; source install/setup.bash; set -u
-INTERFACES := $(wildcard msg/*.msg srv/*.srv)
 
 .PHONY: help env build test lint demo clean
 
@@ -27,24 +26,27 @@ help: ## this list
 env: $(ENV_READY) ## .venv with everything for development (Python 3.10 to 3.12)
 
 $(ENV_READY): pyproject.toml constraints-dev.txt cmake/ros_wheels.txt
-	$(PYTHON) -c 'import sys; sys.exit(0 if (3, 10) <= sys.version_info[:2] <= (3, 12) else "make env: Python 3.10 to 3.12 is needed, $(PYTHON) is " + sys.version.split()[0] + ". Use make env PYTHON=python3.11")'
-	$(PYTHON) -m venv "$(VENV)" || { echo "make env: no virtual environment could be made; on Debian and Ubuntu: apt install python3-venv python3-dev" >&2; exit 1; }
-	$(WITH_VENV); python -m pip install --quiet --disable-pip-version-check \
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 10) <= sys.version_info[:2] <= (3, 12) else "make env: Python 3.10 to 3.12 is needed, $(PYTHON) is " + sys.version.split()[0] + ". Use make env PYTHON=python3.11")'
+	@echo "making .venv: some minutes, about 6 GB"
+	@$(PYTHON) -m venv "$(VENV)" || { echo "make env: no virtual environment could be made; on Debian and Ubuntu: apt install python3-venv python3-dev" >&2; exit 1; }
+	@$(WITH_VENV); python -m pip install --quiet --disable-pip-version-check \
 	  --constraint constraints-dev.txt --requirement cmake/ros_wheels.txt --editable '.[train,eval,openvino,dev]'
-	touch $@
+	@touch $@
 
 build: $(ENV_READY) ## the colcon workspace: build/, install/
-	$(WITH_ROS); colcon --log-base log build --symlink-install --base-paths . \
-	  --cmake-args -G Ninja -DCMAKE_PROJECT_INCLUDE="$(CURDIR)/cmake/ros_wheels.cmake" -DBUILD_TESTING=OFF
+	@mkdir -p log; echo "building the workspace (log/build.log)"
+	@$(WITH_ROS); colcon --log-base log build --symlink-install --base-paths . \
+	  --cmake-args -G Ninja -DCMAKE_PROJECT_INCLUDE="$(CURDIR)/cmake/ros_wheels.cmake" -DBUILD_TESTING=OFF \
+	  > log/build.log 2>&1 || { tail -n 40 log/build.log; exit 1; }
 
 lint: $(ENV_READY) ## style and types
-	$(WITH_VENV); ruff check .; ruff format --check .; mypy
+	@$(WITH_VENV); ruff check .; ruff format --check .; mypy
 
 test: lint build ## style, types and all tests; FAST=1 leaves the slow ones out
-	$(WITH_BUILD); python -m pytest $(if $(FAST),-m "not slow")
+	@$(WITH_BUILD); python -m pytest $(if $(FAST),-m "not slow")
 
 demo: build ## track in a video through ROS topics; own video: make demo VIDEO=file BOX=x,y,w,h
-	$(WITH_BUILD); python -m siammaskpp_ros.demo $(if $(VIDEO),--video "$(VIDEO)") $(if $(BOX),--box "$(BOX)") --output demo_output
+	@$(WITH_BUILD); python -m siammaskpp_ros.demo $(if $(VIDEO),--video "$(VIDEO)") $(if $(BOX),--box "$(BOX)") --output demo_output
 
 clean: ## remove builds and outputs, keep .venv
-	rm -rf build install log demo_output
+	@rm -rf build install log demo_output
