@@ -11,7 +11,7 @@ import rclpy
 from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, qos_profile_sensor_data
+from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
@@ -68,7 +68,8 @@ class DemoClient(Node):
         self._last_image_s = time.monotonic()
         tracker = self.config.tracker
         self._set_target = self.create_client(SetTarget, f"{tracker}/set_target")
-        self.create_subscription(Image, "image", self._on_image, qos_profile_sensor_data)
+        # Reliable: the box belongs to the very first image.
+        self.create_subscription(Image, "image", self._on_image, QoSProfile(depth=5))
         self.create_subscription(Image, f"{tracker}/overlay", self._on_overlay, QoSProfile(depth=10))
         self.create_subscription(
             TrackedObjectArray, f"{tracker}/tracked_objects", self.recording.add_objects, QoSProfile(depth=10)
