@@ -1,0 +1,1 @@
+"""SiamMask++ without ROS: network, engines, tracking, training, evaluation and the `siammaskpp` command."""

@@ -39,7 +39,7 @@ class OptionSpec:
                 raise ConfigError(f"{name}: {item!r} is not one of {', '.join(self.choices)}")
             if isinstance(item, float) and not math.isfinite(item):
                 raise ConfigError(f"{name}: {item} is not a finite number")
-            if self.low is not None and item < self.low or self.high is not None and item > self.high:
+            if (self.low is not None and item < self.low) or (self.high is not None and item > self.high):
                 raise ConfigError(f"{name}: {item} is outside {self.range_text()}")
 
     def range_text(self) -> str:

@@ -24,7 +24,7 @@ TOLERANCE = 1e-3
 """Largest difference to torch, relative to the largest value of the tensor."""
 
 
-class ParityError(RuntimeError):
+class ParityError(EngineError):
     """A runtime computes something else than torch."""
 
 
@@ -57,7 +57,8 @@ def load_checkpoint(path: Path) -> SiamMaskPP:
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
     except Exception as error:  # torch reports a foreign file by many exceptions
-        raise ModelError(f"{path} is not a checkpoint of `siammaskpp train`: {error}") from error
+        reason = str(error).partition("\n")[0]
+        raise ModelError(f"{path} is not a checkpoint of `siammaskpp train`: {reason}") from error
     return model.eval()
 
 
@@ -154,6 +155,6 @@ def _export(
     with warnings.catch_warnings():
         # All sizes are meant to be constants of the graph, and the exporter is old, but the only one that
         # writes the correlation as a grouped convolution.
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]
         warnings.simplefilter("ignore", DeprecationWarning)
         torch.onnx.export(graph.eval(), inputs, str(path), dynamo=False, **options)

@@ -90,9 +90,7 @@ class GraphEngine(ABC):
     def search(self, crops: Pixels, kernels: list[Floats]) -> list[SearchOutput]:
         """See :class:`~siammaskpp_core.engines.protocol.Engine`."""
         return [
-            SearchOutput(
-                *(x[0] for x in self.run("search", {"pixels": crop[None], "kernels": kernel[None]}))
-            )
+            SearchOutput(*(x[0] for x in self.run("search", {"pixels": crop[None], "kernels": kernel[None]})))
             for crop, kernel in zip(crops, kernels, strict=True)
         ]
 

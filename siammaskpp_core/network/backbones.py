@@ -8,6 +8,7 @@ cell `2 i + 1` of the map before it.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import NamedTuple
 
 import torch
@@ -25,16 +26,33 @@ class Features(NamedTuple):
     conv5: Tensor
 
 
+class Channels(NamedTuple):
+    """How many channels each of the :class:`Features` has."""
+
+    stride2: int
+    stride4: int
+    conv3: int
+    conv4: int
+    conv5: int
+
+
 class Backbone(nn.Module):
     """A feature extractor: NHWC uint8 BGR pixels in, :class:`Features` out."""
 
-    channels: Features  # channel counts, by the same names
-    """Number of channels of each feature map (ints in a `Features` tuple)."""
+    channels: Channels
+    MEAN_RGB: tuple[float, float, float]
+    STD_RGB: tuple[float, float, float]
+    mean_rgb: Tensor
+    std_rgb: Tensor
 
-    def __init__(self, mean_rgb: tuple[float, ...], std_rgb: tuple[float, ...]) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("mean_rgb", torch.tensor(mean_rgb).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std_rgb", torch.tensor(std_rgb).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("mean_rgb", torch.tensor(self.MEAN_RGB).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std_rgb", torch.tensor(self.STD_RGB).view(1, 3, 1, 1), persistent=False)
+
+    def load_imagenet(self) -> None:
+        """Load the weights of an ImageNet classifier; ImportError when their package is not installed."""
+        raise NotImplementedError
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """NHWC uint8 BGR to NCHW float RGB with the mean and deviation of the pretraining."""
@@ -75,6 +93,7 @@ class InvertedResidual(nn.Module):
         self.residual = stride == 1 and cin == cout
 
     def forward(self, x: Tensor) -> Tensor:
+        """[B, cin, H, W] to [B, cout, H', W']."""
         y = self.project(self.depthwise(self.expand(x)))
         return x + y if self.residual else y
 
@@ -86,7 +105,9 @@ class EfficientNetLite0(Backbone):
     field it was trained with, and is upsampled to stride 8.
     """
 
-    channels = Features(16, 24, 40, 112, 320)  # type: ignore[arg-type]
+    channels = Channels(16, 24, 40, 112, 320)
+    MEAN_RGB = (127.0, 127.0, 127.0)
+    STD_RGB = (128.0, 128.0, 128.0)
     # kernel, expansion, channels, stride of the first block, dilation of each block
     STAGES = (
         (3, 1, 16, 1, (1,)),
@@ -99,21 +120,20 @@ class EfficientNetLite0(Backbone):
     )
 
     def __init__(self) -> None:
-        super().__init__(mean_rgb=(127.0,) * 3, std_rgb=(128.0,) * 3)
+        super().__init__()
         self.stem = _conv_bn(3, 32, 3, stride=2)
         stages = []
         cin = 32
         for kernel, expand, cout, stride, dilations in self.STAGES:
             blocks = []
             for index, dilation in enumerate(dilations):
-                blocks.append(
-                    InvertedResidual(cin, cout, kernel, expand, 1 if index else stride, dilation)
-                )
+                blocks.append(InvertedResidual(cin, cout, kernel, expand, 1 if index else stride, dilation))
                 cin = cout
             stages.append(nn.Sequential(*blocks))
         self.stages = nn.ModuleList(stages)
 
     def forward(self, pixels: Tensor) -> Features:
+        """See :class:`Backbone`."""
         x = self.stem(self.normalise(pixels))
         maps = []
         for stage in self.stages:
@@ -150,10 +170,12 @@ class ResNet50(Backbone):
     125, 63 and 31 cells (stride 2, 4, 8) as in SiamMask.
     """
 
-    channels = Features(64, 256, 512, 1024, 2048)  # type: ignore[arg-type]
+    channels = Channels(64, 256, 512, 1024, 2048)
+    MEAN_RGB = (123.675, 116.28, 103.53)
+    STD_RGB = (58.395, 57.12, 57.375)
 
     def __init__(self) -> None:
-        super().__init__(mean_rgb=(123.675, 116.28, 103.53), std_rgb=(58.395, 57.12, 57.375))
+        super().__init__()
         try:
             from torchvision.models.resnet import Bottleneck, ResNet
         except ImportError as error:
@@ -163,17 +185,30 @@ class ResNet50(Backbone):
         first = net.layer2[0]
         first.conv2.padding = (0, 0)
         # A 3x3 shortcut would need new weights: cropping one cell keeps torchvision's 1x1 and the centre.
-        first.downsample = nn.Sequential(_Crop(1), *first.downsample)
-        self.net = net
+        convolution, norm = first.downsample
+        # The names "0" and "1" are torchvision's.
+        first.downsample = nn.Sequential(OrderedDict({"crop": _Crop(1), "0": convolution, "1": norm}))
         del net.fc, net.avgpool
+        self.net = net
 
     def forward(self, pixels: Tensor) -> Features:
+        """See :class:`Backbone`."""
         net = self.net
         stride2 = net.relu(net.bn1(net.conv1(self.normalise(pixels))))
         stride4 = net.layer1(net.maxpool(stride2))
         conv3 = net.layer2(stride4)
         conv4 = net.layer3(conv3)
         return Features(stride2, stride4, conv3, conv4, net.layer4(conv4))
+
+    def load_imagenet(self) -> None:
+        """Load torchvision's weights, which torchvision downloads once."""
+        from torchvision.models import ResNet50_Weights
+
+        self.load_torchvision(ResNet50_Weights.IMAGENET1K_V1.get_state_dict(check_hash=True))
+
+    def load_torchvision(self, weights: dict[str, Tensor]) -> None:
+        """Load the state dict of torchvision's `resnet50`; its classifier is left out."""
+        self.net.load_state_dict({k: v for k, v in weights.items() if not k.startswith("fc.")})
 
 
 class _Crop(nn.Module):

@@ -34,9 +34,7 @@ class SiameseLevel(nn.Module):
 
     def __init__(self, in_channels: int, channels: int, branches: int) -> None:
         super().__init__()
-        self.adjust = nn.Sequential(
-            nn.Conv2d(in_channels, channels, 1, bias=False), nn.BatchNorm2d(channels)
-        )
+        self.adjust = nn.Sequential(nn.Conv2d(in_channels, channels, 1, bias=False), nn.BatchNorm2d(channels))
         self.template_side = _conv3x3(channels, channels * branches)
         self.search_side = _conv3x3(channels, channels * branches)
 
@@ -82,6 +80,4 @@ class LevelSum(nn.Module):
 
 
 def _conv3x3(cin: int, cout: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(cin, cout, 3, bias=False), nn.BatchNorm2d(cout), nn.ReLU(inplace=True)
-    )
+    return nn.Sequential(nn.Conv2d(cin, cout, 3, bias=False), nn.BatchNorm2d(cout), nn.ReLU(inplace=True))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from siammaskpp_core.network.backbones import Features, upsample
+from siammaskpp_core.network.backbones import Channels, Features, upsample
 from siammaskpp_core.network.config import MASK_SIZE
 
 
@@ -53,6 +53,7 @@ class RefineStep(nn.Module):
         self.post = nn.Conv2d(channels, out_channels, 3, padding=1)
 
     def forward(self, x: Tensor, skip: Tensor, size: int) -> Tensor:
+        """Mask features [N, C, h, w] and skipped features of the same sides to [N, out, size, size]."""
         out: Tensor = self.post(upsample(self.lateral(x) + self.skip(skip), size))
         return out
 
@@ -60,13 +61,13 @@ class RefineStep(nn.Module):
 class Refine(nn.Module):
     """Top-down decoder after SharpMask (Pinheiro et al. 2016), in the form of SiamMask's refine module."""
 
-    def __init__(self, mask_channels: int, channels: tuple[int, ...], skips: Features) -> None:
+    def __init__(self, mask_channels: int, channels: tuple[int, ...], skips: Channels) -> None:
         super().__init__()
         deep, middle, fine = channels
         self.expand = nn.ConvTranspose2d(mask_channels, deep, 15)
-        self.deep = RefineStep(skips.conv3, deep, middle)  # type: ignore[arg-type]
-        self.middle = RefineStep(skips.stride4, middle, fine)  # type: ignore[arg-type]
-        self.fine = RefineStep(skips.stride2, fine, 1)  # type: ignore[arg-type]
+        self.deep = RefineStep(skips.conv3, deep, middle)
+        self.middle = RefineStep(skips.stride4, middle, fine)
+        self.fine = RefineStep(skips.stride2, fine, 1)
         self._initialise(mask_channels)
 
     def forward(self, vector: Tensor, windows: Windows) -> Tensor:
@@ -81,11 +82,16 @@ class Refine(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-                nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+                _zero(module.bias)
         # Every output cell of the expansion sees one input cell: its fan-in is the vector alone.
         nn.init.normal_(self.expand.weight, std=mask_channels**-0.5)
-        nn.init.zeros_(self.expand.bias)  # type: ignore[arg-type]
+        _zero(self.expand.bias)
         nn.init.normal_(self.fine.post.weight, std=0.01)  # begin with no opinion
+
+
+def _zero(bias: Tensor | None) -> None:
+    assert bias is not None
+    nn.init.zeros_(bias)
 
 
 def _two_convolutions(cin: int, middle: int, cout: int) -> nn.Sequential:

@@ -48,9 +48,7 @@ class SiamMaskPP(nn.Module):
         self.cls = LevelSum(count, channels, 2 * anchors)
         self.loc = LevelSum(count, channels, 4 * anchors)
         self.mask = LevelSum(count, channels, config.mask_channels)
-        self.refine_module = Refine(
-            config.mask_channels, config.refine_channels, self.backbone.channels
-        )
+        self.refine_module = Refine(config.mask_channels, config.refine_channels, self.backbone.channels)
 
     def template(self, pixels: Tensor) -> Tensor:
         """Template crops, uint8 BGR [B, 127, 127, 3], to kernels [B, L*3*C, 5, 5]."""
@@ -68,7 +66,9 @@ class SiamMaskPP(nn.Module):
 
     def respond(self, features: Features, kernels: Tensor) -> Response:
         """The response of search features to kernels [B, L*3*C, 5, 5]."""
-        cls, loc, mask = [], [], []
+        cls: list[Tensor] = []
+        loc: list[Tensor] = []
+        mask: list[Tensor] = []
         per_level = kernels.split(self.BRANCHES * self.config.head_channels, 1)
         for level, name, level_kernels in zip(self.levels, self.config.levels, per_level, strict=True):
             response = level(getattr(features, name), level_kernels)

@@ -60,7 +60,7 @@ class CropWindow:
 
     def cut(self, image: Image, padding_bgr: tuple[float, ...], out: Image | None = None) -> Image:
         """The crop [size, size, 3]; pixels outside the image get `padding_bgr`. Written to `out` if given."""
-        return cv2.warpAffine(  # type: ignore[return-value]
+        return cv2.warpAffine(
             image,
             self.image_from_crop(),
             (self.size, self.size),

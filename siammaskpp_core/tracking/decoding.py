@@ -51,13 +51,13 @@ class Decoder:
         ranking = penalty * score * (1 - config.window_influence) + self.window * config.window_influence
         if not np.isfinite(ranking).all():
             raise FloatingPointError("the network's answer is not finite")
-        index = np.unravel_index(int(np.argmax(ranking)), ranking.shape)
+        anchor, row, column = (int(i) for i in np.unravel_index(np.argmax(ranking), ranking.shape))
         return Candidate(
-            cell=(int(index[1]), int(index[2])),
-            center_xy=boxes[(slice(0, 2), *index)],
-            size_wh=boxes[(slice(2, 4), *index)],
-            score=float(score[index]),
-            penalty=float(penalty[index]),
+            cell=(row, column),
+            center_xy=boxes[:2, anchor, row, column],
+            size_wh=boxes[2:, anchor, row, column],
+            score=float(score[anchor, row, column]),
+            penalty=float(penalty[anchor, row, column]),
         )
 
 
@@ -69,12 +69,12 @@ def _change_penalty(
     target_size = _padded_size(target_wh[0], target_wh[1], config.context)
     ratio_change = _at_least_one((width / height) * np.float32(target_wh[1] / target_wh[0]))
     size_change = _at_least_one(size / np.float32(target_size))
-    return np.exp((1 - ratio_change * size_change) * np.float32(config.penalty_k))  # type: ignore[no-any-return]
+    return np.exp((1 - ratio_change * size_change) * np.float32(config.penalty_k))
 
 
 def _padded_size(width: Floats | float, height: Floats | float, context: float) -> Floats:
     margin = (width + height) * np.float32(context)
-    return np.sqrt((width + margin) * (height + margin))  # type: ignore[no-any-return]
+    return np.sqrt((width + margin) * (height + margin))
 
 
 def _at_least_one(ratio: Floats) -> Floats:

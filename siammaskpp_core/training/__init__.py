@@ -1,0 +1,1 @@
+"""From pictures with masks to weights."""

@@ -107,7 +107,7 @@ def random_background(picture: Image, size: int, rng: Rng) -> Image:
     square = picture[top : top + side, left : left + side]
     if rng.random() < 0.5:
         square = square[:, ::-1]
-    return cv2.resize(np.ascontiguousarray(square), (size, size))  # type: ignore[return-value]
+    return cv2.resize(np.ascontiguousarray(square), (size, size))
 
 
 def paste_object(view: View, other: Sample, occlude: bool, rng: Rng) -> None:
@@ -149,7 +149,7 @@ def change_light(image: Image, strength: float, rng: Rng) -> Image:
     offset = rng.normal(0, 15) * strength
     levels = np.linspace(0, 1, 256)[:, None] ** gamma * 255 * gains + offset
     table = np.clip(levels, 0, 255).astype(np.uint8).reshape(1, 256, 3)
-    return cv2.LUT(image, table)  # type: ignore[return-value]
+    return cv2.LUT(image, table)
 
 
 def lower_quality(image: Image, blur: float, rng: Rng) -> Image:
@@ -169,7 +169,7 @@ def lower_quality(image: Image, blur: float, rng: Rng) -> Image:
 
 def to_grey(image: Image) -> Image:
     """The picture without colour, still three channels."""
-    return cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)  # type: ignore[return-value]
+    return cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
 
 
 def _motion_blur(image: Image, rng: Rng) -> Image:
@@ -180,11 +180,11 @@ def _motion_blur(image: Image, rng: Rng) -> Image:
     reach = middle * np.array([np.cos(angle), np.sin(angle)])
     start, end = np.round(middle - reach).astype(int), np.round(middle + reach).astype(int)
     cv2.line(kernel, start.tolist(), end.tolist(), 1.0)
-    return cv2.filter2D(image, -1, kernel / kernel.sum())  # type: ignore[return-value]
+    return cv2.filter2D(image, -1, kernel / kernel.sum())
 
 
 def _focus_blur(image: Image, rng: Rng) -> Image:
-    return cv2.GaussianBlur(image, (0, 0), rng.uniform(0.6, 2.5))  # type: ignore[return-value]
+    return cv2.GaussianBlur(image, (0, 0), rng.uniform(0.6, 2.5))
 
 
 def _warp_box(box_xywh: Array, matrix: Array, size: int) -> Array | None:

@@ -30,16 +30,24 @@ class TrainingConfig(Checked):
     smooth_l1_omega: float = option(3.0, "omega of the smooth L1 loss", low=0.1, high=10.0)
     mask_positions: int = option(4, "positive cells a pair whose masks are learned", low=1, high=64)
 
-    negative_share: float = option(0.2, "share of pairs without the target in the search region", low=0.0, high=1.0)
-    search_shift: float = option(64.0, "shift of the target in the search region", low=0.0, high=127.0, unit="px")
+    negative_share: float = option(
+        0.2, "share of pairs without the target in the search region", low=0.0, high=1.0
+    )
+    search_shift: float = option(
+        64.0, "shift of the target in the search region", low=0.0, high=127.0, unit="px"
+    )
     small_shift_share: float = option(0.4, "share of pairs with a quarter of that shift", low=0.0, high=1.0)
     search_scale: float = option(0.18, "log scale change of the search region", low=0.0, high=1.0)
     template_shift: float = option(4.0, "shift of the target in the template", low=0.0, high=63.0, unit="px")
     template_scale: float = option(0.05, "log scale change of the template", low=0.0, high=1.0)
     rotation: float = option(12.0, "rotation of either crop", low=0.0, high=180.0, unit="deg")
     aspect: float = option(0.1, "log change of the aspect ratio", low=0.0, high=1.0)
-    cutout_share: float = option(0.5, "share of crops with the object cut out onto another picture", low=0.0, high=1.0)
-    paste_share: float = option(0.4, "share of search regions with another object beside or over it", low=0.0, high=1.0)
+    cutout_share: float = option(
+        0.5, "share of crops with the object cut out onto another picture", low=0.0, high=1.0
+    )
+    paste_share: float = option(
+        0.4, "share of search regions with another object beside or over it", low=0.0, high=1.0
+    )
     occluder_share: float = option(0.3, "share of those others that lie over the target", low=0.0, high=1.0)
     blur: float = option(0.18, "probability of blur", low=0.0, high=1.0)
     grey: float = option(0.2, "probability of a pair without colour", low=0.0, high=1.0)

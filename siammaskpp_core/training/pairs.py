@@ -36,7 +36,7 @@ class Pair(NamedTuple):
 
 
 class PairDataset:
-    """Pair number `i` depends on the seed and `i` alone, so that a resumed run sees what it would have seen."""
+    """Random pairs. Pair `i` depends on the seed and `i` alone, so a resumed run sees the same ones."""
 
     def __init__(
         self, sources: list[Source], config: TrainingConfig, network: NetworkConfig, first: int = 0
@@ -90,7 +90,9 @@ class PairDataset:
 
     def _template(self, sample: Sample, rng: Rng) -> View | None:
         config = self.config
-        geometry = Geometry(config.template_shift, config.template_scale, config.rotation / 2, config.aspect / 2)
+        geometry = Geometry(
+            config.template_shift, config.template_scale, config.rotation / 2, config.aspect / 2
+        )
         return self._render(sample, geometry, TEMPLATE_SIZE, rng)
 
     def _search(self, sample: Sample, rng: Rng) -> View | None:

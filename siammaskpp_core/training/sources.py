@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -29,7 +30,9 @@ class Source(Protocol):
 
     def __len__(self) -> int: ...
 
-    def pair(self, index: int, rng: np.random.Generator) -> tuple[Sample, Sample]: ...
+    def pair(self, index: int, rng: np.random.Generator) -> tuple[Sample, Sample]:
+        """Object number `index` for the template, and again for the search region."""
+        ...
 
 
 def open_source(spec: str) -> Source:
@@ -38,7 +41,11 @@ def open_source(spec: str) -> Source:
     Raises :class:`ConfigError` naming what is missing.
     """
     kind, _, place = spec.partition(":")
-    kinds = {"masks": MaskFolder, "coco": CocoFolder, "videos": VideoFolder}
+    kinds: dict[str, Callable[[Path], Source]] = {
+        "masks": MaskFolder,
+        "coco": CocoFolder,
+        "videos": VideoFolder,
+    }
     if kind not in kinds or not place:
         raise ConfigError(f"source {spec!r}: write one of {', '.join(f'{k}:DIR' for k in kinds)}")
     return kinds[kind](Path(place).expanduser())
@@ -57,6 +64,7 @@ class MaskFolder:
         return len(self.images)
 
     def pair(self, index: int, rng: np.random.Generator) -> tuple[Sample, Sample]:
+        """See :class:`Source`."""
         path = self.images[index]
         mask = cv2.threshold(_read(self.masks / f"{path.stem}.png", cv2.IMREAD_GRAYSCALE), 127, 255, 0)[1]
         return _still(_read(path), mask.astype(np.uint8), path)
@@ -87,6 +95,7 @@ class CocoFolder:
         return len(self.objects)
 
     def pair(self, index: int, rng: np.random.Generator) -> tuple[Sample, Sample]:
+        """See :class:`Source`."""
         annotation = self.objects[index]
         path = self.images / self.coco.imgs[annotation["image_id"]]["file_name"]
         return _still(_read(path), self.coco.annToMask(annotation) * np.uint8(255), path)
@@ -95,7 +104,7 @@ class CocoFolder:
 class VideoFolder:
     """`NAME/img/*.jpg` with `groundtruth_rect.txt` (x,y,w,h a line): boxes over time, no masks.
 
-    An object's length counts as one entry per frame; its partner is at most `MAX_GAP` frames away.
+    Every frame is one entry; the partner of a frame is at most `MAX_GAP` frames away.
     """
 
     MAX_GAP = 30
@@ -122,6 +131,7 @@ class VideoFolder:
         return len(self.frames)
 
     def pair(self, index: int, rng: np.random.Generator) -> tuple[Sample, Sample]:
+        """See :class:`Source`."""
         first, end = self.spans[index]
         low, high = max(first, index - self.MAX_GAP), min(end, index + self.MAX_GAP + 1)
         other = int(rng.integers(low, high))
@@ -146,4 +156,4 @@ def _read(path: Path, flags: int = cv2.IMREAD_COLOR) -> Image:
     image = cv2.imread(str(path), flags)
     if image is None:
         raise OSError(f"{path} is missing or not a picture")
-    return image  # type: ignore[return-value]
+    return image

@@ -51,9 +51,7 @@ def anchor_targets(
     return AnchorTargets(labels, offsets)
 
 
-def positive_cells(
-    labels: NDArray[np.int8], count: int, rng: np.random.Generator
-) -> NDArray[np.int64]:
+def positive_cells(labels: NDArray[np.int8], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Up to `count` random (row, column) cells [N, 2] that have a positive anchor."""
     cells = np.argwhere((labels == POSITIVE).any(axis=0))
     if len(cells) > count:

@@ -6,7 +6,6 @@ import json
 import math
 import os
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +70,7 @@ class Trainer:
         template_backbone = FrozenBackbone(self.model.backbone, config.batch_size, TEMPLATE_SIZE)
         search_backbone = FrozenBackbone(self.model.backbone, config.batch_size, SEARCH_SIZE)
         dataset = PairDataset(self.sources, config, self.model.config, self.step * config.batch_size)
-        loader = DataLoader(
+        loader: DataLoader[Any] = DataLoader(
             dataset,  # type: ignore[arg-type]
             config.batch_size,
             num_workers=self.workers,
@@ -82,7 +81,7 @@ class Trainer:
         started = time.monotonic() - self.seconds
         progress = tqdm(loader, initial=self.step, total=config.steps, unit="step", dynamic_ncols=True)
         for batch in progress:
-            pair = Pair(*batch)
+            pair: Any = Pair(*batch)  # of tensors
             losses = self._learn(
                 pair, template_backbone(pair.template.numpy()), search_backbone(pair.search.numpy())
             )
@@ -156,13 +155,16 @@ class Trainer:
             raise ConfigError(f"{path} is of another network; give another --output or remove it")
         # More or fewer steps change the schedule alone; anything else would mix two experiments.
         saved = {**state["training"], "steps": self.config.steps}
-        if saved != to_mapping(replace(self.config)):
-            changed = [k for k, v in to_mapping(self.config).items() if saved.get(k) != v]
+        changed = [name for name, value in to_mapping(self.config).items() if saved.get(name) != value]
+        if changed:
             raise ConfigError(f"{path} was trained with other {', '.join(changed)}; give another --output")
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.seconds = state["step"], state["seconds"]
+        # Steps after the checkpoint are done again: their lines go.
+        log = self.output / LOG
+        log.write_text("".join(log.read_text(encoding="utf-8").splitlines(keepends=True)[: self.step]))
 
 
 def _parameter_groups(model: nn.Module, config: TrainingConfig) -> list[dict[str, Any]]:

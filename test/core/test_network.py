@@ -164,3 +164,14 @@ def test_imagenet_weights_fit():
     before = model.backbone.stages[6][0].project[0].weight.clone()
     model.backbone.load_imagenet()
     assert not torch.equal(before, model.backbone.stages[6][0].project[0].weight)
+
+
+def test_torchvision_weights_fit():
+    """By torchvision's own names; a missing or unexpected one is an error."""
+    torchvision = pytest.importorskip("torchvision")
+    published = torchvision.models.resnet50()
+    model = SiamMaskPP(replace(SMALL, backbone="resnet50"))
+    model.backbone.load_torchvision(published.state_dict())
+    torch.testing.assert_close(
+        model.backbone.net.layer2[0].downsample[1].weight, published.layer2[0].downsample[0].weight
+    )
