@@ -67,7 +67,6 @@ class NodeProcess:
 
     def __init__(self, command: list[str], domain_id: int) -> None:
         self.text = ""
-        self.started_s = time.monotonic()
         self._child = subprocess.Popen(
             command,
             env={**os.environ, "ROS_DOMAIN_ID": str(domain_id)},
@@ -79,12 +78,17 @@ class NodeProcess:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
-    def wait_for_text(self, text: str, timeout_s: float = 30.0) -> None:
+    def wait_for_text(self, text: str, timeout_s: float = 60.0) -> None:
         end_s = time.monotonic() + timeout_s
         while text not in self.text:
             assert time.monotonic() < end_s, f"{text!r} was not printed; this was:\n{self.text}"
             assert self._child.poll() is None or text in self.text, f"the process ended:\n{self.text}"
             time.sleep(0.02)
+
+    def cpu_s(self) -> float:
+        """Processor time used so far."""
+        values = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8").rsplit(") ", 1)[1].split()
+        return (int(values[11]) + int(values[12])) / os.sysconf("SC_CLK_TCK")
 
     def is_running(self) -> bool:
         return self._child.poll() is None
@@ -92,7 +96,7 @@ class NodeProcess:
     def interrupt(self) -> None:
         self._child.send_signal(signal.SIGINT)
 
-    def wait(self, timeout_s: float = 20.0) -> int:
+    def wait(self, timeout_s: float = 60.0) -> int:
         """The exit code; the output is complete then."""
         code = self._child.wait(timeout_s)
         self._reader.join(5.0)
@@ -139,7 +143,7 @@ class Client:
         while (left_s := end_s - time.monotonic()) > 0:
             self._executor.spin_once(timeout_sec=min(left_s, 0.02))
 
-    def until(self, is_true: Callable[[], object], what: str, timeout_s: float = 15.0) -> None:
+    def until(self, is_true: Callable[[], object], what: str, timeout_s: float = 60.0) -> None:
         end_s = time.monotonic() + timeout_s
         while not is_true():
             assert time.monotonic() < end_s, f"not within {timeout_s} s: {what}"
@@ -168,14 +172,14 @@ class Client:
 
     def track(self, picture: NDArray[np.uint8] | Image | CompressedImage) -> TrackedObjectArray:
         """Publish one image and wait for its result (the image is sent anew when it got lost)."""
-        for _ in range(12):
+        for _ in range(30):
             header = self.send(picture)
             end_s = time.monotonic() + 1.0
             while time.monotonic() < end_s:
                 self.spin(0.02)
                 if self.objects and self.objects[-1].header == header:
                     return self.objects[-1]
-        raise AssertionError("no result for an image that was sent twelve times")
+        raise AssertionError("no result for an image that was sent thirty times")
 
     def set_target(self, box: tuple[float, ...], id: str = "", stamp: Time | None = None, label: str = ""):
         request = SetTarget.Request(id=id, label=label)
@@ -199,7 +203,7 @@ class Client:
         self.until(client.service_is_ready, f"service {name} is there")
         for _ in range(4):
             future = client.call_async(request)
-            self._executor.spin_until_future_complete(future, timeout_sec=4.0)
+            self._executor.spin_until_future_complete(future, timeout_sec=10.0)
             if future.done():
                 self.node.destroy_client(client)
                 return future.result()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -154,11 +155,14 @@ def test_a_lost_target_has_no_place_and_no_mask(start: Start) -> None:
 
 
 def test_the_newest_image_wins(start: Start) -> None:
-    _, client = start(0.2)
+    step_s, images = 0.5, 60
+    _, client = start(step_s)
     client.track(scene())
     assert client.set_target((100, 50, 40, 30)).success
+    client.track(scene())
     client.objects.clear()
-    for _ in range(40):
+    start_s = time.monotonic()
+    for _ in range(images):
         header = client.send(scene())
         client.spin(0.025)
     client.until(
@@ -166,10 +170,11 @@ def test_the_newest_image_wins(start: Start) -> None:
     )
     stamps = [(item.header.stamp.sec, item.header.stamp.nanosec) for item in client.objects]
     assert stamps == sorted(stamps)
-    assert len(stamps) < 15  # 40 images in one second, 5 results a second
-    client.until(lambda: client.statuses[-1].frames_dropped > 10, "dropped images are counted")
-    # An image waits for at most one other: two steps, and some time on a busy machine.
-    client.until(lambda: client.statuses[-1].latency_p95_ms < 800, "the lag does not grow")
+    assert len(stamps) <= min((time.monotonic() - start_s) / step_s + 1, images - 1)
+    client.until(lambda: client.statuses[-1].frames_dropped > 0, "dropped images are counted")
+    # An image waits for at most one other: two periods, and some time on a busy machine.
+    status = client.statuses[-1]
+    assert status.latency_p95_ms < 3.0 * 1000 / status.fps
 
     def every_image_is_counted_once() -> bool:
         status = client.statuses[-1]
