@@ -157,4 +157,5 @@ def _export(
         # writes the correlation as a grouped convolution.
         warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]
         warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.filterwarnings("ignore", "Constant folding")  # the runtimes fold what it leaves
         torch.onnx.export(graph.eval(), inputs, str(path), dynamo=False, **options)

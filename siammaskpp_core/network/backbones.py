@@ -56,7 +56,7 @@ class Backbone(nn.Module):
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """NHWC uint8 BGR to NCHW float RGB with the mean and deviation of the pretraining."""
-        rgb = pixels.permute(0, 3, 1, 2).float().flip(1)
+        rgb = pixels.permute(0, 3, 1, 2)[:, [2, 1, 0]].float()
         return (rgb - self.mean_rgb) / self.std_rgb
 
 

@@ -3,6 +3,7 @@
 import json
 import math
 from itertools import pairwise
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -233,11 +234,10 @@ def test_wrong_training_configurations(values, message):
         config(**values)
 
 
-def test_the_shipped_configuration_is_valid():
-    from pathlib import Path
-
-    network, _ = read_training(Path(__file__).parents[2] / "config" / "networks" / "lite.yaml")
-    assert network == NetworkConfig()
+@pytest.mark.parametrize(("name", "backbone"), [("lite", "efficientnet_lite0"), ("resnet50", "resnet50")])
+def test_shipped_configurations_are_valid(name, backbone):
+    path = Path(__file__).parents[2] / "config" / "networks" / f"{name}.yaml"
+    assert read_training(path)[0].backbone == backbone
 
 
 @pytest.mark.slow
