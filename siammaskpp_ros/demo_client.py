@@ -9,7 +9,7 @@ from pathlib import Path
 
 import rclpy
 from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
@@ -62,6 +62,8 @@ class DemoClient(Node):
             raise ConfigError(
                 f"box: four numbers are expected (x, y, width, height), not {len(self.config.box)}"
             )
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self)
         self.recording = Recording()
         self.status: TrackerStatus | None = None
         self._first: Header | None = None
@@ -87,6 +89,11 @@ class DemoClient(Node):
             lambda: time.monotonic() - self._last_image_s > self.config.end_after_s, float("inf")
         )
 
+    def close(self) -> None:
+        """Leave the ROS graph."""
+        self._executor.shutdown(timeout_sec=1.0)
+        self.destroy_node()
+
     def _select(self, header: Header) -> None:
         """Call the service; an answer is now and then lost by the middleware, so it is asked again."""
         x, y, width, height = self.config.box
@@ -106,7 +113,7 @@ class DemoClient(Node):
         while not is_true():
             if time.monotonic() > end_s:
                 return False
-            rclpy.spin_once(self, timeout_sec=0.1)
+            self._executor.spin_once(timeout_sec=0.1)
         return True
 
     def _on_image(self, message: Image) -> None:
@@ -155,6 +162,7 @@ def main(args: list[str] | None = None) -> int:
             client.recording.save(folder)
         print(summary(client), flush=True)
         print(f"recorded in {folder}: overlay.mp4, contact_sheet.png, tracks.csv", flush=True)
+        client.close()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except (DemoFailed, ConfigError, ParameterException) as error:

@@ -14,7 +14,7 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage, Image
@@ -229,12 +229,16 @@ class TrackerNode(LifecycleNode):
 def main(args: list[str] | None = None, tracker_loader: TrackerLoader = load_tracker) -> int:
     """Run the node until Ctrl-C or SIGTERM; the exit code is 0 then, 1 when it could not start."""
     node: TrackerNode | None = None
+    executor: SingleThreadedExecutor | None = None
     exit_code = 0
     try:
         rclpy.init(args=args)
+        # Not rclpy.spin: its global executor is never shut down and complains at exit now and then.
+        executor = SingleThreadedExecutor()
         node = TrackerNode(tracker_loader)
+        executor.add_node(node)
         if node.start():
-            rclpy.spin(node)
+            executor.spin()
         else:
             exit_code = 1
     except (KeyboardInterrupt, ExternalShutdownException):
@@ -246,12 +250,19 @@ def main(args: list[str] | None = None, tracker_loader: TrackerLoader = load_tra
         # Ctrl-C invalidates the context while a callback may still use it; that is no failure.
         if rclpy.ok():
             raise
-    is_done = node is None or node.stop_worker()
-    if not is_done:
+    _close(node, executor, exit_code)
+    return exit_code
+
+
+def _close(node: TrackerNode | None, executor: SingleThreadedExecutor | None, exit_code: int) -> None:
+    """Free what main made; ends the process at once when the tracker hangs."""
+    if node is not None and not node.stop_worker():
         # Ending the interpreter while a thread hangs in a driver can crash; nothing is left to save.
+        sys.stdout.flush()
         sys.stderr.flush()
         os._exit(exit_code)
+    if executor is not None:
+        executor.shutdown(timeout_sec=1.0)
     if node is not None:
         node.destroy_node()
     rclpy.try_shutdown()
-    return exit_code

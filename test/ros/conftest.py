@@ -5,8 +5,12 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import os
+import sys
+from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # the harness and the fakes
 
 # Only this machine, so that tests never meet the robots of the same network.
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
