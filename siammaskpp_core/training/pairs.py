@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from siammaskpp_core.network.config import MASK_SIZE, SEARCH_SIZE, TEMPLATE_SIZE, NetworkConfig
 from siammaskpp_core.tracking.anchors import anchor_grid
+from siammaskpp_core.tracking.config import TrackingConfig
 from siammaskpp_core.training import augmentation as augment
 from siammaskpp_core.training.augmentation import Geometry, Image, Rng, View
 from siammaskpp_core.training.config import TrainingConfig
 from siammaskpp_core.training.sources import Sample, Source
 from siammaskpp_core.training.targets import anchor_targets, mask_crop, positive_cells
 
-CONTEXT = 0.5
+CONTEXT = TrackingConfig().context
 
 
 class Pair(NamedTuple):

@@ -32,6 +32,11 @@ def test_the_yaml_file_is_written_from_the_dataclass() -> None:
     }
 
 
+def test_the_readme_shows_the_same_parameters() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert markdown_table() in text, "run: python -m siammaskpp_ros.parameters --markdown"
+
+
 def test_every_parameter_is_described_and_bounded() -> None:
     for item in fields(NodeConfig):
         result = descriptor(spec_of(item), item.default, item.name)
