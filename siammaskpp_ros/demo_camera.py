@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import rclpy
 from rclpy.exceptions import ParameterException
@@ -14,11 +14,11 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from siammaskpp_core.config import Checked, ConfigError, from_mapping, option, spec_of
+from siammaskpp_core.config import Checked, ConfigError, option
 from siammaskpp_core.video import Frames, VideoError, open_frames
 
 from .conversions import to_image
-from .parameters import descriptor
+from .parameters import declare
 
 _DEFAULT_FPS = 30.0
 
@@ -41,12 +41,7 @@ class DemoCamera(Node):
 
     def __init__(self) -> None:
         super().__init__("demo_camera")
-        for item in fields(CameraConfig):
-            self.declare_parameter(
-                item.name, item.default, descriptor(spec_of(item), item.default, item.name)
-            )
-        values = {item.name: self.get_parameter(item.name).value for item in fields(CameraConfig)}
-        self.config = from_mapping(CameraConfig, values, "parameters")
+        self.config = declare(self, CameraConfig)
         self._publisher = self.create_publisher(Image, "image", QoSProfile(depth=5))
 
     def play(self) -> None:

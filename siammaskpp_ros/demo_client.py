@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import rclpy
@@ -17,10 +17,10 @@ from std_msgs.msg import Header
 
 from siammaskpp.msg import Box, TrackedObjectArray, TrackerStatus
 from siammaskpp.srv import SetTarget
-from siammaskpp_core.config import Checked, ConfigError, from_mapping, option, spec_of
+from siammaskpp_core.config import Checked, ConfigError, option
 
 from .conversions import to_bgr
-from .parameters import descriptor
+from .parameters import declare
 from .recorder import Recording, stamp_seconds
 
 _CALL_TIMEOUT_S = 3.0
@@ -52,12 +52,7 @@ class DemoClient(Node):
 
     def __init__(self) -> None:
         super().__init__("demo_client")
-        for item in fields(ClientConfig):
-            default = list(item.default) if isinstance(item.default, tuple) else item.default
-            self.declare_parameter(item.name, default, descriptor(spec_of(item), default, item.name))
-        values = {item.name: self.get_parameter(item.name).value for item in fields(ClientConfig)}
-        values["box"] = [float(value) for value in values["box"]]
-        self.config = from_mapping(ClientConfig, values, "parameters")
+        self.config = declare(self, ClientConfig)
         if len(self.config.box) != 4:
             raise ConfigError(
                 f"box: four numbers are expected (x, y, width, height), not {len(self.config.box)}"

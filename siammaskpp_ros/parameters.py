@@ -11,7 +11,7 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from siammaskpp_core.config import Checked, ConfigError, OptionSpec, from_mapping, option, spec_of
+from siammaskpp_core.config import Checked, Config, ConfigError, OptionSpec, from_mapping, option, spec_of
 from siammaskpp_core.engines import ENGINES
 
 # These act on the next image; all others are read when the node is configured.
@@ -64,15 +64,21 @@ class NodeConfig(Checked):
             )
 
 
-def declare(node: Node) -> NodeConfig:
-    """Declare all parameters on `node`; the configuration from their initial values.
+def declare(node: Node, cls: type[Config]) -> Config:
+    """Declare a parameter on `node` for each option of `cls`; the configuration from their initial values.
 
     Raises :class:`ConfigError`, or rclpy's parameter exceptions, when a given value cannot be used.
     """
-    for item in fields(NodeConfig):
-        node.declare_parameter(item.name, item.default, descriptor(spec_of(item), item.default, item.name))
-    values = {item.name: node.get_parameter(item.name).value for item in fields(NodeConfig)}
-    return from_mapping(NodeConfig, values, "parameters")
+    values: dict[str, Any] = {}
+    for item in fields(cls):  # type: ignore[arg-type]
+        default: Any = item.default
+        is_list = isinstance(default, tuple)
+        if is_list:  # ROS has arrays, the configuration has tuples
+            default = list(default)
+        node.declare_parameter(item.name, default, descriptor(spec_of(item), default, item.name))
+        value = node.get_parameter(item.name).value
+        values[item.name] = list(value) if is_list else value
+    return from_mapping(cls, values, "parameters")
 
 
 def descriptor(spec: OptionSpec, default: Any, name: str) -> ParameterDescriptor:

@@ -47,7 +47,7 @@ class TrackerNode(LifecycleNode):
 
     def __init__(self, tracker_loader: TrackerLoader = load_tracker, **node_arguments: Any) -> None:
         super().__init__("tracker_node", **node_arguments)
-        self.config = parameters.declare(self)
+        self.config = parameters.declare(self, parameters.NodeConfig)
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._load_tracker = tracker_loader
         self._statistics = diagnostics.Statistics()
