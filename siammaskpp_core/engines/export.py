@@ -13,13 +13,19 @@ from torch import Tensor, nn
 from siammaskpp_core.config import from_mapping
 from siammaskpp_core.engines import ENGINES, load_engine
 from siammaskpp_core.engines.graphs import GraphEngine, read_model, write_description
-from siammaskpp_core.engines.protocol import EngineError, ModelError
+from siammaskpp_core.engines.protocol import EngineError, ModelError, SearchOutput
 from siammaskpp_core.network.config import SEARCH_SIZE, TEMPLATE_SIZE, NetworkConfig
 from siammaskpp_core.network.refine import Windows, cut_windows
 from siammaskpp_core.network.siammaskpp import SiamMaskPP
 from siammaskpp_core.tracking.config import TrackingConfig
 
 OPSET = 17
+INPUTS = {
+    "template": ["pixels"],
+    "search": ["pixels", "kernels"],
+    "refine": ["vector", "stride2", "stride4", "conv3"],
+}
+OUTPUTS = {"template": ["kernels"], "search": list(SearchOutput._fields), "refine": ["probability"]}
 TOLERANCE = 1e-3
 """Largest difference to torch, relative to the largest value of the tensor."""
 
@@ -65,22 +71,8 @@ def load_checkpoint(path: Path) -> SiamMaskPP:
 def write_model(model: SiamMaskPP, tracking: TrackingConfig, output: Path) -> None:
     """Export the three graphs of `model` and their description to the folder `output`."""
     output.mkdir(parents=True, exist_ok=True)
-    template, search, refine = _example_inputs(model)
-    _export(_Template(model), template, output / "template.onnx", ["pixels"], ["kernels"])
-    _export(
-        _Search(model),
-        search,
-        output / "search.onnx",
-        ["pixels", "kernels"],
-        ["cls", "loc", "mask", "stride2", "stride4", "conv3"],
-    )
-    _export(
-        _Refine(model),
-        refine,
-        output / "refine.onnx",
-        ["vector", "stride2", "stride4", "conv3"],
-        ["probability"],
-    )
+    for (name, graph), inputs in zip(_graphs(model).items(), _example_inputs(model), strict=True):
+        _export(graph, inputs, output / f"{name}.onnx", INPUTS[name], OUTPUTS[name])
     write_description(output, model.config, tracking)
 
 
@@ -89,14 +81,11 @@ def parity(model: SiamMaskPP, engine: GraphEngine, tolerance: float = TOLERANCE)
 
     Raises :class:`ParityError` that names the outputs which differ more than `tolerance`.
     """
-    inputs = _example_inputs(model)
-    graphs = {"template": _Template(model), "search": _Search(model), "refine": _Refine(model)}
     differences = {}
-    for (name, graph), values in zip(graphs.items(), inputs, strict=True):
+    for (name, graph), values in zip(_graphs(model).items(), _example_inputs(model), strict=True):
         with torch.no_grad():
             expected = graph(*values)
-        names = ["vector", "stride2", "stride4", "conv3"] if name == "refine" else ["pixels", "kernels"]
-        feeds = {key: value.numpy() for key, value in zip(names, values, strict=False)}
+        feeds = {key: value.numpy() for key, value in zip(INPUTS[name], values, strict=True)}
         for index, (own, reference) in enumerate(zip(engine.run(name, feeds), expected, strict=True)):
             target = reference.numpy()
             differences[f"{name}[{index}]"] = float(np.abs(own - target).max() / np.abs(target).max())
@@ -127,6 +116,11 @@ class _Refine(_Template):
         self, vector: Tensor, stride2: Tensor, stride4: Tensor, conv3: Tensor
     ) -> tuple[Tensor, ...]:
         return (self.model.refine(vector, Windows(stride2, stride4, conv3)).sigmoid(),)
+
+
+def _graphs(model: SiamMaskPP) -> dict[str, nn.Module]:
+    """What each of the three ONNX files computes."""
+    return {"template": _Template(model), "search": _Search(model), "refine": _Refine(model)}
 
 
 def _example_inputs(model: SiamMaskPP) -> tuple[tuple[Tensor, ...], ...]:

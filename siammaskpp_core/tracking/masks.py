@@ -23,11 +23,10 @@ class Region(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """The outline's upright box (x, y, w, h), its smallest rotated box and its area, in image pixels."""
+    """The outline's upright box (x, y, w, h) and its smallest rotated box, in image pixels."""
 
     box_xywh: NDArray[np.float64]
     rotated_box: RotatedBox
-    area: float
 
 
 def paste_mask(
@@ -91,4 +90,4 @@ def outline(mask: NDArray[np.uint8], region: Region) -> Shape | None:
         float(np.deg2rad(degrees)),
     )
     box = np.array([x + region.left, y + region.top, width, height], dtype=np.float64)
-    return Shape(box, rotated, float(cv2.contourArea(contour)))
+    return Shape(box, rotated)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from siammaskpp_core.config import ConfigError
 from siammaskpp_core.tracking.boxes import mask_hull
+from siammaskpp_core.video import read_image
 
 Image = NDArray[np.uint8]
 Array = NDArray[np.float64]
@@ -66,8 +67,9 @@ class MaskFolder:
     def pair(self, index: int, rng: np.random.Generator) -> tuple[Sample, Sample]:
         """See :class:`Source`."""
         path = self.images[index]
-        mask = cv2.threshold(_read(self.masks / f"{path.stem}.png", cv2.IMREAD_GRAYSCALE), 127, 255, 0)[1]
-        return _still(_read(path), mask.astype(np.uint8), path)
+        annotation = read_image(self.masks / f"{path.stem}.png", cv2.IMREAD_GRAYSCALE)
+        mask = cv2.threshold(annotation, 127, 255, cv2.THRESH_BINARY)[1]
+        return _still(read_image(path), mask.astype(np.uint8), path)
 
 
 class CocoFolder:
@@ -98,7 +100,7 @@ class CocoFolder:
         """See :class:`Source`."""
         annotation = self.objects[index]
         path = self.images / self.coco.imgs[annotation["image_id"]]["file_name"]
-        return _still(_read(path), self.coco.annToMask(annotation) * np.uint8(255), path)
+        return _still(read_image(path), self.coco.annToMask(annotation) * np.uint8(255), path)
 
 
 class VideoFolder:
@@ -139,7 +141,7 @@ class VideoFolder:
 
     def _sample(self, index: int) -> Sample:
         path, box = self.frames[index]
-        return Sample(_read(path), box, None)
+        return Sample(read_image(path), box, None)
 
 
 def _still(image: Image, mask: Image, path: Path) -> tuple[Sample, Sample]:
@@ -150,10 +152,3 @@ def _still(image: Image, mask: Image, path: Path) -> tuple[Sample, Sample]:
         raise ValueError(f"{path}: image {image.shape[:2]} and mask {mask.shape} differ in size")
     sample = Sample(image, box, mask)
     return sample, sample
-
-
-def _read(path: Path, flags: int = cv2.IMREAD_COLOR) -> Image:
-    image = cv2.imread(str(path), flags)
-    if image is None:
-        raise OSError(f"{path} is missing or not a picture")
-    return image
