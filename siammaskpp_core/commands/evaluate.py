@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from tqdm import tqdm
 
 from siammaskpp_core.engines import load_tracker
-from siammaskpp_core.evaluation.report import report, table
+from siammaskpp_core.evaluation.report import overall_table, report, sequence_table
 from siammaskpp_core.evaluation.runner import evaluate
 from siammaskpp_core.evaluation.sequences import find_sequences
 from siammaskpp_core.evaluation.trackers import EvaluatedTracker, SiamMaskTracker, make_peer
@@ -33,4 +33,4 @@ def run(options: argparse.Namespace) -> None:
         result = report(evaluate(trackers, sequences, on_frame))
         if work:
             work.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    print(table(result))
+    print(f"{overall_table(result)}\n\nSuccess AUC per sequence\n\n{sequence_table(result, 'auc')}")

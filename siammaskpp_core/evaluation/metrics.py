@@ -6,6 +6,8 @@ prediction: absent frames count nowhere, frames where nothing was found count as
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 
 import cv2
@@ -18,47 +20,79 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.uint8]
 
 SUCCESS_THRESHOLDS: Floats = np.linspace(0, 1, 21)
+PRECISION_THRESHOLDS_PX: Floats = np.arange(51.0)
 NORMALISED_THRESHOLDS: Floats = np.linspace(0, 0.5, 51)
-PRECISION_PX = 20.0
+PRECISION_PX = 20
 BOUNDARY_SHARE = 0.008
 """How far apart boundaries may be to match, as a share of the image's diagonal (DAVIS)."""
 
 
+@dataclass(frozen=True)
+class Curves:
+    """Shares of the frames that meet each of the thresholds above.
+
+    success [21]: overlap is greater (OTB: Wu, Lim and Yang, 2013). precision [51]: the centres are at most
+    so many pixels apart (OTB). normalised_precision [51]: the same in sizes of the true box (TrackingNet:
+    Mueller et al., 2018).
+    """
+
+    success: Floats
+    precision: Floats
+    normalised_precision: Floats
+
+    def values(self) -> dict[str, float]:
+        """What is reported of the curves. As no overlap exceeds 1, the best possible AUC is 20/21."""
+        return {
+            "auc": float(self.success.mean()),
+            "precision": float(self.precision[PRECISION_PX]),
+            "normalised_precision": float(self.normalised_precision.mean()),
+        }
+
+
+def curves(boxes: Floats, truth: Floats) -> Curves:
+    """The curves of predicted boxes [N, 4], over the frames with a true box [N, 4]."""
+    sizes = truth[_present(truth), 2:]
+    errors = centre_errors(boxes, truth)
+    return Curves(
+        success_curve(overlaps(boxes, truth)),
+        _shares_within(errors, PRECISION_THRESHOLDS_PX),
+        _shares_within(errors / sizes, NORMALISED_THRESHOLDS),
+    )
+
+
+def mean_curves(several: Sequence[Curves]) -> Curves:
+    """The mean over sequences; its values are the means of theirs."""
+    return Curves(
+        np.mean([one.success for one in several], axis=0),
+        np.mean([one.precision for one in several], axis=0),
+        np.mean([one.normalised_precision for one in several], axis=0),
+    )
+
+
 def overlaps(boxes: Floats, truth: Floats) -> Floats:
     """Intersection over union [M] of predicted and true boxes [N, 4], over the M frames with a truth."""
-    present = np.isfinite(truth).all(axis=1)
+    present = _present(truth)
     return overlap(np.nan_to_num(boxes[present]), truth[present])
 
 
-def success_auc(overlap_values: Floats) -> float:
-    """Area under the success curve (OTB: Wu, Lim and Yang, 2013).
-
-    The mean over the 21 thresholds 0, 0.05 .. 1 of the share of frames whose overlap is greater than the
-    threshold. As no overlap exceeds 1, the best possible value is 20/21.
-    """
-    return float((overlap_values[:, None] > SUCCESS_THRESHOLDS).mean())
+def success_curve(overlap_values: Floats) -> Floats:
+    """The share [21] of frames whose overlap is greater than each threshold."""
+    return (overlap_values[:, None] > SUCCESS_THRESHOLDS).mean(axis=0)
 
 
 def centre_errors(boxes: Floats, truth: Floats) -> Floats:
     """Distance (x, y) [M, 2] of the centres in pixels where a truth exists; inf if nothing was found."""
-    present = np.isfinite(truth).all(axis=1)
-    distance = (boxes[:, :2] + boxes[:, 2:] / 2 - truth[:, :2] - truth[:, 2:] / 2)[present]
+    distance = (boxes[:, :2] + boxes[:, 2:] / 2 - truth[:, :2] - truth[:, 2:] / 2)[_present(truth)]
     return np.where(np.isfinite(distance), np.abs(distance), np.inf)
 
 
-def precision(boxes: Floats, truth: Floats) -> float:
-    """Share of frames whose centres are at most 20 px apart (OTB)."""
-    return float((np.linalg.norm(centre_errors(boxes, truth), axis=1) <= PRECISION_PX).mean())
+def _present(truth: Floats) -> NDArray[np.bool_]:
+    return np.asarray(np.isfinite(truth).all(axis=1))
 
 
-def normalised_precision(boxes: Floats, truth: Floats) -> float:
-    """Precision in sizes of the true box instead of pixels (TrackingNet: Mueller et al., 2018).
-
-    The mean over 51 thresholds 0, 0.01 .. 0.5 of the share of frames with an error of at most the threshold.
-    """
-    sizes = truth[np.isfinite(truth).all(axis=1), 2:]
-    errors = np.linalg.norm(centre_errors(boxes, truth) / sizes, axis=1)
-    return float((errors[:, None] <= NORMALISED_THRESHOLDS).mean())
+def _shares_within(errors: Floats, thresholds: Floats) -> Floats:
+    """The share [T] of frames whose error (x, y) [M, 2] is at most each threshold long."""
+    return (np.linalg.norm(errors, axis=1)[:, None] <= thresholds).mean(axis=0)
 
 
 def region_similarity(mask: Mask, truth: Mask) -> float:

@@ -1,83 +1,102 @@
-"""Scores as a JSON-ready dictionary and as a table."""
+"""Scores as a JSON-ready dictionary and as Markdown tables."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
+from siammaskpp_core.evaluation import metrics
 from siammaskpp_core.evaluation.runner import SequenceScore
 
-Scores = Mapping[str, SequenceScore]
+Report = Mapping[str, Any]
+
+TITLES = {
+    "auc": "success AUC",
+    "precision": f"precision at {metrics.PRECISION_PX} px",
+    "normalised_precision": "normalised precision",
+    "J": "J",
+    "F": "F",
+}
 
 
-def summary(scores: Scores) -> dict[str, Any]:
-    """One tracker's means over its sequences, and each sequence's values.
+def report(scores: Mapping[str, Mapping[str, SequenceScore]]) -> dict[str, Any]:
+    """All that was measured, by tracker; `thresholds` are those of the trackers' `curves`."""
+    thresholds = metrics.Curves(
+        metrics.SUCCESS_THRESHOLDS, metrics.PRECISION_THRESHOLDS_PX, metrics.NORMALISED_THRESHOLDS
+    )
+    return {
+        "trackers": {name: summary(sequences) for name, sequences in scores.items()},
+        "thresholds": _lists(thresholds),
+    }
 
-    `auc`, `precision` and `normalised_precision` are means over all sequences, `J` and `F` over those with
-    masks (None if there are none), `fps` all frames by all seconds.
+
+def summary(scores: Mapping[str, SequenceScore]) -> dict[str, Any]:
+    """One tracker's means over its sequences with their curves, and each sequence's values.
+
+    `J` and `F` are means over the sequences with masks (None if there are none), all other values and the
+    curves over all sequences; `fps` is all frames by all seconds.
     """
-    sequences = {name: _values(score) for name, score in scores.items()}
-    keys = ("auc", "precision", "normalised_precision", "J", "F")
-    means = {key: _mean([values[key] for values in sequences.values()]) for key in keys}
+    curves = metrics.mean_curves([score.curves for score in scores.values()])
     frames = sum(score.frames for score in scores.values())
     seconds = sum(score.seconds for score in scores.values())
-    return {**means, "fps": _rate(frames, seconds), "sequences": sequences}
+    region = _mean(score.region for score in scores.values())
+    boundary = _mean(score.boundary for score in scores.values())
+    sequences = {
+        name: _values(score.curves, score.region, score.boundary, score.frames, score.seconds)
+        for name, score in scores.items()
+    }
+    means = _values(curves, region, boundary, frames, seconds)
+    return {**means, "curves": _lists(curves), "sequences": sequences}
 
 
-def _values(score: SequenceScore) -> dict[str, Any]:
+def _values(
+    curves: metrics.Curves, region: float | None, boundary: float | None, frames: int, seconds: float
+) -> dict[str, Any]:
+    values = {**curves.values(), "J": region, "F": boundary}
     return {
-        "auc": _rounded(score.auc),
-        "precision": _rounded(score.precision),
-        "normalised_precision": _rounded(score.normalised_precision),
-        "J": _rounded(score.region),
-        "F": _rounded(score.boundary),
-        "fps": _rate(score.frames, score.seconds),
-        "frames": score.frames,
+        **{key: None if value is None else round(value, 4) for key, value in values.items()},
+        "fps": round(frames / seconds, 1) if seconds > 0 else None,
+        "frames": frames,
     }
 
 
-def _mean(values: list[float | None]) -> float | None:
+def _mean(values: Iterable[float | None]) -> float | None:
     known = [value for value in values if value is not None]
-    return _rounded(float(np.mean(known))) if known else None
+    return float(np.mean(known)) if known else None
 
 
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)
+def _lists(curves: metrics.Curves) -> dict[str, list[float]]:
+    return {name: values.round(4).tolist() for name, values in asdict(curves).items()}
 
 
-def _rate(frames: int, seconds: float) -> float | None:
-    return round(frames / seconds, 1) if seconds > 0 else None
+def overall_table(result: Report) -> str:
+    """The trackers' means side by side as a Markdown table."""
+    rows = [["tracker", *TITLES.values(), "FPS"]]
+    for name, values in result["trackers"].items():
+        rows.append([name, *(cell(values[key]) for key in TITLES), cell(values["fps"], ".1f")])
+    return _markdown(rows)
 
 
-def report(scores: Mapping[str, Scores]) -> dict[str, Any]:
-    """The summary of the first tracker, with those of the others under `peers`."""
-    own, *others = scores
-    return {
-        "tracker": own,
-        **summary(scores[own]),
-        "peers": {name: summary(scores[name]) for name in others},
-    }
+def sequence_table(result: Report, key: str) -> str:
+    """One of the :data:`TITLES` by sequence and tracker (those that have it) as a Markdown table."""
+    trackers = {name: values for name, values in result["trackers"].items() if values[key] is not None}
+    rows = [["sequence", "frames", *trackers]]
+    for name, first in next(iter(trackers.values()))["sequences"].items():
+        values = [cell(tracker["sequences"][name][key]) for tracker in trackers.values()]
+        rows.append([name, str(first["frames"]), *values])
+    return _markdown(rows)
 
 
-def table(result: Mapping[str, Any]) -> str:
-    """A report as two Markdown tables: trackers side by side, and their success AUC per sequence."""
-    trackers = {result["tracker"]: result, **result["peers"]}
-    means = [["tracker", "AUC", "precision", "norm. precision", "J", "F", "FPS"]]
-    for name, values in trackers.items():
-        keys = ("auc", "precision", "normalised_precision", "J", "F")
-        means.append([name, *(_cell(values[key]) for key in keys), _cell(values["fps"], ".1f")])
-    rows = [["sequence", "frames", *trackers, "J", "F"]]
-    for name, own in result["sequences"].items():
-        aucs = [_cell(values["sequences"][name]["auc"]) for values in trackers.values()]
-        rows.append([name, str(own["frames"]), *aucs, _cell(own["J"]), _cell(own["F"])])
-    return (
-        f"{_markdown(means)}\n\nSuccess AUC per sequence; J and F of {result['tracker']}\n\n{_markdown(rows)}"
-    )
+def measured(result: Report) -> list[str]:
+    """Those of the :data:`TITLES` that a tracker at least has."""
+    return [key for key in TITLES if any(values[key] is not None for values in result["trackers"].values())]
 
 
-def _cell(value: float | None, form: str = ".3f") -> str:
+def cell(value: float | None, form: str = ".3f") -> str:
+    """A value of a table, a dash where there is none."""
     return "-" if value is None else format(value, form)
 
 

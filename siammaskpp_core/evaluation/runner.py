@@ -27,9 +27,7 @@ class SequenceScore:
     tracked in `seconds`, which hold the tracker's own work, not the reading of files.
     """
 
-    auc: float
-    precision: float
-    normalised_precision: float
+    curves: metrics.Curves
     region: float | None
     boundary: float | None
     frames: int
@@ -96,11 +94,8 @@ def run_tracker(
 
 def score(track: Track, sequence: TestSequence) -> SequenceScore:
     """Compare a track with the truth. The first frame, whose box was given, does not count."""
-    truth = sequence.boxes[1:]
     return SequenceScore(
-        auc=metrics.success_auc(metrics.overlaps(track.boxes, truth)),
-        precision=metrics.precision(track.boxes, truth),
-        normalised_precision=metrics.normalised_precision(track.boxes, truth),
+        curves=metrics.curves(track.boxes, sequence.boxes[1:]),
         region=float(np.mean(track.region)) if track.region else None,
         boundary=float(np.mean(track.boundary)) if track.boundary else None,
         frames=len(track.boxes),

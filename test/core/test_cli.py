@@ -201,12 +201,12 @@ def test_evaluate_prints_a_table_and_writes_json(folder, tmp_path, capsys):
     file = tmp_path / "result.json"
     assert run("evaluate", tmp_path, "--json", file) == 0
     result = json.loads(file.read_text())
-    assert result["auc"] == pytest.approx(20 / 21, abs=1e-4), "no truth of this kind can be matched better"
-    assert result["precision"] == 1
-    assert result["J"] is None
-    assert list(result["sequences"]) == ["Square"]
-    assert result["peers"] == {}
-    assert "| siammaskpp | 0.952 |" in capsys.readouterr().out
+    (own,) = result["trackers"].values()
+    assert own["auc"] == pytest.approx(20 / 21, abs=1e-4), "no truth of this kind can be matched better"
+    assert own["precision"] == 1
+    assert own["J"] is None
+    assert list(own["sequences"]) == ["Square"]
+    assert "| siammaskpp |       0.952 |" in capsys.readouterr().out
 
 
 def test_evaluate_refuses_bad_input_before_it_runs(folder, tmp_path, capsys, monkeypatch):

@@ -25,27 +25,45 @@ def test_overlaps_count_lost_frames_as_zero_and_leave_absent_ones_out():
     ("overlap", "thresholds_below"),
     [(0.0, 0), (0.01, 1), (0.5, 10), (0.52, 11), (1.0, 20)],
 )
-def test_success_auc_of_one_frame_is_the_share_of_smaller_thresholds(overlap, thresholds_below):
-    assert metrics.success_auc(np.array([overlap])) == pytest.approx(thresholds_below / 21)
+def test_the_success_curve_of_one_frame_falls_at_its_overlap(overlap, thresholds_below):
+    curve = metrics.success_curve(np.array([overlap]))
+    assert curve.tolist() == [1.0] * thresholds_below + [0.0] * (21 - thresholds_below)
 
 
-def test_success_auc_is_the_mean_over_frames():
-    assert metrics.success_auc(np.array([0.52, 0.0, 1.0])) == pytest.approx((11 + 0 + 20) / 21 / 3)
+def test_the_success_curve_and_its_area_are_means_over_frames():
+    truth = np.array([[0.0, 0, 10, 10]] * 3)
+    boxes = np.array([[0, 0, 5.2, 10], ABSENT, [0, 0, 10, 10]])
+    curves = metrics.curves(boxes, truth)
+    # Overlaps 0.52, 0 and 1: two of three exceed the thresholds up to 0.5, one those up to 0.95.
+    assert curves.success == pytest.approx([2 / 3] * 11 + [1 / 3] * 9 + [0])
+    assert curves.values()["auc"] == pytest.approx((11 + 0 + 20) / 21 / 3)
 
 
 def test_precision_is_the_share_within_20_px():
     truth = np.array([[0.0, 0, 10, 10]] * 4 + [ABSENT])
     boxes = np.array([[12.0, 16, 10, 10], [12, 16.1, 10, 10], [-5, -5, 20, 20], ABSENT, [0, 0, 1, 1]])
     # Errors: exactly 20 (a 12-16-20 triangle), just above, 0, nothing found; the absent one counts nowhere.
-    assert metrics.precision(boxes, truth) == pytest.approx(2 / 4)
+    curves = metrics.curves(boxes, truth)
+    assert curves.precision.tolist() == [1 / 4] * 20 + [2 / 4] + [3 / 4] * 30
+    assert curves.values()["precision"] == 2 / 4
 
 
 def test_normalised_precision_measures_in_sizes_of_the_true_box():
     truth = np.array([[0.0, 0, 40, 10]] * 2)
     boxes = np.array([[10.2, 0, 40, 10], ABSENT])
     # 10.2 px of 40 are 0.255: within the 25 thresholds 0.26 .. 0.5 of 51. The other frame was lost.
-    assert metrics.normalised_precision(boxes, truth) == pytest.approx(25 / 51 / 2)
-    assert metrics.normalised_precision(truth, truth) == 1
+    curves = metrics.curves(boxes, truth)
+    assert curves.normalised_precision.tolist() == [0] * 26 + [1 / 2] * 25
+    assert curves.values()["normalised_precision"] == pytest.approx(25 / 51 / 2)
+    assert metrics.curves(truth, truth).values()["normalised_precision"] == 1
+
+
+def test_curves_of_sequences_count_alike_whatever_their_length():
+    truth = np.array([[0.0, 0, 10, 10]] * 3)
+    lost = np.full((3, 4), np.nan)
+    mean = metrics.mean_curves([metrics.curves(lost, truth), metrics.curves(truth[:1], truth[:1])])
+    assert mean.success.tolist() == [1 / 2] * 20 + [0]
+    assert mean.precision.tolist() == mean.normalised_precision.tolist() == [1 / 2] * 51
 
 
 def test_region_similarity():

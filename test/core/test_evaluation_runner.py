@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from siammaskpp_core.evaluation import trackers
-from siammaskpp_core.evaluation.report import report, table
+from siammaskpp_core.evaluation.report import overall_table, report, sequence_table
 from siammaskpp_core.evaluation.runner import evaluate
 from siammaskpp_core.evaluation.sequences import DatasetError, find_sequences
 from siammaskpp_core.evaluation.trackers import PeerError, make_peer
@@ -70,32 +70,57 @@ def test_scores_by_hand(data):
     # The square is 3, 6, 9, 12 px away in frames 1 to 4 and lost in frame 5.
     overlaps = [(30 - d) / (30 + d) for d in (3, 6, 9, 12)]
     auc = sum(np.count_nonzero(o > np.arange(21) / 20) for o in overlaps) / 21 / 5
-    assert result["tracker"] == "still"
-    assert result["auc"] == pytest.approx(auc, abs=1e-4)
-    assert result["precision"] == pytest.approx(4 / 5)
+    assert list(result["trackers"]) == ["still", "boxes"]
+    still, boxes = result["trackers"].values()
+    assert still["auc"] == pytest.approx(auc, abs=1e-4)
+    assert still["precision"] == pytest.approx(4 / 5)
     # J leaves the first and the last frame out, and the sequence without masks.
-    assert result["J"] == pytest.approx(np.mean(overlaps), abs=1e-4)
-    assert result["sequences"]["square2"]["J"] is None
-    assert result["sequences"]["square"]["frames"] == FRAMES - 1
-    assert 0 < result["F"] < 1
-    assert result["fps"] > 0
-    assert result["peers"]["boxes"]["auc"] == result["auc"]
-    assert result["peers"]["boxes"]["J"] is None
+    assert still["J"] == pytest.approx(np.mean(overlaps), abs=1e-4)
+    assert still["sequences"]["square2"]["J"] is None
+    assert still["sequences"]["square"]["frames"] == FRAMES - 1
+    assert still["frames"] == 2 * (FRAMES - 1)
+    assert 0 < still["F"] < 1
+    assert still["fps"] > 0
+    assert boxes["auc"] == still["auc"]
+    assert boxes["J"] is None
+    # At 2 px none of 5 frames, at 3 px one, at 12 px four.
+    precision = dict(zip(result["thresholds"]["precision"], still["curves"]["precision"], strict=True))
+    assert [precision[px] for px in (0, 2, 3, 11, 12, 50)] == [0, 0, 0.2, 0.6, 0.8, 0.8]
+    assert result["thresholds"]["success"][:3] == [0, 0.05, 0.1]
+    assert still["curves"]["success"][0] == 0.8
     assert len(calls) == 4 * (FRAMES - 1)
     json.dumps(result, allow_nan=False)
 
-    lines = table(result).splitlines()
-    assert [line.split("|")[1].strip() for line in lines[:4]] == ["tracker", "-" * 7, "still", "boxes"]
-    assert len({len(line) for line in lines[:4]}) == 1
-    (square2,) = [line for line in lines if line.startswith("| square2 ")]
-    assert [cell.strip() for cell in square2.split("|")[-3:-1]] == ["-", "-"], "no masks, no J and F"
+
+def cells(table: str) -> list[list[str]]:
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()]
+
+
+def test_tables(data):
+    sequences = find_sequences([data / "square2", data / "JPEGImages/480p/square"])
+    result = report(evaluate([StandStill("still", True), StandStill("boxes", False)], sequences))
+    overall = overall_table(result)
+    assert len({len(line) for line in overall.splitlines()}) == 1
+    head, _, still, boxes = cells(overall)
+    assert head == [
+        *("tracker", "success AUC", "precision at 20 px", "normalised precision", "J", "F", "FPS")
+    ]
+    assert (still[0], still[2], boxes[0], boxes[4:6]) == ("still", "0.800", "boxes", ["-", "-"])
+
+    assert cells(sequence_table(result, "precision"))[2:] == [
+        ["square2", "5", "0.800", "0.800"],
+        ["square", "5", "0.800", "0.800"],
+    ]
+    head, _, square2, square = cells(sequence_table(result, "J"))
+    assert head == ["sequence", "frames", "still"], "a tracker of boxes has no J"
+    assert square2 == ["square2", "5", "-"], "a sequence without masks has no J"
+    assert square == ["square", "5", f"{result['trackers']['still']['J']:.3f}"]
 
 
 def test_a_narrow_column_is_still_a_markdown_column(data):
-    scores = evaluate([StandStill("boxes", False)], find_sequences([data / "square2"]))
-    rules = [line for line in table(report(scores)).splitlines() if set(line) <= set("|-: ") and line]
-    assert len(rules) == 2
-    assert all(re.fullmatch(r" -+:? ", cell) for rule in rules for cell in rule.split("|")[1:-1])
+    result = report(evaluate([StandStill("me", False)], find_sequences([data / "square2"])))
+    for table in (overall_table(result), sequence_table(result, "auc")):
+        assert all(re.fullmatch(r"-+:?", rule) and len(rule) >= 3 for rule in cells(table)[1])
 
 
 @pytest.mark.parametrize("name", ["csrt", "kcf"])
@@ -104,7 +129,7 @@ def test_opencv_peers_follow_the_square(data, name):
         pytest.skip("this OpenCV is not the contrib build")
     sequences = find_sequences([data / "square2"])
     scores = evaluate([make_peer(name)], sequences)
-    assert scores[name]["square2"].auc > 0.7
+    assert scores[name]["square2"].curves.values()["auc"] > 0.7
 
 
 def test_peers_that_cannot_run_say_why(tmp_path, monkeypatch):
