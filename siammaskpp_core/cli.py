@@ -106,7 +106,12 @@ def _add_evaluate(commands: Commands) -> None:
     evaluate.add_argument(
         "--nanotrack", type=Path, metavar="DIR", help="folder of NanoTrack V2's two ONNX files"
     )
-    evaluate.add_argument("--json", type=Path, metavar="FILE", help="write all values to this file")
+    evaluate.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="new folder for report.md, report.json and plots (needs the extra [eval])",
+    )
     _add_model(evaluate)
 
 

@@ -1,9 +1,11 @@
-"""Scores as a JSON-ready dictionary and as Markdown tables."""
+"""Scores as a JSON-ready dictionary and as Markdown."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -70,6 +72,28 @@ def _mean(values: Iterable[float | None]) -> float | None:
 
 def _lists(curves: metrics.Curves) -> dict[str, list[float]]:
     return {name: values.round(4).tolist() for name, values in asdict(curves).items()}
+
+
+def write_report(result: Report, folder: Path) -> None:
+    """Write `report.json` and `report.md` to `folder`."""
+    (folder / "report.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    (folder / "report.md").write_text(markdown(result), encoding="utf-8")
+
+
+def markdown(result: Report) -> str:
+    """The report as a page that shows the pictures lying next to it; see :mod:`.plots`."""
+    first = next(iter(result["trackers"].values()))
+    parts = [
+        "# Evaluation",
+        f"One pass over {len(first['sequences'])} sequences, {first['frames']} frames.",
+        overall_table(result),
+        "\n".join(f"![{name}]({name}.png)" for name in result["thresholds"]),
+        "## Sequences",
+        "![values by sequence](sequences.png)",
+    ]
+    for key in measured(result):
+        parts += [f"### {TITLES[key]}", sequence_table(result, key)]
+    return "\n\n".join(parts) + "\n"
 
 
 def overall_table(result: Report) -> str:

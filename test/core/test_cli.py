@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -197,25 +198,36 @@ def test_boxes_that_are_not_four_numbers(box, capsys):
     assert "four numbers X,Y,W,H are expected" in capsys.readouterr().err
 
 
-def test_evaluate_prints_a_table_and_writes_json(folder, tmp_path, capsys):
-    file = tmp_path / "result.json"
-    assert run("evaluate", tmp_path, "--json", file) == 0
-    result = json.loads(file.read_text())
-    (own,) = result["trackers"].values()
+def test_evaluate_prints_tables_and_writes_a_report(folder, tmp_path, capsys):
+    output = tmp_path / "report"
+    assert run("evaluate", folder.parent, "--peers", "kcf", "--output", output) == 0
+    assert "| siammaskpp |       0.952 |" in capsys.readouterr().out
+    result = json.loads((output / "report.json").read_text())
+    assert list(result["trackers"]) == ["siammaskpp", "kcf"]
+    own = result["trackers"]["siammaskpp"]
     assert own["auc"] == pytest.approx(20 / 21, abs=1e-4), "no truth of this kind can be matched better"
     assert own["precision"] == 1
     assert own["J"] is None
     assert list(own["sequences"]) == ["Square"]
-    assert "| siammaskpp |       0.952 |" in capsys.readouterr().out
+
+    text = (output / "report.md").read_text()
+    pictures = re.findall(r"!\[.*\]\((.*)\)", text)
+    assert sorted(pictures) == sorted(file.name for file in output.glob("*.png"))
+    assert len(pictures) == 4
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
 def test_evaluate_refuses_bad_input_before_it_runs(folder, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(BrightSquare, "init", lambda *_: pytest.fail("it runs"))
-    file = tmp_path / "result.json"
-    assert "no such folder" in error_of(capsys, "evaluate", tmp_path / "missing", "--json", file)
-    assert "is not a peer" in error_of(capsys, "evaluate", tmp_path, "--peers", "mosse", "--json", file)
-    assert "create it first" in error_of(capsys, "evaluate", tmp_path, "--json", tmp_path / "no/result.json")
-    assert not file.exists()
+    output = ("--output", tmp_path / "report")
+    assert "no such folder" in error_of(capsys, "evaluate", tmp_path / "missing", *output)
+    assert "is not a peer" in error_of(capsys, "evaluate", tmp_path, "--peers", "mosse", *output)
+    assert "create it first" in error_of(capsys, "evaluate", tmp_path, "--output", tmp_path / "no/report")
+    assert "not an empty folder" in error_of(capsys, "evaluate", tmp_path, "--output", folder)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    monkeypatch.delitem(sys.modules, "siammaskpp_core.evaluation.plots", raising=False)
+    assert "pip install 'siammaskpp[eval]'" in error_of(capsys, "evaluate", tmp_path, *output)
+    assert [path.name for path in tmp_path.iterdir()] == ["Square"]
 
 
 def test_bench_times_every_stage_of_several_engines(capsys):

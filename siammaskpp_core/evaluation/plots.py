@@ -1,0 +1,134 @@
+"""Pictures of a report: the curves of all trackers, and a table of every sequence. Needs matplotlib."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from siammaskpp_core.evaluation.metrics import PRECISION_PX
+from siammaskpp_core.evaluation.report import TITLES, Report, cell, measured
+
+try:
+    from matplotlib.figure import Figure
+except ImportError as error:
+    raise ImportError("plots need matplotlib: pip install 'siammaskpp[eval]'") from error
+
+# Okabe and Ito (2008): told apart by colour-blind people too.
+COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+LINES = ("-", "--", ":", "-.")
+DPI = 150
+ROW_INCHES, COLUMN_INCHES = 0.27, 0.72
+
+
+class Curve(NamedTuple):
+    """How one curve is drawn; `key` is the value that the legend gives."""
+
+    key: str
+    title: str
+    x_label: str
+    y_label: str
+    marked_x: float | None = None
+
+
+CURVES = {
+    "success": Curve("auc", "Success", "overlap threshold", "share of frames above"),
+    "precision": Curve(
+        "precision", "Precision", "centre error threshold / px", "share of frames within", PRECISION_PX
+    ),
+    "normalised_precision": Curve(
+        "normalised_precision",
+        "Normalised precision",
+        "centre error threshold / size of the true box",
+        "share of frames within",
+    ),
+}
+
+
+def draw_plots(result: Report, folder: Path) -> None:
+    """Write `success.png`, `precision.png`, `normalised_precision.png` and `sequences.png` to `folder`."""
+    for name in CURVES:
+        curve_figure(result, name).savefig(folder / f"{name}.png", dpi=DPI)
+    sequence_figure(result).savefig(folder / "sequences.png", dpi=DPI)
+
+
+def curve_figure(result: Report, name: str) -> Figure:
+    """One of the :data:`CURVES` of all trackers, the best first in the legend."""
+    curve = CURVES[name]
+    trackers: Mapping[str, Any] = result["trackers"]
+    thresholds = result["thresholds"][name]
+    figure = Figure(figsize=(6.4, 4.8), layout="constrained")
+    axes = figure.subplots()
+    for index, (tracker, values) in enumerate(trackers.items()):
+        axes.plot(
+            thresholds,
+            values["curves"][name],
+            label=f"{tracker}  {cell(values[curve.key])}",
+            # By the trackers' order, and so the same in all plots.
+            color=COLOURS[index % len(COLOURS)],
+            linestyle=LINES[index // len(COLOURS) % len(LINES)],
+            linewidth=2.6 if index == 0 else 1.6,
+            zorder=3 - index / 100,
+        )
+    if curve.marked_x is not None:
+        axes.axvline(curve.marked_x, color="0.4", linewidth=0.8, linestyle=":")
+    lines, labels = axes.get_legend_handles_labels()
+    order = sorted(range(len(lines)), key=lambda i: -list(trackers.values())[i][curve.key])
+    axes.legend([lines[i] for i in order], [labels[i] for i in order], title=TITLES[curve.key])
+    axes.set(
+        title=f"{curve.title}, {len(next(iter(trackers.values()))['sequences'])} sequences",
+        xlabel=curve.x_label,
+        ylabel=curve.y_label,
+        xlim=(thresholds[0], thresholds[-1]),
+        ylim=(0, 1),
+    )
+    axes.grid(alpha=0.3)
+    return figure
+
+
+def sequence_figure(result: Report) -> Figure:
+    """A table of all values by sequence and tracker, the better the darker; the best of each row is bold."""
+    panels = {
+        key: [name for name, values in result["trackers"].items() if values[key] is not None]
+        for key in measured(result)
+    }
+    first = next(iter(result["trackers"].values()))
+    rows = [*first["sequences"], "all"]
+    columns = sum(map(len, panels.values()))
+    figure = Figure(
+        figsize=(1.6 + columns * COLUMN_INCHES, 1.3 + len(rows) * ROW_INCHES), layout="constrained"
+    )
+    all_axes = figure.subplots(
+        1, len(panels), squeeze=False, gridspec_kw={"width_ratios": [len(names) for names in panels.values()]}
+    )[0]
+    for axes, (key, names) in zip(all_axes, panels.items(), strict=True):
+        trackers = [result["trackers"][name] for name in names]
+        values = [[tracker["sequences"][row][key] for tracker in trackers] for row in rows[:-1]]
+        values.append([tracker[key] for tracker in trackers])
+        _draw_table(axes, np.array(values, dtype=float))
+        axes.set_title(TITLES[key], fontsize=10)
+        axes.set_xticks(range(len(names)), names, rotation=30, ha="left")
+        axes.set_yticks(range(len(rows)), rows if axes is all_axes[0] else [""] * len(rows))
+    return figure
+
+
+def _draw_table(axes: Any, values: np.ndarray[Any, Any]) -> None:
+    """Coloured cells [R, C] with their numbers; the last row, of the means, is set off."""
+    axes.imshow(values, cmap="YlGnBu", vmin=0, vmax=1, aspect="auto")
+    axes.axhline(len(values) - 1.5, color="white", linewidth=4)
+    for (row, column), value in np.ndenumerate(values):
+        is_best = values.shape[1] > 1 and value == np.nanmax(values[row])
+        axes.text(
+            column,
+            row,
+            cell(None if np.isnan(value) else value, ".2f"),
+            ha="center",
+            va="center",
+            fontsize=8,
+            color="white" if value > 0.6 else "black",
+            weight="bold" if is_best else "normal",
+        )
+    axes.tick_params(length=0, labelsize=8, top=True, labeltop=True, bottom=False, labelbottom=False)
+    axes.spines[:].set_visible(False)
