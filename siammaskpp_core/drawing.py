@@ -37,7 +37,8 @@ def draw_results(image: Image, results: Sequence[TrackResult], labels: Sequence[
     thickness = max(1, round(min(image.shape[:2]) / 240))
     for index, result in enumerate(results):
         colour = target_colour(index)
-        _draw_mask(canvas, result.mask, colour, thickness)
+        if result.mask is not None:
+            _draw_mask(canvas, result.mask, colour, thickness)
         corners = result.rotated_box.corners()
         # OpenCV counts from pixel centres, in fractions of 1/16 here.
         fixed_point = np.rint((corners - 0.5) * 16).astype(np.int32)

@@ -89,7 +89,8 @@ def label_picture(
     """HxW uint8 with each result's mask in its value; where masks overlap the higher score wins."""
     picture = np.zeros(shape, np.uint8)
     for value, result in sorted(values_and_results, key=lambda pair: pair[1].score):
-        picture[result.mask > 0] = value
+        if result.mask is not None:
+            picture[result.mask > 0] = value
     return picture
 
 

@@ -85,7 +85,9 @@ def _open_sinks(options: argparse.Namespace, frames: Frames, outputs: ExitStack)
     return sinks
 
 
-def _write_mask(path: Path, mask: Image) -> None:
+def _write_mask(path: Path, mask: Image | None) -> None:
+    if mask is None:
+        raise VideoError("--masks: this network has no masks")
     if not cv2.imwrite(str(path), mask):
         raise VideoError(f"{path}: cannot be written; check space and permissions")
 

@@ -1,4 +1,4 @@
-"""From trained weights to a model folder: three ONNX graphs, checked against torch."""
+"""From trained weights to a model folder: ONNX graphs, checked against torch."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from torch import Tensor, nn
 
 from siammaskpp_core.config import from_mapping
 from siammaskpp_core.engines import ENGINES, load_engine
-from siammaskpp_core.engines.graphs import GraphEngine, read_model, write_description
-from siammaskpp_core.engines.protocol import EngineError, ModelError, SearchOutput
-from siammaskpp_core.network.config import SEARCH_SIZE, TEMPLATE_SIZE, NetworkConfig
+from siammaskpp_core.engines.graphs import (
+    GraphEngine,
+    graph_inputs,
+    graph_outputs,
+    read_model,
+    write_description,
+)
+from siammaskpp_core.engines.protocol import EngineError, ModelError
+from siammaskpp_core.network.config import RESPONSE_SIZE, SEARCH_SIZE, TEMPLATE_SIZE, NetworkConfig
 from siammaskpp_core.network.refine import Windows, cut_windows
 from siammaskpp_core.network.siammaskpp import SiamMaskPP
 from siammaskpp_core.tracking.config import TrackingConfig
 
 OPSET = 17
-INPUTS = {
-    "template": ["pixels"],
-    "search": ["pixels", "kernels"],
-    "refine": ["vector", "stride2", "stride4", "conv3"],
-}
-OUTPUTS = {"template": ["kernels"], "search": list(SearchOutput._fields), "refine": ["probability"]}
 TOLERANCE = 1e-3
 """Largest difference to torch, relative to the largest value of the tensor."""
 
@@ -69,10 +69,11 @@ def load_checkpoint(path: Path) -> SiamMaskPP:
 
 
 def write_model(model: SiamMaskPP, tracking: TrackingConfig, output: Path) -> None:
-    """Export the three graphs of `model` and their description to the folder `output`."""
+    """Export the graphs of `model` and their description to the folder `output`."""
     output.mkdir(parents=True, exist_ok=True)
-    for (name, graph), inputs in zip(_graphs(model).items(), _example_inputs(model), strict=True):
-        _export(graph, inputs, output / f"{name}.onnx", INPUTS[name], OUTPUTS[name])
+    names, results = graph_inputs(model.config), graph_outputs(model.config)
+    for name, inputs in _example_inputs(model).items():
+        _export(_GRAPHS[name](model), inputs, output / f"{name}.onnx", names[name], results[name])
     write_description(output, model.config, tracking)
 
 
@@ -82,10 +83,11 @@ def parity(model: SiamMaskPP, engine: GraphEngine, tolerance: float = TOLERANCE)
     Raises :class:`ParityError` that names the outputs which differ more than `tolerance`.
     """
     differences = {}
-    for (name, graph), values in zip(_graphs(model).items(), _example_inputs(model), strict=True):
+    for name, values in _example_inputs(model).items():
         with torch.no_grad():
-            expected = graph(*values)
-        feeds = {key: value.numpy() for key, value in zip(INPUTS[name], values, strict=True)}
+            expected = _GRAPHS[name](model)(*values)
+        names = graph_inputs(model.config)[name]
+        feeds = {key: value.numpy() for key, value in zip(names, values, strict=True)}
         for index, (own, reference) in enumerate(zip(engine.run(name, feeds), expected, strict=True)):
             target = reference.numpy()
             differences[f"{name}[{index}]"] = float(np.abs(own - target).max() / np.abs(target).max())
@@ -108,23 +110,21 @@ class _Template(nn.Module):
 class _Search(_Template):
     def forward(self, pixels: Tensor, kernels: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
         response, features = self.model.search(pixels, kernels)
-        return (*response, features.stride2, features.stride4, features.conv3)
+        answer = {**response._asdict(), **features._asdict()}
+        return tuple(answer[name] for name in graph_outputs(self.model.config)["search"])
 
 
 class _Refine(_Template):
-    def forward(  # type: ignore[override]
-        self, vector: Tensor, stride2: Tensor, stride4: Tensor, conv3: Tensor
-    ) -> tuple[Tensor, ...]:
-        return (self.model.refine(vector, Windows(stride2, stride4, conv3)).sigmoid(),)
+    def forward(self, vector: Tensor, *windows: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
+        return (self.model.masks(vector, Windows(*windows) if windows else None).sigmoid(),)
 
 
-def _graphs(model: SiamMaskPP) -> dict[str, nn.Module]:
-    """What each of the three ONNX files computes."""
-    return {"template": _Template(model), "search": _Search(model), "refine": _Refine(model)}
+_GRAPHS: dict[str, type[_Template]] = {"template": _Template, "search": _Search, "refine": _Refine}
+"""What each of the ONNX files computes."""
 
 
-def _example_inputs(model: SiamMaskPP) -> tuple[tuple[Tensor, ...], ...]:
-    """Inputs of the three graphs from smooth random pictures."""
+def _example_inputs(model: SiamMaskPP) -> dict[str, tuple[Tensor, ...]]:
+    """Inputs of every graph of the network, from smooth random pictures."""
     generator = torch.Generator().manual_seed(0)
 
     def picture(size: int) -> Tensor:
@@ -135,11 +135,16 @@ def _example_inputs(model: SiamMaskPP) -> tuple[tuple[Tensor, ...], ...]:
     with torch.no_grad():
         template, search = picture(TEMPLATE_SIZE), picture(SEARCH_SIZE)
         kernels = model.template(template)
+        inputs: dict[str, tuple[Tensor, ...]] = {"template": (template,), "search": (search, kernels)}
         response, features = model.search(search, kernels)
-        middle = torch.tensor([12])
-        windows = cut_windows(features, torch.tensor([0]), middle, middle)
-        vector = response.mask[:, :, 12, 12][..., None, None]
-    return (template,), (search, kernels), (vector, *windows)
+        if response.mask is not None:
+            middle = torch.tensor([RESPONSE_SIZE // 2])
+            vector = response.mask[:, :, middle, middle][..., None]
+            windows: tuple[Tensor, ...] = ()
+            if model.refine is not None:
+                windows = cut_windows(features, torch.tensor([0]), middle, middle)
+            inputs["refine"] = (vector, *windows)
+    return inputs
 
 
 def _export(

@@ -1,4 +1,4 @@
-"""A model folder's three ONNX graphs, and the part of an engine that all CPU runtimes share."""
+"""A model folder's ONNX graphs, and the part of an engine that all CPU runtimes share."""
 
 from __future__ import annotations
 
@@ -17,20 +17,51 @@ from siammaskpp_core.network.config import MASK_SIZE, NetworkConfig
 from siammaskpp_core.tracking.config import TrackingConfig
 
 DESCRIPTION = "model.yaml"
-GRAPHS = ("template", "search", "refine")
+
+
+def graph_inputs(network: NetworkConfig) -> dict[str, list[str]]:
+    """The graphs of a network and the names of their inputs."""
+    inputs = {"template": ["pixels"], "search": ["pixels", "kernels"]}
+    if network.mask != "none":
+        inputs["refine"] = ["vector", *(_WINDOWS if network.mask == "re" else {})]
+    return inputs
+
+
+def graph_outputs(network: NetworkConfig) -> dict[str, list[str]]:
+    """The graphs of a network and the names of their outputs; those of search name the answer's fields."""
+    search = ["cls"]
+    if network.has_boxes:
+        search.append("loc")
+    if network.mask != "none":
+        search.append("mask")
+    if network.mask == "re":
+        search.extend(_WINDOWS)
+    outputs = {"template": ["kernels"], "search": search}
+    if network.mask != "none":
+        outputs["refine"] = ["probability"]
+    return outputs
+
+
+# Features that the refine module takes, and how many of their cells make one of the response's.
+_WINDOWS = {"stride2": 4, "stride4": 2, "conv3": 1}
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model folder that was found complete: three graphs and their description."""
+    """A model folder that was found complete: its graphs and their description."""
 
     folder: Path
     network: NetworkConfig
     tracking: TrackingConfig
 
     def graph(self, name: str) -> Path:
-        """The ONNX file of `template`, `search` or `refine`."""
+        """The ONNX file of one of the `graphs`."""
         return self.folder / f"{name}.onnx"
+
+    @property
+    def graphs(self) -> tuple[str, ...]:
+        """`template`, `search`, and of a network with masks `refine`."""
+        return tuple(graph_inputs(self.network))
 
 
 def read_model(folder: Path) -> Model:
@@ -42,7 +73,7 @@ def read_model(folder: Path) -> Model:
         content = load_yaml(description)
         network = from_mapping(NetworkConfig, content["network"], f"{description}: network")
         tracking = from_mapping(TrackingConfig, content["tracking"], f"{description}: tracking")
-        digests = {name: content["sha256"][name] for name in GRAPHS}
+        digests = {name: content["sha256"][name] for name in graph_inputs(network)}
     except KeyError as error:
         raise ModelError(f"{description}: the key {error} is missing; export the model again") from error
     except (ConfigError, TypeError) as error:
@@ -61,17 +92,17 @@ def read_model(folder: Path) -> Model:
 
 
 def write_description(folder: Path, network: NetworkConfig, tracking: TrackingConfig) -> None:
-    """Write `model.yaml` for the three graphs in `folder`."""
+    """Write `model.yaml` for the graphs in `folder`."""
     content = {
         "network": to_mapping(network),
         "tracking": to_mapping(tracking),
-        "sha256": {name: _digest(folder / f"{name}.onnx") for name in GRAPHS},
+        "sha256": {name: _digest(folder / f"{name}.onnx") for name in graph_inputs(network)},
     }
     (folder / DESCRIPTION).write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
 
 
 class GraphEngine(ABC):
-    """An engine that runs the three graphs one target at a time.
+    """An engine that runs a model's graphs one target at a time.
 
     On a CPU a batch of targets takes as long as its parts, and the grouped correlation, the fastest form
     there, fixes the batch size of its graph.
@@ -79,9 +110,13 @@ class GraphEngine(ABC):
 
     name = ""
 
+    def __init__(self, model: Model) -> None:
+        self._answer = graph_outputs(model.network)["search"]
+        self._windows = {k: v for k, v in _WINDOWS.items() if k in self._answer}
+
     @abstractmethod
     def run(self, graph: str, inputs: dict[str, Any]) -> list[Floats]:
-        """The outputs of one of the :data:`GRAPHS` for named inputs of batch size 1."""
+        """The outputs of one of the model's graphs for named inputs of batch size 1."""
 
     def encode_template(self, crops: Pixels) -> Floats:
         """See :class:`~siammaskpp_core.engines.protocol.Engine`."""
@@ -89,21 +124,23 @@ class GraphEngine(ABC):
 
     def search(self, crops: Pixels, kernels: list[Floats]) -> list[SearchOutput]:
         """See :class:`~siammaskpp_core.engines.protocol.Engine`."""
-        return [
-            SearchOutput(*(x[0] for x in self.run("search", {"pixels": crop[None], "kernels": kernel[None]})))
+        answers = (
+            self.run("search", {"pixels": crop[None], "kernels": kernel[None]})
             for crop, kernel in zip(crops, kernels, strict=True)
+        )
+        return [
+            SearchOutput(**{name: x[0] for name, x in zip(self._answer, answer, strict=True)})
+            for answer in answers
         ]
 
     def refine(self, outputs: list[SearchOutput], cells: list[tuple[int, int]]) -> Floats:
         """See :class:`~siammaskpp_core.engines.protocol.Engine`."""
         masks = np.empty((len(outputs), MASK_SIZE, MASK_SIZE), np.float32)
         for mask, output, (row, column) in zip(masks, outputs, cells, strict=True):
-            inputs = {
-                "vector": np.ascontiguousarray(output.mask[:, row, column])[None, :, None, None],
-                "stride2": cut_window(output.stride2, row, column, 4)[None],
-                "stride4": cut_window(output.stride4, row, column, 2)[None],
-                "conv3": cut_window(output.conv3, row, column, 1)[None],
-            }
+            assert output.mask is not None
+            inputs = {"vector": np.ascontiguousarray(output.mask[:, row, column])[None, :, None, None]}
+            for name, step in self._windows.items():
+                inputs[name] = cut_window(getattr(output, name), row, column, step)[None]
             mask[:] = self.run("refine", inputs)[0][0, 0]
         return masks
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from siammaskpp_core.engines.graphs import GRAPHS, GraphEngine, Model
+from siammaskpp_core.engines.graphs import GraphEngine, Model
 from siammaskpp_core.engines.protocol import EngineError, Floats, ModelError
 
 
 class OnnxRuntimeEngine(GraphEngine):
-    """The three graphs as ONNX Runtime sessions; `threads` 0 leaves the number to the runtime."""
+    """The graphs as ONNX Runtime sessions; `threads` 0 leaves the number to the runtime."""
 
     name = "onnxruntime"
 
     def __init__(self, model: Model, threads: int = 0) -> None:
+        super().__init__(model)
         try:
             import onnxruntime
         except ImportError as error:
@@ -21,7 +22,7 @@ class OnnxRuntimeEngine(GraphEngine):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         self._sessions: dict[str, Any] = {}
-        for graph in GRAPHS:
+        for graph in model.graphs:
             path = model.graph(graph)
             try:
                 self._sessions[graph] = onnxruntime.InferenceSession(

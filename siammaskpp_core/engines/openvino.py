@@ -6,16 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from siammaskpp_core.engines.graphs import GRAPHS, GraphEngine, Model
+from siammaskpp_core.engines.graphs import GraphEngine, Model
 from siammaskpp_core.engines.protocol import EngineError, Floats, ModelError
 
 
 class OpenVinoEngine(GraphEngine):
-    """The three graphs compiled by OpenVINO in float32; `threads` 0 leaves the number to the runtime."""
+    """The graphs compiled by OpenVINO in float32; `threads` 0 leaves the number to the runtime."""
 
     name = "openvino"
 
     def __init__(self, model: Model, threads: int = 0) -> None:
+        super().__init__(model)
         try:
             import openvino
         except ImportError as error:
@@ -26,7 +27,7 @@ class OpenVinoEngine(GraphEngine):
         if threads:
             options["INFERENCE_NUM_THREADS"] = threads
         self._requests: dict[str, Any] = {}
-        for graph in GRAPHS:
+        for graph in model.graphs:
             path = model.graph(graph)
             try:
                 self._requests[graph] = core.compile_model(path, "CPU", options).create_infer_request()

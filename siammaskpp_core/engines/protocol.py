@@ -20,18 +20,19 @@ class ModelError(ValueError):
 
 
 class SearchOutput(NamedTuple):
-    """The network's answer for one target; A anchors, M mask channels.
+    """The network's answer for one target; A anchors, M mask channels, R x R cells.
 
-    cls [2A, 25, 25] logits (background first), loc [4A, 25, 25] normalised offsets, mask [M, 25, 25]
-    mask responses; stride2, stride4, conv3 [C, H, W] features of the search region for the refine module.
+    cls [2A, R, R] logits (background first), loc [4A, R, R] normalised offsets, mask [M, R, R] mask
+    responses; stride2, stride4, conv3 [C, H, W] features of the search region for the refine module. What
+    the network does not have is None.
     """
 
     cls: Floats
-    loc: Floats
-    mask: Floats
-    stride2: Floats
-    stride4: Floats
-    conv3: Floats
+    loc: Floats | None = None
+    mask: Floats | None = None
+    stride2: Floats | None = None
+    stride4: Floats | None = None
+    conv3: Floats | None = None
 
 
 class Engine(Protocol):
@@ -40,13 +41,13 @@ class Engine(Protocol):
     name: str
 
     def encode_template(self, crops: Pixels) -> Floats:
-        """Template crops, BGR [N, 127, 127, 3], to correlation kernels [N, K, 5, 5]."""
+        """Template crops, BGR [N, 127, 127, 3], to correlation kernels [N, K, k, k]."""
 
     def search(self, crops: Pixels, kernels: list[Floats]) -> list[SearchOutput]:
-        """Search crops, BGR [N, 255, 255, 3], and N kernels [K, 5, 5] to N answers.
+        """Search crops, BGR [N, 255, 255, 3], and N kernels [K, k, k] to N answers.
 
         An answer is valid until the next call of `search`.
         """
 
     def refine(self, outputs: list[SearchOutput], cells: list[tuple[int, int]]) -> Floats:
-        """Mask probabilities [N, 127, 127] at one (row, column) cell of the 25x25 response each."""
+        """Mask probabilities [N, 127, 127] at one (row, column) cell of the response each."""

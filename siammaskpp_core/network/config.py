@@ -1,8 +1,9 @@
-"""What a SiamMask++ network is made of (no torch needed to read it)."""
+"""What a network of the SiamMask++ family is made of (no torch needed to read it)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isqrt
 
 from siammaskpp_core.config import Checked, ConfigError, option
 
@@ -10,6 +11,7 @@ TEMPLATE_SIZE = 127
 SEARCH_SIZE = 255
 STRIDE = 8
 RESPONSE_SIZE = 25
+"""Cells along a side of the response, of every network with masks; see also `response_size`."""
 MASK_SIZE = 127
 
 LEVELS = ("conv3", "conv4", "conv5")
@@ -17,18 +19,50 @@ LEVELS = ("conv3", "conv4", "conv5")
 
 @dataclass(frozen=True)
 class NetworkConfig(Checked):
-    """One member of the SiamMask++ family."""
+    """One member of the family: SiamMask++ in both forms, its ablations, and the networks it grew from."""
 
     backbone: str = option(
-        "efficientnet_lite0", "feature extractor", choices=("efficientnet_lite0", "resnet50")
+        "efficientnet_lite0",
+        "feature extractor",
+        choices=("efficientnet_lite0", "resnet50", "resnext50", "mobilenet_v2", "alexnet"),
+    )
+    pixels: str = option(
+        "normalised",
+        "what the backbone sees: RGB normalised as in its pretraining, or raw BGR (0 to 255) as in the "
+        "published networks",
+        choices=("normalised", "raw"),
     )
     levels: tuple[str, ...] = option(
         LEVELS, "backbone levels that are aggregated (the sums over i = 3..5)", choices=LEVELS
     )
+    correlation: str = option(
+        "depthwise",
+        "template with search region: depth-wise (SiamRPN++), up-channel for score and box (SiamRPN), or "
+        "the features themselves, score only (SiamFC)",
+        choices=("depthwise", "up_channel", "cross"),
+    )
     head_channels: int = option(96, "channels of every correlation branch", low=8, high=512)
-    mask_channels: int = option(256, "length of a position's mask vector", low=16, high=3969)
+    mask: str = option(
+        "re",
+        "none, bi: coarse logits, upsampled, or re: the refine module",
+        choices=("none", "bi", "re"),
+    )
+    mask_channels: int = option(
+        256, "length of a position's mask vector; with bi the pixels of its square mask", low=16, high=3969
+    )
+    refine_input: str = option(
+        "head",
+        "what the refine module decodes: the mask vector (SiamMask++) or the correlation before its head "
+        "(SiamMask)",
+        choices=("head", "correlation"),
+    )
     refine_channels: tuple[int, ...] = option(
         (32, 16, 4), "channels of the refine steps at 15x15, 31x31 and 63x63", low=1, high=128
+    )
+    refine_upsampling: str = option(
+        "bilinear",
+        "between the refine steps: bilinear about the centre, or nearest as in the published networks",
+        choices=("bilinear", "nearest"),
     )
     anchor_ratios: tuple[float, ...] = option(
         (0.33, 0.5, 1.0, 2.0, 3.0), "height / width of the anchors", low=0.05, high=20.0
@@ -43,3 +77,24 @@ class NetworkConfig(Checked):
             raise ConfigError("refine_channels: three numbers are expected")
         if not self.anchor_ratios:
             raise ConfigError("anchor_ratios: at least one ratio is needed")
+        if self.backbone == "alexnet" and (self.levels != ("conv5",) or self.mask != "none"):
+            raise ConfigError("backbone alexnet: levels must be [conv5] and mask none")
+        if self.correlation == "cross" and (self.mask != "none" or len(self.anchor_ratios) != 1):
+            raise ConfigError("correlation cross: mask must be none, and one of anchor_ratios is enough")
+        if self.mask == "bi" and self.mask_side**2 != self.mask_channels:
+            raise ConfigError(f"mask_channels: {self.mask_channels} is not the area of a square mask (63x63)")
+
+    @property
+    def has_boxes(self) -> bool:
+        """Whether the network regresses boxes; if not, the tracker searches at several scales."""
+        return self.correlation != "cross"
+
+    @property
+    def response_size(self) -> int:
+        """Cells along a side of the response."""
+        return 17 if self.backbone == "alexnet" else RESPONSE_SIZE
+
+    @property
+    def mask_side(self) -> int:
+        """Side of the coarse mask of the form `bi`."""
+        return isqrt(self.mask_channels)

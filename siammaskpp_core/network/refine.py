@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from siammaskpp_core.network.backbones import Channels, Features, upsample
 from siammaskpp_core.network.config import MASK_SIZE
@@ -14,7 +15,7 @@ from siammaskpp_core.network.config import MASK_SIZE
 class Windows(NamedTuple):
     """Features around a position, each covering the 127x127 pixels of its mask.
 
-    stride2 [N, C2, 63, 63] (61 for resnet50), stride4 [N, C4, 31, 31], conv3 [N, C8, 15, 15].
+    stride2 [N, C2, 63, 63] (61 for ResNets), stride4 [N, C4, 31, 31], conv3 [N, C8, 15, 15].
     """
 
     stride2: Tensor
@@ -32,7 +33,7 @@ def cut_windows(features: Features, batch: Tensor, rows: Tensor, columns: Tensor
 
     def cut(x: Tensor, step: int) -> Tensor:
         side = x.shape[-1] - 16 * step
-        padded = nn.functional.pad(x, (4 * step,) * 4)
+        padded = F.pad(x, (4 * step,) * 4)
         return torch.stack(
             [padded[b, :, r * step : r * step + side, c * step : c * step + side] for b, r, c in starts]
         )
@@ -46,29 +47,34 @@ class RefineStep(nn.Module):
     `upsample(lateral(x) + skip(features))`, then one 3x3 convolution to the next step's channels.
     """
 
-    def __init__(self, skip_channels: int, channels: int, out_channels: int) -> None:
+    def __init__(self, skip_channels: int, channels: int, out_channels: int, nearest: bool) -> None:
         super().__init__()
+        self.nearest = nearest
         self.lateral = _two_convolutions(channels, channels, channels)
         self.skip = _two_convolutions(skip_channels, 4 * channels, channels)
         self.post = nn.Conv2d(channels, out_channels, 3, padding=1)
 
     def forward(self, x: Tensor, skip: Tensor, size: int) -> Tensor:
         """Mask features [N, C, h, w] and skipped features of the same sides to [N, out, size, size]."""
-        out: Tensor = self.post(upsample(self.lateral(x) + self.skip(skip), size))
+        x = self.lateral(x) + self.skip(skip)
+        x = F.interpolate(x, size=(size, size)) if self.nearest else upsample(x, size)
+        out: Tensor = self.post(x)
         return out
 
 
 class Refine(nn.Module):
     """Top-down decoder after SharpMask (Pinheiro et al. 2016), in the form of SiamMask's refine module."""
 
-    def __init__(self, mask_channels: int, channels: tuple[int, ...], skips: Channels) -> None:
+    def __init__(
+        self, in_channels: int, channels: tuple[int, ...], skips: Channels, nearest: bool = False
+    ) -> None:
         super().__init__()
         deep, middle, fine = channels
-        self.expand = nn.ConvTranspose2d(mask_channels, deep, 15)
-        self.deep = RefineStep(skips.conv3, deep, middle)
-        self.middle = RefineStep(skips.stride4, middle, fine)
-        self.fine = RefineStep(skips.stride2, fine, 1)
-        self._initialise(mask_channels)
+        self.expand = nn.ConvTranspose2d(in_channels, deep, 15)
+        self.deep = RefineStep(skips.conv3, deep, middle, nearest)
+        self.middle = RefineStep(skips.stride4, middle, fine, nearest)
+        self.fine = RefineStep(skips.stride2, fine, 1, nearest)
+        self._initialise(in_channels)
 
     def forward(self, vector: Tensor, windows: Windows) -> Tensor:
         """Mask vectors [N, C, 1, 1] and :class:`Windows` to mask logits [N, 1, 127, 127]."""
@@ -77,14 +83,14 @@ class Refine(nn.Module):
         logits: Tensor = self.fine(x, windows.stride2, MASK_SIZE)
         return logits
 
-    def _initialise(self, mask_channels: int) -> None:
+    def _initialise(self, in_channels: int) -> None:
         """Keep the signal's size from layer to layer: without norms, torch's defaults let it fade out."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
                 _zero(module.bias)
         # Every output cell of the expansion sees one input cell: its fan-in is the vector alone.
-        nn.init.normal_(self.expand.weight, std=mask_channels**-0.5)
+        nn.init.normal_(self.expand.weight, std=in_channels**-0.5)
         _zero(self.expand.bias)
         nn.init.normal_(self.fine.post.weight, std=0.01)  # begin with no opinion
 

@@ -1,63 +1,92 @@
 """SiamMask++ (Choi, Lee & Lim 2021): multi-RPN and multi-MASK over conv3..conv5, assembled.
 
 The network keeps no state. `template` turns the target's crop into correlation kernels, which belong
-to the caller; `search` and `refine` take them back. Several targets cannot mix.
+to the caller; `search` and `masks` take them back. Several targets cannot mix.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from siammaskpp_core.network.backbones import BACKBONES, Features
-from siammaskpp_core.network.config import NetworkConfig
-from siammaskpp_core.network.correlation import LevelSum, SiameseLevel
+from siammaskpp_core.network.config import MASK_SIZE, NetworkConfig
+from siammaskpp_core.network.correlation import (
+    Branches,
+    CrossBranch,
+    DepthwiseBranches,
+    LevelSum,
+    ScoreHead,
+    SiameseLevel,
+    UpChannelBranches,
+    depthwise_head,
+)
 from siammaskpp_core.network.refine import Refine, Windows, cut_windows
 
 
 class Response(NamedTuple):
-    """What a search region answers to a template, for A anchors, L levels of C channels.
+    """What a search region answers to a template, for A anchors, L levels of C channels, R x R cells.
 
-    cls [B, 2A, 25, 25]: logits, the A background channels first.
-    loc [B, 4A, 25, 25]: normalised offsets (dx, dy, dw, dh), each for A anchors.
-    mask [B, L*C, 25, 25]: mask responses of all levels, before their heads.
+    cls [B, 2A, R, R]: logits, the A background channels first.
+    loc [B, 4A, R, R]: normalised offsets (dx, dy, dw, dh), each for A anchors; None without boxes.
+    mask [B, L*C, R, R]: mask responses of all levels, before their heads; None without masks.
     """
 
     cls: Tensor
-    loc: Tensor
-    mask: Tensor
+    loc: Tensor | None
+    mask: Tensor | None
 
 
 class SiamMaskPP(nn.Module):
     """The network of a :class:`NetworkConfig`."""
 
-    BRANCHES = 3  # classification, box, mask
+    loc: LevelSum | None
+    mask: LevelSum | None
+    refine: Refine | None
 
     def __init__(self, config: NetworkConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or NetworkConfig()
-        self.backbone = BACKBONES[config.backbone]()
-        channels, count = config.head_channels, len(config.levels)
+        backbone = BACKBONES[config.backbone](pixels=config.pixels, deepest=config.levels[-1])
+        self.backbone = backbone
+        channels, anchors = config.head_channels, len(config.anchor_ratios)
         self.levels = nn.ModuleList(
-            SiameseLevel(getattr(self.backbone.channels, level), channels, self.BRANCHES)
+            SiameseLevel(
+                getattr(backbone.channels, level), channels, backbone.template_cells, _branches(config)
+            )
             for level in config.levels
         )
-        anchors = len(config.anchor_ratios)
-        self.cls = LevelSum(count, channels, 2 * anchors)
-        self.loc = LevelSum(count, channels, 4 * anchors)
-        self.mask = LevelSum(count, channels, config.mask_channels)
-        self.refine_module = Refine(config.mask_channels, config.refine_channels, self.backbone.channels)
+
+        def level_sum(head: Callable[[], nn.Module]) -> LevelSum:
+            return LevelSum(head() for _ in config.levels)
+
+        self.loc = self.mask = self.refine = None
+        if config.correlation == "cross":
+            self.cls = level_sum(ScoreHead)
+        elif config.correlation == "up_channel":
+            self.cls = level_sum(nn.Identity)
+            self.loc = level_sum(lambda: nn.Conv2d(4 * anchors, 4 * anchors, 1))
+        else:
+            self.cls = level_sum(lambda: depthwise_head(channels, 2 * anchors))
+            self.loc = level_sum(lambda: depthwise_head(channels, 4 * anchors))
+        if config.mask != "none":
+            self.mask = level_sum(lambda: depthwise_head(channels, config.mask_channels))
+        if config.mask == "re":
+            inputs = config.mask_channels if config.refine_input == "head" else channels * len(config.levels)
+            nearest = config.refine_upsampling == "nearest"
+            self.refine = Refine(inputs, config.refine_channels, backbone.channels, nearest)
 
     def template(self, pixels: Tensor) -> Tensor:
-        """Template crops, uint8 BGR [B, 127, 127, 3], to kernels [B, L*3*C, 5, 5]."""
+        """Template crops, uint8 BGR [B, 127, 127, 3], to kernels [B, K, k, k]."""
         return self.template_kernels(self.backbone(pixels))
 
     def template_kernels(self, features: Features) -> Tensor:
-        """Kernels of all levels and branches from the template's features."""
-        levels = zip(self.levels, self.config.levels, strict=True)
-        return torch.cat([level.kernels(getattr(features, name)) for level, name in levels], 1)  # type: ignore[operator]
+        """Kernels of all levels and branches, [B, K, k, k], from the template's features."""
+        return torch.cat([level.kernels(getattr(features, name)) for name, level in self._levels()], 1)
 
     def search(self, pixels: Tensor, kernels: Tensor) -> tuple[Response, Features]:
         """Search crops, uint8 BGR [B, 255, 255, 3], and kernels to the response and the features."""
@@ -65,26 +94,75 @@ class SiamMaskPP(nn.Module):
         return self.respond(features, kernels), features
 
     def respond(self, features: Features, kernels: Tensor) -> Response:
-        """The response of search features to kernels [B, L*3*C, 5, 5]."""
-        cls: list[Tensor] = []
-        loc: list[Tensor] = []
-        mask: list[Tensor] = []
-        per_level = kernels.split(self.BRANCHES * self.config.head_channels, 1)
-        for level, name, level_kernels in zip(self.levels, self.config.levels, per_level, strict=True):
-            response = level(getattr(features, name), level_kernels)
-            for branch, part in zip((cls, loc, mask), response.chunk(self.BRANCHES, 1), strict=True):
-                branch.append(part)
-        return Response(self.cls(cls), self.loc(loc), torch.cat(mask, 1))
+        """The response of search features to kernels [B, K, k, k]."""
+        parts = kernels.split([level.kernel_channels for _, level in self._levels()], 1)
+        responses = [
+            level(getattr(features, name), part)
+            for (name, level), part in zip(self._levels(), parts, strict=True)
+        ]
+        branches = list(map(list, zip(*responses, strict=True)))
+        return Response(
+            self.cls(branches[0]),
+            self.loc(branches[1]) if self.loc is not None else None,
+            torch.cat(branches[-1], 1) if self.mask is not None else None,
+        )
 
-    def refine(self, vectors: Tensor, windows: Windows) -> Tensor:
-        """Mask logits [N, 1, 127, 127] from mask responses [N, L*C, 1, 1] and feature windows."""
-        vector = self.mask(list(vectors.chunk(len(self.levels), 1)))
-        logits: Tensor = self.refine_module(vector, windows)
-        return logits
+    def masks(self, vectors: Tensor, windows: Windows | None) -> Tensor:
+        """Mask logits [N, 1, 127, 127] from mask responses [N, L*C, 1, 1].
 
-    def refine_at(
+        `windows` are the features that the refine module takes; the form `bi` needs none.
+        """
+        assert self.mask is not None, "a network without masks"
+        if self.refine is not None:
+            assert windows is not None
+            if self.config.refine_input == "head":
+                vectors = self._mask_vector(vectors)
+            refined: Tensor = self.refine(vectors, windows)
+            return refined
+        side = self.config.mask_side
+        coarse = self._mask_vector(vectors).view(-1, 1, side, side)
+        # As published: the corner pixels of both masks lie on each other.
+        return F.interpolate(coarse, size=(MASK_SIZE, MASK_SIZE), mode="bilinear", align_corners=True)
+
+    def masks_at(
         self, response: Response, features: Features, batch: Tensor, rows: Tensor, columns: Tensor
     ) -> Tensor:
         """Mask logits [N, 1, 127, 127] at N response cells given by int64 `batch`, `rows`, `columns`."""
+        assert response.mask is not None, "a network without masks"
         vectors = response.mask[batch, :, rows, columns][..., None, None]
-        return self.refine(vectors, cut_windows(features, batch, rows, columns))
+        windows = cut_windows(features, batch, rows, columns) if self.refine is not None else None
+        return self.masks(vectors, windows)
+
+    def mask_modules(self) -> list[nn.Module]:
+        """What only masks depend on: the mask stages of the training change nothing else."""
+        assert self.mask is not None, "a network without masks"
+        modules = [level.branches[-1] for _, level in self._levels()]
+        return [*modules, self.mask] + ([self.refine] if self.refine is not None else [])
+
+    def _levels(self) -> list[tuple[str, SiameseLevel]]:
+        return list(zip(self.config.levels, self.levels, strict=True))  # type: ignore[arg-type]
+
+    def _mask_vector(self, vectors: Tensor) -> Tensor:
+        """The weighted sum of the levels' mask heads, [N, mask_channels, 1, 1]."""
+        assert self.mask is not None
+        total: Tensor = self.mask(list(vectors.chunk(len(self.levels), 1)))
+        return total
+
+
+def _branches(config: NetworkConfig) -> list[Branches]:
+    """One level's branches, in the order of :class:`Response`.
+
+    Masks stay depth-wise even beside up-channel scores and boxes: up-channel kernels for 63x63 outputs
+    would have 2.3 billion weights a level.
+    """
+    channels, anchors = config.head_channels, len(config.anchor_ratios)
+    if config.correlation == "cross":
+        return [CrossBranch(channels)]
+    branches: list[Branches] = [
+        DepthwiseBranches(channels, 2)
+        if config.correlation == "depthwise"
+        else UpChannelBranches(channels, (2 * anchors, 4 * anchors))
+    ]
+    if config.mask != "none":
+        branches.append(DepthwiseBranches(channels, 1))
+    return branches

@@ -1,4 +1,4 @@
-"""Anchors of the 25x25 response (SiamRPN, section 3.2), relative to the search crop's centre."""
+"""Anchors of the response's cells (SiamRPN, section 3.2), relative to the search crop's centre."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ def anchor_sizes(ratios: tuple[float, ...], scale: float) -> Array:
     return (np.stack([widths, heights], axis=1) * scale).astype(np.float32)
 
 
-def cell_offsets() -> Array:
-    """Distance of the 25 rows (or columns) of the response from the crop's centre, in crop pixels."""
-    return ((np.arange(RESPONSE_SIZE) - RESPONSE_SIZE // 2) * STRIDE).astype(np.float32)
+def cell_offsets(cells: int = RESPONSE_SIZE) -> Array:
+    """Distance of the response's rows (or columns) from the crop's centre, in crop pixels."""
+    return ((np.arange(cells) - cells // 2) * STRIDE).astype(np.float32)
 
 
-def anchor_grid(ratios: tuple[float, ...], scale: float) -> Array:
-    """All anchors [4, A, 25, 25] as (centre x, centre y, width, height) in crop pixels from the centre."""
+def anchor_grid(ratios: tuple[float, ...], scale: float, cells: int = RESPONSE_SIZE) -> Array:
+    """Anchors [4, A, cells, cells] as (centre x, centre y, width, height) in crop pixels from the centre."""
     sizes = anchor_sizes(ratios, scale)
-    grid = np.empty((4, len(sizes), RESPONSE_SIZE, RESPONSE_SIZE), np.float32)
-    grid[0] = cell_offsets()[None, None, :]
-    grid[1] = cell_offsets()[None, :, None]
+    grid = np.empty((4, len(sizes), cells, cells), np.float32)
+    grid[0] = cell_offsets(cells)[None, None, :]
+    grid[1] = cell_offsets(cells)[None, :, None]
     grid[2:] = sizes.T[:, :, None, None]
     return grid
 

@@ -15,7 +15,7 @@ from siammaskpp_core.network.config import SEARCH_SIZE, NetworkConfig
 from siammaskpp_core.tracking.boxes import RotatedBox, checked_box
 from siammaskpp_core.tracking.config import TrackingConfig
 from siammaskpp_core.tracking.crops import CropWindow, context_side, mean_colour
-from siammaskpp_core.tracking.decoding import Candidate, Decoder
+from siammaskpp_core.tracking.decoding import Candidate, make_decoder
 from siammaskpp_core.tracking.masks import outline, paste_mask
 
 if TYPE_CHECKING:
@@ -45,15 +45,15 @@ class TrackResult:
     """Where a target is in one image.
 
     box_xywh float64 [4] is the upright box of the mask's largest part, `rotated_box` its smallest
-    rectangle; both are the decoded box when the mask is empty. score in 0..1 is the network's
-    probability. mask uint8 [H, W] is 255 on the target, 0 elsewhere. Boxes are in continuous pixel
-    coordinates (see :mod:`siammaskpp_core.tracking.boxes`).
+    rectangle; both are the decoded box when the mask is empty or the network has none. score in 0..1 is
+    the network's probability. mask uint8 [H, W] is 255 on the target, 0 elsewhere; None without masks.
+    Boxes are in continuous pixel coordinates (see :mod:`siammaskpp_core.tracking.boxes`).
     """
 
     box_xywh: NDArray[np.float64]
     rotated_box: RotatedBox
     score: float
-    mask: Image
+    mask: Image | None
 
 
 class Tracker:
@@ -66,7 +66,9 @@ class Tracker:
         self.config = config or TrackingConfig()
         self.timings: dict[str, float] = {}
         """Milliseconds of the last step by stage: crop, search, decode, refine, paste."""
-        self._decoder = Decoder(network or NetworkConfig())
+        network = network or NetworkConfig()
+        self._decoder = make_decoder(network)
+        self.has_masks = network.mask != "none"
         self._crops = np.empty((0, SEARCH_SIZE, SEARCH_SIZE, 3), np.uint8)
 
     def init(self, image: Image, box_xywh: ArrayLike) -> Target:
@@ -91,25 +93,26 @@ class Tracker:
         """
         _check_image(image)
         self.timings = {}
-        windows = [self._search_window(target) for target in targets]
+        scales = self._decoder.scales
+        owners = [target for target in targets for _ in scales]
+        windows = [self._search_window(target, scale) for target in targets for scale in scales]
         with self._timed("crop"):
-            crops = self._cut(image, windows, targets)
+            crops = self._cut(image, windows, owners)
         with self._timed("search"):
-            outputs = self.engine.search(crops, [target.kernels for target in targets])
+            outputs = self.engine.search(crops, [target.kernels for target in owners])
         with self._timed("decode"):
             candidates = [
-                self._decoder.best(
-                    output.cls,
-                    output.loc,
-                    (target.width * window.scale, target.height * window.scale),
-                    self.config,
-                )
-                for output, target, window in zip(outputs, targets, windows, strict=True)
+                self._decoder.best(outputs[first : first + len(scales)], self._crop_size(target), self.config)
+                for target, first in zip(targets, range(0, len(outputs), len(scales)), strict=True)
             ]
+            chosen = [i * len(scales) + candidate.view for i, candidate in enumerate(candidates)]
+        masks: Sequence[NDArray[np.float32] | None] = [None] * len(targets)
         with self._timed("refine"):
-            masks = self.engine.refine(outputs, [candidate.cell for candidate in candidates])
+            if self.has_masks:
+                cells = [candidate.cell for candidate in candidates]
+                masks = list(self.engine.refine([outputs[i] for i in chosen], cells))
         with self._timed("paste"):
-            found = list(zip(targets, windows, candidates, strict=True))
+            found = list(zip(targets, [windows[i] for i in chosen], candidates, strict=True))
             results = [
                 self._result(image, window, candidate, mask)
                 for (_, window, candidate), mask in zip(found, masks, strict=True)
@@ -118,9 +121,14 @@ class Tracker:
                 self._follow(target, window, candidate, image.shape)
         return results
 
-    def _search_window(self, target: Target) -> CropWindow:
+    def _search_window(self, target: Target, scale: float = 1.0) -> CropWindow:
         side = context_side(target.width, target.height, self.config.context)
-        return CropWindow.search(target.center_x, target.center_y, side)
+        return CropWindow.search(target.center_x, target.center_y, side * scale)
+
+    def _crop_size(self, target: Target) -> tuple[float, float]:
+        """The target's size in pixels of its search crop."""
+        scale = self._search_window(target).scale
+        return target.width * scale, target.height * scale
 
     def _cut(self, image: Image, windows: list[CropWindow], targets: Sequence[Target]) -> Image:
         """Search crops [N, 255, 255, 3] in a buffer that is kept from frame to frame."""
@@ -131,14 +139,20 @@ class Tracker:
         return self._crops[: len(windows)]
 
     def _result(
-        self, image: Image, window: CropWindow, candidate: Candidate, probability: NDArray[np.float32]
+        self,
+        image: Image,
+        window: CropWindow,
+        candidate: Candidate,
+        probability: NDArray[np.float32] | None,
     ) -> TrackResult:
-        mask, region = paste_mask(
-            probability, window, candidate.cell, image.shape, self.config.mask_threshold
-        )
-        shape = outline(mask, region)
-        if shape is not None:
-            return TrackResult(shape.box_xywh, shape.rotated_box, candidate.score, mask)
+        mask = None
+        if probability is not None:
+            mask, region = paste_mask(
+                probability, window, candidate.cell, image.shape, self.config.mask_threshold
+            )
+            shape = outline(mask, region)
+            if shape is not None:
+                return TrackResult(shape.box_xywh, shape.rotated_box, candidate.score, mask)
         center_x, center_y, width, height = _in_image(window, candidate)
         box = np.array([center_x - width / 2, center_y - height / 2, width, height])
         return TrackResult(box, RotatedBox(center_x, center_y, width, height, 0.0), candidate.score, mask)

@@ -1,0 +1,37 @@
+"""The AlexNet of SiamFC and SiamRPN: no padding anywhere, stride 8, batch norms."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from siammaskpp_core.network.backbones.base import Backbone, Channels
+
+
+class AlexNet(Backbone):
+    """SiamFC's fully-convolutional AlexNet (Bertinetto et al. 2016, table 1), ungrouped as in SiamRPN.
+
+    A 255 crop gives 22 cells, a 127 crop 6; both ends of conv5 are linear.
+    """
+
+    channels = Channels(96, 256, 384, 384, 256)
+    template_cells = 6
+
+    def __init__(self, pixels: str, deepest: str) -> None:
+        widths = (3, 96, 256, 384, 384, 256)
+        kernels = (11, 5, 3, 3, 3)
+        stages = []
+        for index, kernel in enumerate(kernels):
+            layers: list[nn.Module] = [
+                nn.Conv2d(widths[index], widths[index + 1], kernel, stride=1 if index else 2),
+                nn.BatchNorm2d(widths[index + 1]),
+            ]
+            if index < 2:
+                layers.append(nn.MaxPool2d(3, 2))
+            if index < 4:
+                layers.append(nn.ReLU(inplace=True))
+            stages.append(nn.Sequential(*layers))
+        super().__init__(stages, pixels, deepest)
+
+    def load_imagenet(self) -> None:
+        """No public classifier has these layers."""
+        raise ImportError("there are no ImageNet weights of this AlexNet: train it with `pretrained: false`")
