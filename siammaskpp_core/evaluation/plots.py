@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import cycle
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from siammaskpp_core.evaluation.metrics import PRECISION_PX
 from siammaskpp_core.evaluation.report import TITLES, Report, cell, measured
@@ -18,7 +20,6 @@ except ImportError as error:
 
 # Okabe and Ito (2008): told apart by colour-blind people too.
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-LINES = ("-", "--", ":", "-.")
 DPI = 150
 ROW_INCHES, COLUMN_INCHES = 0.27, 0.72
 
@@ -49,36 +50,34 @@ CURVES = {
 
 def draw_plots(result: Report, folder: Path) -> None:
     """Write `success.png`, `precision.png`, `normalised_precision.png` and `sequences.png` to `folder`."""
-    for name in CURVES:
-        curve_figure(result, name).savefig(folder / f"{name}.png", dpi=DPI)
+    for kind in CURVES:
+        curve_figure(result, kind).savefig(folder / f"{kind}.png", dpi=DPI)
     sequence_figure(result).savefig(folder / "sequences.png", dpi=DPI)
 
 
-def curve_figure(result: Report, name: str) -> Figure:
+def curve_figure(result: Report, kind: str) -> Figure:
     """One of the :data:`CURVES` of all trackers, the best first in the legend."""
-    curve = CURVES[name]
+    curve = CURVES[kind]
     trackers: Mapping[str, Any] = result["trackers"]
-    thresholds = result["thresholds"][name]
+    thresholds = result["thresholds"][kind]
     figure = Figure(figsize=(6.4, 4.8), layout="constrained")
     axes = figure.subplots()
-    for index, (tracker, values) in enumerate(trackers.items()):
+    colours = dict(zip(trackers, cycle(COLOURS)))  # the same in all plots
+    own = next(iter(trackers))
+    for name in sorted(trackers, key=lambda name: trackers[name][curve.key], reverse=True):
         axes.plot(
             thresholds,
-            values["curves"][name],
-            label=f"{tracker}  {cell(values[curve.key])}",
-            # By the trackers' order, and so the same in all plots.
-            color=COLOURS[index % len(COLOURS)],
-            linestyle=LINES[index // len(COLOURS) % len(LINES)],
-            linewidth=2.6 if index == 0 else 1.6,
-            zorder=3 - index / 100,
+            trackers[name]["curves"][kind],
+            label=f"{name}  {cell(trackers[name][curve.key])}",
+            color=colours[name],
+            linewidth=2.6 if name == own else 1.6,
+            zorder=3 if name == own else 2,
         )
     if curve.marked_x is not None:
         axes.axvline(curve.marked_x, color="0.4", linewidth=0.8, linestyle=":")
-    lines, labels = axes.get_legend_handles_labels()
-    order = sorted(range(len(lines)), key=lambda i: -list(trackers.values())[i][curve.key])
-    axes.legend([lines[i] for i in order], [labels[i] for i in order], title=TITLES[curve.key])
+    axes.legend(title=TITLES[curve.key])
     axes.set(
-        title=f"{curve.title}, {len(next(iter(trackers.values()))['sequences'])} sequences",
+        title=f"{curve.title}, {len(trackers[own]['sequences'])} sequences",
         xlabel=curve.x_label,
         ylabel=curve.y_label,
         xlim=(thresholds[0], thresholds[-1]),
@@ -95,7 +94,7 @@ def sequence_figure(result: Report) -> Figure:
         for key in measured(result)
     }
     first = next(iter(result["trackers"].values()))
-    rows = [*first["sequences"], "all"]
+    rows = [*first["sequences"], "mean"]
     columns = sum(map(len, panels.values()))
     figure = Figure(
         figsize=(1.6 + columns * COLUMN_INCHES, 1.3 + len(rows) * ROW_INCHES), layout="constrained"
@@ -114,12 +113,13 @@ def sequence_figure(result: Report) -> Figure:
     return figure
 
 
-def _draw_table(axes: Any, values: np.ndarray[Any, Any]) -> None:
+def _draw_table(axes: Any, values: NDArray[np.float64]) -> None:
     """Coloured cells [R, C] with their numbers; the last row, of the means, is set off."""
-    axes.imshow(values, cmap="YlGnBu", vmin=0, vmax=1, aspect="auto")
+    # Up to 1.4, so that black is readable on the colour of 1.
+    axes.imshow(values, cmap="YlGn", vmin=0, vmax=1.4, aspect="auto")
     axes.axhline(len(values) - 1.5, color="white", linewidth=4)
     for (row, column), value in np.ndenumerate(values):
-        is_best = values.shape[1] > 1 and value == np.nanmax(values[row])
+        is_best = values.shape[1] > 1 and value == np.nan_to_num(values[row]).max()
         axes.text(
             column,
             row,
@@ -127,7 +127,6 @@ def _draw_table(axes: Any, values: np.ndarray[Any, Any]) -> None:
             ha="center",
             va="center",
             fontsize=8,
-            color="white" if value > 0.6 else "black",
             weight="bold" if is_best else "normal",
         )
     axes.tick_params(length=0, labelsize=8, top=True, labeltop=True, bottom=False, labelbottom=False)

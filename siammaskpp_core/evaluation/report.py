@@ -16,9 +16,9 @@ from siammaskpp_core.evaluation.runner import SequenceScore
 Report = Mapping[str, Any]
 
 TITLES = {
-    "auc": "success AUC",
-    "precision": f"precision at {metrics.PRECISION_PX} px",
-    "normalised_precision": "normalised precision",
+    "auc": "Success AUC",
+    "precision": f"Precision at {metrics.PRECISION_PX} px",
+    "normalised_precision": "Normalised precision",
     "J": "J",
     "F": "F",
 }
@@ -87,9 +87,9 @@ def markdown(result: Report) -> str:
         "# Evaluation",
         f"One pass over {len(first['sequences'])} sequences, {first['frames']} frames.",
         overall_table(result),
-        "\n".join(f"![{name}]({name}.png)" for name in result["thresholds"]),
+        "\n".join(f"![{name.replace('_', ' ')}]({name}.png)" for name in result["thresholds"]),
         "## Sequences",
-        "![values by sequence](sequences.png)",
+        "![values of every sequence](sequences.png)",
     ]
     for key in measured(result):
         parts += [f"### {TITLES[key]}", sequence_table(result, key)]
@@ -98,7 +98,7 @@ def markdown(result: Report) -> str:
 
 def overall_table(result: Report) -> str:
     """The trackers' means side by side as a Markdown table."""
-    rows = [["tracker", *TITLES.values(), "FPS"]]
+    rows = [["Tracker", *TITLES.values(), "FPS"]]
     for name, values in result["trackers"].items():
         rows.append([name, *(cell(values[key]) for key in TITLES), cell(values["fps"], ".1f")])
     return _markdown(rows)
@@ -107,7 +107,7 @@ def overall_table(result: Report) -> str:
 def sequence_table(result: Report, key: str) -> str:
     """One of the :data:`TITLES` by sequence and tracker (those that have it) as a Markdown table."""
     trackers = {name: values for name, values in result["trackers"].items() if values[key] is not None}
-    rows = [["sequence", "frames", *trackers]]
+    rows = [["Sequence", "Frames", *trackers]]
     for name, first in next(iter(trackers.values()))["sequences"].items():
         values = [cell(tracker["sequences"][name][key]) for tracker in trackers.values()]
         rows.append([name, str(first["frames"]), *values])
