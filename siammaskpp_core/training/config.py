@@ -13,6 +13,9 @@ class TrainingConfig(Checked):
 
     sources: tuple[str, ...] = option(("masks:.",), "kind:folder under the data folder")
     source_weights: tuple[float, ...] = option((1.0,), "how often each source is drawn", low=0.0)
+    source_frame_ranges: tuple[int, ...] = option(
+        (0,), "by source, how far apart a pair's frames may be in a video", low=0, unit="frames"
+    )
 
     steps: int = option(4000, "optimiser steps", low=1)
     batch_size: int = option(16, "pairs a step", low=1, high=1024)
@@ -57,3 +60,5 @@ class TrainingConfig(Checked):
         super().__post_init__()
         if len(self.sources) != len(self.source_weights) or not sum(self.source_weights) > 0:
             raise ConfigError("source_weights: one weight for each of sources, not all zero")
+        if len(self.sources) != len(self.source_frame_ranges):
+            raise ConfigError("source_frame_ranges: one number for each of sources, 0 for single pictures")

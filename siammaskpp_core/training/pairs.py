@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from siammaskpp_core.config import ConfigError
 from siammaskpp_core.network.config import MASK_SIZE, SEARCH_SIZE, TEMPLATE_SIZE, NetworkConfig
 from siammaskpp_core.tracking.anchors import anchor_grid
 from siammaskpp_core.tracking.config import TrackingConfig
@@ -36,8 +37,21 @@ class Pair(NamedTuple):
     masks: Image
 
 
+class Place(NamedTuple):
+    """Object number `item` of source number `source`, in the source's scene number `scene`."""
+
+    source: int
+    item: int
+    scene: int
+
+
 class PairDataset:
-    """Random pairs. Pair `i` depends on the seed and `i` alone, so a resumed run sees the same ones."""
+    """Random pairs. Pair `i` depends on the seed and `i` alone, so a resumed run sees the same ones.
+
+    In `negative_share` of the pairs the search region shows another object. That object, whatever is
+    pasted and whatever lies in the background come from another picture or video than the template:
+    beside the object itself they could show it again, where the labels say that it is not.
+    """
 
     def __init__(
         self, sources: list[Source], config: TrainingConfig, network: NetworkConfig, first: int = 0
@@ -48,6 +62,9 @@ class PairDataset:
         self.anchors = anchor_grid(network.anchor_ratios, network.anchor_scale)
         weights = np.asarray(config.source_weights)
         self.source_share = weights / weights.sum()
+        used = [source for source, share in zip(sources, self.source_share, strict=True) if share > 0]
+        if len(used) == 1 and used[0].scene(0) == used[0].scene(len(used[0]) - 1):
+            raise ConfigError("sources: training needs objects from at least two pictures or videos")
 
     def __len__(self) -> int:
         return self.config.steps * self.config.batch_size - self.first
@@ -63,10 +80,11 @@ class PairDataset:
     def _try(self, rng: Rng) -> Pair | None:
         """One random pair, None when the draw hid the object."""
         config = self.config
-        first, second = self._draw(rng)
-        template = self._template(first, rng)
+        place = self._draw(rng)
+        first, second = self.sources[place.source].pair(place.item, rng)
+        template = self._template(first, place, rng)
         negative = rng.random() < config.negative_share
-        search = self._search(self._draw(rng)[1] if negative else second, rng)
+        search = self._search(self._elsewhere(place, rng) if negative else second, place, rng)
         if template is None or search is None or search.box_xywh is None:
             return None
         grey = rng.random() < config.grey
@@ -75,45 +93,49 @@ class PairDataset:
         cells, masks = self._masks(labels, search.mask, rng)
         return Pair(images[0], images[1], labels, offsets, cells, masks)
 
-    def _draw(self, rng: Rng) -> tuple[Sample, Sample]:
-        source = self.sources[rng.choice(len(self.sources), p=self.source_share)]
-        return source.pair(int(rng.integers(len(source))), rng)
+    def _draw(self, rng: Rng) -> Place:
+        source = int(rng.choice(len(self.sources), p=self.source_share))
+        item = int(rng.integers(len(self.sources[source])))
+        return Place(source, item, self.sources[source].scene(item))
 
-    def _draw_masked(self, rng: Rng) -> Sample | None:
-        sample = self._draw(rng)[0]
-        return sample if sample.mask is not None else None
+    def _elsewhere(self, place: Place, rng: Rng) -> Sample:
+        """An object of another scene than that of `place`."""
+        while True:
+            other = self._draw(rng)
+            if (other.source, other.scene) != (place.source, place.scene):
+                return self.sources[other.source].sample(other.item, rng)
 
-    def _background(self, size: int, cutout: bool, rng: Rng) -> Image:
-        picture = self._draw(rng)[0].image
+    def _background(self, place: Place, size: int, cutout: bool, rng: Rng) -> Image:
+        picture = self._elsewhere(place, rng).image
         if not cutout and rng.random() < 0.2:  # as a tracker pads
             return np.full((size, size, 3), picture.mean((0, 1)), np.uint8)
         return augment.random_background(picture, size, rng)
 
-    def _template(self, sample: Sample, rng: Rng) -> View | None:
+    def _template(self, sample: Sample, place: Place, rng: Rng) -> View | None:
         config = self.config
         geometry = Geometry(
             config.template_shift, config.template_scale, config.rotation / 2, config.aspect / 2
         )
-        return self._render(sample, geometry, TEMPLATE_SIZE, rng)
+        return self._render(sample, place, geometry, TEMPLATE_SIZE, rng)
 
-    def _search(self, sample: Sample, rng: Rng) -> View | None:
+    def _search(self, sample: Sample, place: Place, rng: Rng) -> View | None:
         config = self.config
         shift = config.search_shift * (0.25 if rng.random() < config.small_shift_share else 1.0)
         geometry = Geometry(shift, config.search_scale, config.rotation, config.aspect)
-        view = self._render(sample, geometry, SEARCH_SIZE, rng)
-        if view is not None and rng.random() < config.paste_share:
-            other = self._draw_masked(rng)
-            if other is not None:
-                augment.paste_object(view, other, rng.random() < config.occluder_share, rng)
+        view = self._render(sample, place, geometry, SEARCH_SIZE, rng)
+        if view is not None and view.mask is not None and rng.random() < config.paste_share:
+            occlude = rng.random() < config.occluder_share
+            augment.paste_object(view, self._elsewhere(place, rng), occlude, rng)
         return view
 
-    def _render(self, sample: Sample, geometry: Geometry, size: int, rng: Rng) -> View | None:
+    def _render(self, sample: Sample, place: Place, geometry: Geometry, size: int, rng: Rng) -> View | None:
         matrix = geometry.matrix(sample, size, CONTEXT, rng)
         # An object that fills its picture has no surroundings of its own: cut it out more often.
         height, width = sample.image.shape[:2]
         fills = max(sample.box_xywh[2] / width, sample.box_xywh[3] / height) > 0.6
         cutout = rng.random() < (0.5 + self.config.cutout_share / 2 if fills else self.config.cutout_share)
-        return augment.render(sample, matrix, size, self._background(size, cutout, rng), cutout, rng)
+        background = self._background(place, size, cutout, rng)
+        return augment.render(sample, matrix, size, background, cutout, rng)
 
     def _degrade(self, image: Image, grey: bool, rng: Rng) -> Image:
         image = augment.change_light(image, self.config.light, rng)

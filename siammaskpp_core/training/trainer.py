@@ -22,7 +22,7 @@ from siammaskpp_core.training.config import TrainingConfig
 from siammaskpp_core.training.frozen import FrozenBackbone
 from siammaskpp_core.training.losses import box_loss, classification_loss, mask_loss
 from siammaskpp_core.training.pairs import Pair, PairDataset
-from siammaskpp_core.training.sources import open_source
+from siammaskpp_core.training.sources import open_sources
 
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
@@ -48,9 +48,7 @@ class Trainer:
     ) -> None:
         torch.manual_seed(config.seed)
         self.config, self.output, self.workers = config, output, workers
-        # `open_source` takes "kind:folder"; the folder is under `data`.
-        places = (spec.partition(":") for spec in config.sources)
-        self.sources = [open_source(f"{kind}:{data / folder}") for kind, _, folder in places]
+        self.sources = open_sources(config, data)
         self.model = SiamMaskPP(network)
         self.model.backbone.load_imagenet()
         self.model.backbone.requires_grad_(False)

@@ -81,7 +81,7 @@ def test_mask_crop_is_centred_on_its_cell(row, column):
 
 
 def test_pairs_are_repeatable_and_consistent(data):
-    sources = [open_source(f"masks:{data / 'stills'}")]
+    sources = [open_source("masks:stills", data, 0)]
     dataset = PairDataset(sources, config(negative_share=0.0, paste_share=0.0), SMALL)
     seen = 0
     for index in range(6):
@@ -106,7 +106,7 @@ def test_pairs_are_repeatable_and_consistent(data):
 
 
 def test_a_resumed_dataset_goes_on_where_it_stopped(data):
-    sources = [open_source(f"masks:{data / 'stills'}")]
+    sources = [open_source("masks:stills", data, 0)]
     whole, rest = PairDataset(sources, config(), SMALL), PairDataset(sources, config(), SMALL, first=3)
     assert len(rest) == len(whole) - 3
     np.testing.assert_array_equal(whole[4].search, rest[1].search)

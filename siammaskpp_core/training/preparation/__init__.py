@@ -1,0 +1,1 @@
+"""From data sets as they are published to the index that training reads."""

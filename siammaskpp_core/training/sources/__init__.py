@@ -1,0 +1,40 @@
+"""Where training objects come from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from siammaskpp_core.config import ConfigError
+from siammaskpp_core.training.config import TrainingConfig
+from siammaskpp_core.training.preparation.coco import read_small_coco
+from siammaskpp_core.training.preparation.index import KINDS, load_index
+from siammaskpp_core.training.sources.base import Sample, Source
+from siammaskpp_core.training.sources.folders import MaskFolder, VideoFolder
+from siammaskpp_core.training.sources.indexed import IndexedSource
+
+__all__ = ["Sample", "Source", "open_source", "open_sources"]
+
+
+def open_sources(config: TrainingConfig, data: Path) -> list[Source]:
+    """The sources of a training configuration; their folders are under `data`."""
+    ranges = config.source_frame_ranges
+    return [open_source(spec, data, reach) for spec, reach in zip(config.sources, ranges, strict=True)]
+
+
+def open_source(spec: str, data: Path, frame_range: int) -> Source:
+    """The source of a line such as `masks:DIR`, `videos:DIR` or `coco:DIR`; DIR is under `data`.
+
+    The frames of a pair are at most `frame_range` apart. Raises ValueError naming what is missing.
+    """
+    kind, _, place = spec.partition(":")
+    folder = data / Path(place).expanduser()
+    if kind == "masks" and place:
+        return MaskFolder(folder)
+    if kind == "videos" and place:
+        return VideoFolder(folder, frame_range)
+    if kind in KINDS and place:
+        small = read_small_coco(folder) if kind == "coco" else None
+        index, root = (small, folder) if small else load_index(kind, folder)
+        return IndexedSource(index, root, frame_range)
+    known = ", ".join(f"{name}:DIR" for name in ("masks", "videos", *KINDS))
+    raise ConfigError(f"source {spec!r}: write one of {known}")

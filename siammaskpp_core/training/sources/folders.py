@@ -1,0 +1,95 @@
+"""Sources that are read as they are: pictures with masks, and a few videos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from siammaskpp_core.config import ConfigError
+from siammaskpp_core.evaluation.sequences import Sequence, find_sequences
+from siammaskpp_core.tracking.boxes import mask_hull
+from siammaskpp_core.training.sources.base import Rng, Sample
+from siammaskpp_core.training.sources.pairing import nearby_frames
+from siammaskpp_core.video import read_image
+
+
+class MaskFolder:
+    """`images/*.jpg` with `masks/*.png` of the same name: one object a picture."""
+
+    def __init__(self, root: Path) -> None:
+        self.images = sorted((root / "images").glob("*.jpg"))
+        self.masks = root / "masks"
+        if not self.images:
+            raise ConfigError(f"{root}: no pictures in {root / 'images'}")
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def scene(self, index: int) -> int:
+        """See :class:`Source`."""
+        return index
+
+    def sample(self, index: int, rng: Rng) -> Sample:
+        """See :class:`Source`; raises ValueError when picture and mask do not fit each other."""
+        path = self.images[index]
+        image = read_image(path)
+        annotation = read_image(self.masks / f"{path.stem}.png", cv2.IMREAD_GRAYSCALE)
+        mask = cv2.threshold(annotation, 127, 255, cv2.THRESH_BINARY)[1].astype(np.uint8)
+        box = mask_hull(mask)
+        if box is None:
+            raise ValueError(f"{path}: its mask is empty")
+        if mask.shape != image.shape[:2]:
+            raise ValueError(f"{path}: image {image.shape[:2]} and mask {mask.shape} differ in size")
+        return Sample(image, box, mask)
+
+    def pair(self, index: int, rng: Rng) -> tuple[Sample, Sample]:
+        """See :class:`Source`; the same picture twice."""
+        sample = self.sample(index, rng)
+        return sample, sample
+
+
+class VideoFolder:
+    """Videos in any layout that :mod:`siammaskpp_core.evaluation.sequences` reads; masks where it has them.
+
+    The two frames of a pair are at most `frame_range` frames apart; boxes with a side under `MIN_SIDE`
+    pixels are left out.
+    """
+
+    MIN_SIDE = 6
+
+    def __init__(self, root: Path, frame_range: int) -> None:
+        self.frame_range = frame_range
+        self.sequences: list[Sequence] = []
+        self.visible: list[np.ndarray[tuple[int], np.dtype[np.intp]]] = []
+        for sequence in find_sequences([root]):
+            # A comparison with NaN, an absent object's box, is false.
+            visible = np.flatnonzero(sequence.boxes[:, 2:].min(axis=1) >= self.MIN_SIDE)
+            if len(visible):
+                self.sequences.append(sequence)
+                self.visible.append(visible)
+        if not self.sequences:
+            raise ConfigError(f"{root}: no object is {self.MIN_SIDE} pixels large in any video")
+
+    def __len__(self) -> int:
+        return len(self.sequences)
+
+    def scene(self, index: int) -> int:
+        """See :class:`Source`."""
+        return index
+
+    def sample(self, index: int, rng: Rng) -> Sample:
+        """See :class:`Source`."""
+        return self._read(index, int(rng.choice(self.visible[index])))
+
+    def pair(self, index: int, rng: Rng) -> tuple[Sample, Sample]:
+        """See :class:`Source`."""
+        first, second = nearby_frames(self.visible[index], self.frame_range, rng)
+        frames = self.visible[index]
+        return self._read(index, int(frames[first])), self._read(index, int(frames[second]))
+
+    def _read(self, index: int, frame: int) -> Sample:
+        sequence = self.sequences[index]
+        mask = sequence.mask(frame) if sequence.annotations else None
+        return Sample(read_image(sequence.frames[frame]), sequence.boxes[frame], mask)

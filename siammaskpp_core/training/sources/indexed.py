@@ -1,0 +1,74 @@
+"""Objects of a prepared data set."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from siammaskpp_core.training.preparation.index import ObjectIndex
+from siammaskpp_core.training.sources.base import Image, Rng, Sample
+from siammaskpp_core.training.sources.pairing import nearby_frames
+from siammaskpp_core.video import read_image
+
+# Annotations were drawn on the pictures as they are stored, whatever their EXIF orientation says.
+READ_FLAGS = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+
+
+class IndexedSource:
+    """The objects of `index`, whose pictures lie under `root`.
+
+    The two frames of a pair are at most `frame_range` pictures of the video apart.
+    """
+
+    def __init__(self, index: ObjectIndex, root: Path, frame_range: int) -> None:
+        self.index, self.root, self.frame_range = index, root, frame_range
+        self.scenes = np.repeat(np.arange(len(index.objects), dtype=np.int32), index.objects)
+        self.first_view = _offsets(index.views)
+        self.first_byte = _offsets(index.rle_length)
+
+    def __len__(self) -> int:
+        return len(self.scenes)
+
+    def scene(self, index: int) -> int:
+        """See :class:`Source`."""
+        return int(self.scenes[index])
+
+    def sample(self, index: int, rng: Rng) -> Sample:
+        """See :class:`Source`."""
+        return self._read(index, int(rng.integers(*self.first_view[index : index + 2])))
+
+    def pair(self, index: int, rng: Rng) -> tuple[Sample, Sample]:
+        """See :class:`Source`."""
+        start, end = self.first_view[index : index + 2]
+        first, second = nearby_frames(self.index.time[start:end], self.frame_range, rng)
+        sample = self._read(index, int(start + first))
+        return sample, sample if second == first else self._read(index, int(start + second))
+
+    def _read(self, index: int, view: int) -> Sample:
+        folder = os.fsdecode(self.index.folder[self.scenes[index]])
+        path = self.root / folder / os.fsdecode(self.index.picture[view])
+        image = read_image(path, READ_FLAGS)
+        mask = self._mask(view)
+        if mask is not None and mask.shape != image.shape[:2]:
+            raise ValueError(f"{path}: picture {image.shape[:2]} and mask {mask.shape} differ in size")
+        return Sample(image, self.index.box_xywh[view].astype(np.float64), mask)
+
+    def _mask(self, view: int) -> Image | None:
+        start, end = self.first_byte[view : view + 2]
+        if start == end:
+            return None
+        from pycocotools import mask as coco_mask
+
+        height, width = self.index.size_hw[view]
+        coded = {"size": [int(height), int(width)], "counts": self.index.rle[start:end].tobytes()}
+        mask: Image = coco_mask.decode(coded)
+        return np.ascontiguousarray(mask) * np.uint8(255)
+
+
+def _offsets(counts: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Where each of N runs of `counts` entries begins, and where the last ends [N + 1]."""
+    return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
