@@ -17,7 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit code is 0, 2 for anything the user can mend, 130 when interrupted."""
     options = _parser().parse_args(arguments)
     try:
-        import_module(f"siammaskpp_core.commands.{options.command}").run(options)
+        import_module(f"siammaskpp_core.commands.{options.command.replace('-', '_')}").run(options)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--traceback", action="store_true", help="show where in the code an error arose")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_add_track, _add_evaluate, _add_bench, _add_train, _add_export):
+    for add in (_add_track, _add_evaluate, _add_bench, _add_prepare_data, _add_train, _add_export):
         add(commands)
     return parser
 
@@ -134,6 +134,30 @@ def _add_bench(commands: Commands) -> None:
     )
     bench.add_argument("--json", action="store_true", help="print JSON instead of a table")
     _add_model(bench, several_engines=True)
+
+
+def _add_prepare_data(commands: Commands) -> None:
+    prepare = commands.add_parser(
+        "prepare-data",
+        help="read and check a data set once, so that training can use it (needs the extra [train])",
+        formatter_class=_Raw,
+        description="Read every annotation of a data set, as it is downloaded and unpacked, and write what\n"
+        "training needs to one file, siammaskpp.KIND.npz. It appears only when it is complete.",
+        epilog="kinds, and what lies in DIR (docs/training-data.md):\n"
+        "  coco          train2017/  annotations/instances_train2017.json\n"
+        "  youtube_vos   train/JPEGImages/  train/Annotations/  train/meta.json\n"
+        "  imagenet_vid  Data/VID/train/  Annotations/VID/train/\n"
+        "  imagenet_det  Data/DET/train/  Annotations/DET/train/\n\n"
+        "example:\n  siammaskpp prepare-data imagenet_vid ~/data/ILSVRC2015",
+    )
+    prepare.add_argument("kind", metavar="KIND", help="which data set it is (below)")
+    prepare.add_argument("folder", type=Path, metavar="DIR", help="the data set's folder")
+    prepare.add_argument(
+        "--output", type=Path, metavar="DIR", help="folder for the file, where DIR cannot be written to"
+    )
+    prepare.add_argument(
+        "--workers", type=_positive, metavar="N", help="processes (default: one for each processor)"
+    )
 
 
 def _add_train(commands: Commands) -> None:
