@@ -101,7 +101,7 @@ def overall_table(result: Report) -> str:
     rows = [["Tracker", *TITLES.values(), "FPS"]]
     for name, values in result["trackers"].items():
         rows.append([name, *(cell(values[key]) for key in TITLES), cell(values["fps"], ".1f")])
-    return _markdown(rows)
+    return markdown_table(rows)
 
 
 def sequence_table(result: Report, key: str) -> str:
@@ -111,7 +111,7 @@ def sequence_table(result: Report, key: str) -> str:
     for name, first in next(iter(trackers.values()))["sequences"].items():
         values = [cell(tracker["sequences"][name][key]) for tracker in trackers.values()]
         rows.append([name, str(first["frames"]), *values])
-    return _markdown(rows)
+    return markdown_table(rows)
 
 
 def measured(result: Report) -> list[str]:
@@ -124,7 +124,7 @@ def cell(value: float | None, form: str = ".3f") -> str:
     return "-" if value is None else format(value, form)
 
 
-def _markdown(rows: list[list[str]]) -> str:
+def markdown_table(rows: list[list[str]]) -> str:
     """Rows of cells, the first being the head, as a Markdown table with even columns."""
     widths = [max(3, *(len(row[column]) for row in rows)) for column in range(len(rows[0]))]
     rule = ["-" * widths[0], *(f"{'-' * (width - 1)}:" for width in widths[1:])]
