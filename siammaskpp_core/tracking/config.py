@@ -16,3 +16,8 @@ class TrackingConfig(Checked):
     window_influence: float = option(0.39, "share of the cosine window in the score", low=0.0, high=1.0)
     size_lr: float = option(0.38, "how fast the target's size follows, for a score of 1", low=0.0, high=1.0)
     mask_threshold: float = option(0.5, "probability above which a pixel is the target", low=0.01, high=0.99)
+    rotated_box: str = option(
+        "min_area",
+        "rotated box of a mask: its smallest rectangle, or as turned as its best ellipse (SiamMask_E)",
+        choices=("min_area", "ellipse"),
+    )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from siammaskpp_core.network.config import MASK_SIZE, RESPONSE_SIZE, STRIDE
 from siammaskpp_core.tracking.boxes import RotatedBox
 from siammaskpp_core.tracking.crops import CropWindow
+from siammaskpp_core.tracking.rotated_boxes import ellipse_box, min_area_box
 
 
 class Region(NamedTuple):
@@ -23,7 +24,7 @@ class Region(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """The outline's upright box (x, y, w, h) and its smallest rotated box, in image pixels."""
+    """The outline's upright box (x, y, w, h) and its rotated box, in image pixels."""
 
     box_xywh: NDArray[np.float64]
     rotated_box: RotatedBox
@@ -70,24 +71,19 @@ def paste_mask(
     return mask, region
 
 
-def outline(mask: NDArray[np.uint8], region: Region) -> Shape | None:
-    """The shape of the largest connected part of `mask` within `region`; None when it is empty."""
+def outline(mask: NDArray[np.uint8], region: Region, rotated_box: str = "min_area") -> Shape | None:
+    """The shape of the largest connected part of `mask` within `region`; None when it is empty.
+
+    `rotated_box` is "min_area" or "ellipse"; see :mod:`~siammaskpp_core.tracking.rotated_boxes`.
+    """
     part = mask[region.top : region.bottom, region.left : region.right]
     if not part.size:
         return None
-    contours, _ = cv2.findContours(part, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    corner = (region.left, region.top)
+    contours, _ = cv2.findContours(part, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=corner)
     if not contours:
         return None
     contour = max(contours, key=cv2.contourArea)
-    x, y, width, height = cv2.boundingRect(contour)
-    (center_x, center_y), (long, short), degrees = cv2.minAreaRect(contour)
-    # A contour runs through the centres of the border pixels, half a pixel inside their edges.
-    rotated = RotatedBox(
-        center_x + region.left + 0.5,
-        center_y + region.top + 0.5,
-        long + 1,
-        short + 1,
-        float(np.deg2rad(degrees)),
-    )
-    box = np.array([x + region.left, y + region.top, width, height], dtype=np.float64)
+    box = np.array(cv2.boundingRect(contour), dtype=np.float64)
+    rotated = ellipse_box(contour, mask) if rotated_box == "ellipse" else min_area_box(contour)
     return Shape(box, rotated)

@@ -44,8 +44,8 @@ class Target:
 class TrackResult:
     """Where a target is in one image.
 
-    box_xywh float64 [4] is the upright box of the mask's largest part, `rotated_box` its smallest
-    rectangle; both are the decoded box when the mask is empty or the network has none. score in 0..1 is
+    box_xywh float64 [4] is the upright box of the mask's largest part, `rotated_box` its rotated
+    one; both are the decoded box when the mask is empty or the network has none. score in 0..1 is
     the network's probability. mask uint8 [H, W] is 255 on the target, 0 elsewhere; None without masks.
     Boxes are in continuous pixel coordinates (see :mod:`siammaskpp_core.tracking.boxes`).
     """
@@ -150,7 +150,7 @@ class Tracker:
             mask, region = paste_mask(
                 probability, window, candidate.cell, image.shape, self.config.mask_threshold
             )
-            shape = outline(mask, region)
+            shape = outline(mask, region, self.config.rotated_box)
             if shape is not None:
                 return TrackResult(shape.box_xywh, shape.rotated_box, candidate.score, mask)
         center_x, center_y, width, height = _in_image(window, candidate)

@@ -6,7 +6,7 @@ import pytest
 
 from siammaskpp_core.engines.protocol import SearchOutput
 from siammaskpp_core.network.config import NetworkConfig
-from siammaskpp_core.tracking import BoxError, ImageError, RotatedBox, Tracker
+from siammaskpp_core.tracking import BoxError, ImageError, Tracker
 from siammaskpp_core.tracking.anchors import anchor_grid, anchor_sizes, cell_offsets, decode, encode
 from siammaskpp_core.tracking.boxes import checked_box, mask_hull, overlap
 from siammaskpp_core.tracking.config import TrackingConfig
@@ -106,21 +106,6 @@ def test_a_mask_outside_the_image_is_empty():
     mask, region = paste_mask(probability, CropWindow(-500, -500, 255, 255), (12, 12), (100, 100), 0.5)
     assert not mask.any()
     assert outline(mask, region) is None
-
-
-@pytest.mark.parametrize("degrees", [0, 20, 45, 70])
-def test_rotated_box_of_a_drawn_one(degrees):
-    truth = RotatedBox(100.0, 80.0, 90.0, 30.0, float(np.deg2rad(degrees)))
-    rows, columns = np.mgrid[:160, :200] + 0.5
-    along = (columns - 100) * np.cos(truth.angle_rad) + (rows - 80) * np.sin(truth.angle_rad)
-    across = (rows - 80) * np.cos(truth.angle_rad) - (columns - 100) * np.sin(truth.angle_rad)
-    mask = ((abs(along) <= 45) & (abs(across) <= 15)).astype(np.uint8) * 255
-    found = outline(mask, Region(0, 0, 200, 160)).rotated_box
-    common = cv2.intersectConvexConvex(truth.corners(), found.corners())[0]
-    assert common / (found.width * found.height + 90 * 30 - common) > 0.95
-    assert (found.center_x, found.center_y) == pytest.approx((100, 80), abs=0.5)
-    turn = (found.angle_rad - truth.angle_rad) % (np.pi / 2)
-    assert min(turn, np.pi / 2 - turn) < np.deg2rad(2)
 
 
 def test_the_outline_is_the_largest_part():
@@ -293,6 +278,17 @@ def test_a_network_of_scores_follows_a_growing_target():
         assert result.mask is None
         assert overlap(result.box_xywh, (100 + side, 80, side, side)) > 0.6
     assert target.width == pytest.approx(56, rel=0.1)
+
+
+def test_the_rotated_box_is_the_configured_one():
+    image = scene(100, 80)
+    image[97:103, 140:155] = 230  # a handle of 15 px, which the ellipse's box leaves out
+    lengths = {}
+    for kind in ("min_area", "ellipse"):
+        tracker = Tracker(BrightEngine(), config=TrackingConfig(rotated_box=kind))
+        (result,) = tracker.step(image, [tracker.init(image, (100, 80, 40, 40))])
+        lengths[kind] = max(result.rotated_box.width, result.rotated_box.height)
+    assert lengths == {"min_area": pytest.approx(55, abs=1), "ellipse": pytest.approx(40, abs=1)}
 
 
 def test_targets_together_equal_targets_alone():
