@@ -89,9 +89,11 @@ def _add_evaluate(commands: Commands) -> None:
         "evaluate",
         help="measure accuracy and speed on sequences with a truth, next to other trackers",
         formatter_class=_Raw,
-        description="One pass over each sequence from its first box, without help on the way. Prints\n"
-        "success AUC, precision at 20 px, J and F of masks, frames per second; docs/evaluation.md\n"
-        "defines them.",
+        description="ope: one pass over each sequence from its first box, without help on the way. Prints\n"
+        "success AUC, precision at 20 px, J and F of masks, frames per second.\n"
+        "vot: the official VOT toolkit (needs the extra [vot]) starts the trackers anew when they fail. Prints\n"
+        "accuracy, robustness and expected average overlap beside the published ones.\n"
+        "docs/evaluation.md defines them all.",
         epilog="layouts, found by themselves in DIR or below:\n"
         "  OTB    NAME/img/*.jpg    NAME/groundtruth_rect.txt\n"
         "  VOT    NAME/color/*.jpg  NAME/groundtruth.txt\n"
@@ -111,6 +113,20 @@ def _add_evaluate(commands: Commands) -> None:
         type=Path,
         metavar="DIR",
         help="new folder for report.md, report.json and plots (needs the extra [eval])",
+    )
+    evaluate.add_argument(
+        "--protocol", choices=("ope", "vot"), default="ope", help="how to measure (default: ope)"
+    )
+    evaluate.add_argument(
+        "--realtime",
+        action="store_true",
+        help="vot: also skip the frames that pass while a tracker is busy",
+    )
+    evaluate.add_argument(
+        "--vot-year",
+        type=int,
+        choices=(2016, 2018, 2019),
+        help="vot: DIR is that year's data set; take its rules as they are",
     )
     _add_model(evaluate)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from contextlib import ExitStack
+from importlib import import_module
 
 from tqdm import tqdm
 
@@ -17,6 +18,11 @@ from siammaskpp_core.video import Output
 
 def run(options: argparse.Namespace) -> None:
     """Evaluate, print the tables, write the report if asked for."""
+    if options.protocol == "vot":
+        import_module("siammaskpp_core.commands.evaluate_vot").run(options)
+        return
+    if options.realtime or options.vot_year:
+        raise ValueError("--realtime and --vot-year belong to --protocol vot")
     if options.output:  # first of all: it raises ImportError when matplotlib is not installed
         from siammaskpp_core.evaluation.plots import draw_plots
     sequences = find_sequences(options.folders)

@@ -4,7 +4,8 @@
 OTB         ``NAME/img/*.jpg`` + ``NAME/groundtruth_rect*.txt``: x, y, w, h a line, separated by commas,
             tabs or spaces; NaN or an empty box where the object is absent. One sequence per truth file.
 VOT         ``NAME/color/*.jpg`` or ``NAME/*.jpg`` + ``NAME/groundtruth.txt``: x, y, w, h or the four
-            corners of a polygon a line; of a polygon the upright hull counts.
+            corners of a polygon a line, or a mask (VOT2020: ``m`` x, y, w, h and the lengths of its runs);
+            of polygons and masks the upright hull counts.
 DAVIS       ``JPEGImages/RESOLUTION/NAME/*.jpg`` + ``Annotations/RESOLUTION/NAME/*.png``; boxes are the
             hulls of the masks. One sequence per colour of the first annotation (DAVIS 2017); a grey
             annotation has one object.
@@ -191,8 +192,11 @@ def _read_boxes(path: Path, allowed: tuple[int, ...]) -> Floats:
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
+        words = re.split(r"[,;\s]+", line.strip())
+        if 8 in allowed and words[0].startswith("m"):
+            words = _mask_window(words)
         try:
-            values = np.array([float(word) for word in re.split(r"[,;\s]+", line.strip())])
+            values = np.array([float(word) for word in words])
         except ValueError:
             values = np.empty(0)
         if len(values) not in allowed:
@@ -205,6 +209,11 @@ def _read_boxes(path: Path, allowed: tuple[int, ...]) -> Floats:
     boxes[~((boxes[:, 2] > 0) & (boxes[:, 3] > 0))] = np.nan
     boxes[~np.isfinite(boxes).all(axis=1)] = np.nan
     return boxes
+
+
+def _mask_window(words: list[str]) -> list[str]:
+    """x, y, w, h of a mask's line; one run alone means that nothing is in the window."""
+    return [words[0][1:], *words[1:4]] if len(words) > 5 else ["0"] * 4
 
 
 def _polygon_hull(corners: Floats) -> Floats:

@@ -75,6 +75,15 @@ def test_vot_polygons_become_their_hulls(tmp_path, pictures):
     assert sequence.boxes.tolist() == [[5, 5, 15, 15], [1, 2, 3, 4]]
 
 
+def test_vot_masks_become_their_windows(tmp_path):
+    write_pictures(tmp_path / "bag/color", 3, digits=8)
+    # Three pixels in a row; nothing; the same one pixel on.
+    (tmp_path / "bag/groundtruth.txt").write_text("m10,20,3,1,0,3\nm0,0,60,40,2400\nm11,21,3,1,0,3\n")
+    (sequence,) = find_sequences([tmp_path])
+    assert sequence.boxes[[0, 2]].tolist() == [[10, 20, 3, 1], [11, 21, 3, 1]]
+    assert np.isnan(sequence.boxes[1]).all()
+
+
 def test_davis_boxes_are_the_hulls_of_the_masks(tmp_path):
     root = davis(tmp_path, "dog", [mask(3, 4, 5, 6), mask(0, 0, 0, 0), mask(0, 0, 60, 40)])
     (sequence,) = find_sequences([root])
