@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -30,10 +31,20 @@ def load_engine(model: Model, name: str = "onnxruntime", threads: int = 0) -> Gr
     return engine
 
 
-def load_tracker(model_dir: Path | None = None, engine: str = "onnxruntime", threads: int = 0) -> Tracker:
-    """A tracker with the model in `model_dir`, by default the network `lite` that comes with the package."""
+def load_tracker(
+    model_dir: Path | None = None,
+    engine: str = "onnxruntime",
+    threads: int = 0,
+    rotated_box: str | None = None,
+) -> Tracker:
+    """A tracker with the model in `model_dir`, by default the network `lite` that comes with the package.
+
+    `rotated_box`, "min_area" or "ellipse", replaces the model's own choice
+    (:class:`~siammaskpp_core.tracking.TrackingConfig`).
+    """
     model = read_model(model_dir or DEFAULT_MODEL)
-    return Tracker(load_engine(model, engine, threads), model.network, model.tracking)
+    config = replace(model.tracking, rotated_box=rotated_box) if rotated_box else model.tracking
+    return Tracker(load_engine(model, engine, threads), model.network, config)
 
 
 __all__ = [

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from siammaskpp_core import engines
+from siammaskpp_core.config import ConfigError
 from siammaskpp_core.engines import EngineError, ModelError, load_engine, load_tracker, read_model
 from siammaskpp_core.engines.graphs import cut_window
 from siammaskpp_core.network.config import NetworkConfig
@@ -124,6 +125,14 @@ def test_a_tracker_from_a_folder(exported):
     (result,) = tracker.step(image, [target])
     assert result.mask.shape == (120, 160)
     assert 0 <= result.score <= 1
+
+
+def test_the_kind_of_rotated_box_can_be_chosen(exported):
+    assert load_tracker(exported).config == TrackingConfig(penalty_k=0.07)
+    chosen = load_tracker(exported, rotated_box="ellipse").config
+    assert chosen == TrackingConfig(penalty_k=0.07, rotated_box="ellipse")
+    with pytest.raises(ConfigError, match="'round' is not one of min_area, ellipse"):
+        load_tracker(exported, rotated_box="round")
 
 
 def test_missing_folder(tmp_path):
