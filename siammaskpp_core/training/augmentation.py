@@ -6,6 +6,7 @@ picture is laid under it, and often only the object itself is kept, cut out by i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -63,11 +64,12 @@ class Geometry:
 
 
 def render(
-    sample: Sample, matrix: Array, size: int, background: Image, cutout: bool, rng: Rng
+    sample: Sample, matrix: Array, size: int, background: Callable[[], Image], cutout: bool, rng: Rng
 ) -> View | None:
-    """Warp the object (alone when `cutout`, else with its picture) onto `background` [size, size, 3].
+    """Warp the object (alone when `cutout`, else with its picture) onto a background [size, size, 3].
 
-    None when less than a third of the object is inside the crop.
+    `background` is not asked when the picture fills the crop. None when less than a third of the object
+    is inside the crop.
     """
     flags = cv2.INTER_LINEAR
     warped = cv2.warpAffine(sample.image, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
@@ -88,7 +90,7 @@ def render(
     else:
         whole = np.full(sample.image.shape[:2], 255, np.uint8)
         alpha = cv2.warpAffine(whole, matrix, (size, size), flags=flags)
-    return View(blend(warped, background, alpha), mask, box)
+    return View(warped if alpha.min() == 255 else blend(warped, background(), alpha), mask, box)
 
 
 def blend(front: Image, back: Image, alpha: Image) -> Image:

@@ -12,6 +12,7 @@ from siammaskpp_core.config import ConfigError
 from siammaskpp_core.network.config import MASK_SIZE, SEARCH_SIZE, TEMPLATE_SIZE, NetworkConfig
 from siammaskpp_core.tracking.anchors import anchor_grid
 from siammaskpp_core.tracking.config import TrackingConfig
+from siammaskpp_core.tracking.crops import mean_colour
 from siammaskpp_core.training import augmentation as augment
 from siammaskpp_core.training.augmentation import Geometry, Image, Rng, View
 from siammaskpp_core.training.config import TrainingConfig
@@ -108,7 +109,7 @@ class PairDataset:
     def _background(self, place: Place, size: int, cutout: bool, rng: Rng) -> Image:
         picture = self._elsewhere(place, rng).image
         if not cutout and rng.random() < 0.2:  # as a tracker pads
-            return np.full((size, size, 3), picture.mean((0, 1)), np.uint8)
+            return np.full((size, size, 3), mean_colour(picture), np.uint8)
         return augment.random_background(picture, size, rng)
 
     def _template(self, sample: Sample, place: Place, rng: Rng) -> View | None:
@@ -134,8 +135,9 @@ class PairDataset:
         height, width = sample.image.shape[:2]
         fills = max(sample.box_xywh[2] / width, sample.box_xywh[3] / height) > 0.6
         cutout = rng.random() < (0.5 + self.config.cutout_share / 2 if fills else self.config.cutout_share)
-        background = self._background(place, size, cutout, rng)
-        return augment.render(sample, matrix, size, background, cutout, rng)
+        return augment.render(
+            sample, matrix, size, lambda: self._background(place, size, cutout, rng), cutout, rng
+        )
 
     def _degrade(self, image: Image, grey: bool, rng: Rng) -> Image:
         image = augment.change_light(image, self.config.light, rng)

@@ -125,9 +125,9 @@ def load_index(kind: str, folder: Path) -> tuple[ObjectIndex, Path]:
     try:
         with np.load(path, allow_pickle=False) as file:
             about = json.loads(str(file["about"]))
-            if about["version"] != VERSION:
-                raise ConfigError(f"{path}: written by another version of siammaskpp; {remedy}")
-            index = ObjectIndex(**{item.name: file[item.name] for item in fields(ObjectIndex)})
-    except (OSError, EOFError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise ConfigError(f"{path}: damaged ({error}); {remedy}") from error
-    return index, folder / about["root"]
+            arrays = {item.name: file[item.name] for item in fields(ObjectIndex) if item.name in file}
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise ConfigError(f"{path}: damaged; {remedy}") from error
+    if about["version"] != VERSION:
+        raise ConfigError(f"{path}: written by another version of siammaskpp; {remedy}")
+    return ObjectIndex(**arrays), folder / about["root"]

@@ -65,8 +65,7 @@ class IndexedSource:
 
         height, width = self.index.size_hw[view]
         coded = {"size": [int(height), int(width)], "counts": self.index.rle[start:end].tobytes()}
-        mask: Image = coco_mask.decode(coded)
-        return np.ascontiguousarray(mask) * np.uint8(255)
+        return np.multiply(coco_mask.decode(coded), 255, order="C", dtype=np.uint8)
 
 
 def _offsets(counts: NDArray[np.int32]) -> NDArray[np.int64]:
