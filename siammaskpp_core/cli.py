@@ -45,7 +45,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--traceback", action="store_true", help="show where in the code an error arose")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_add_track, _add_evaluate, _add_bench, _add_prepare_data, _add_train, _add_export):
+    for add in (
+        _add_track,
+        _add_evaluate,
+        _add_bench,
+        _add_prepare_data,
+        _add_train,
+        _add_export,
+        _add_import,
+    ):
         add(commands)
     return parser
 
@@ -61,7 +69,7 @@ def _add_track(commands: Commands) -> None:
         "  frame                   0 is the first, whose box was given\n"
         "  score                   0 to 1, the network's probability\n"
         "  x, y, w, h              upright box around the mask: left, top, width, height\n"
-        "  cx, cy, rw, rh, angle   smallest rotated box: centre, sides, radians clockwise\n\n"
+        "  cx, cy, rw, rh, angle   rotated box: centre, sides, radians clockwise\n\n"
         "example:\n  siammaskpp track cup.mp4 --box 124,93,150,180 --output overlay.mp4 --csv tracks.csv",
     )
     track.add_argument(
@@ -80,6 +88,11 @@ def _add_track(commands: Commands) -> None:
     track.add_argument("--masks", type=Path, metavar="DIR", help="new folder for masks: FRAME.png, 0 or 255")
     track.add_argument(
         "--csv", type=Path, metavar="FILE", help="score and boxes of each frame (columns below)"
+    )
+    track.add_argument(
+        "--rotated-box",
+        choices=("min_area", "ellipse"),
+        help="smallest rectangle, or SiamMask_E's from an ellipse (default: the model's, min_area)",
     )
     _add_model(track)
 
@@ -180,8 +193,11 @@ def _add_train(commands: Commands) -> None:
     train = commands.add_parser(
         "train",
         help="train a network (needs the extra [train])",
-        description="Train the network that a configuration describes; continues where an interrupted run "
-        "with the same output folder stopped.",
+        formatter_class=_Raw,
+        description="Train the network that a configuration describes; continues where an interrupted run\n"
+        "with the same output folder stopped. docs/training.md tells of GPUs, machines and stages.",
+        epilog="several processes, one for each GPU:\n"
+        "  torchrun --nproc-per-node 4 -m siammaskpp_core.cli train --config ...",
     )
     train.add_argument(
         "--config", required=True, type=Path, metavar="YAML", help="e.g. config/networks/lite.yaml"
@@ -189,6 +205,14 @@ def _add_train(commands: Commands) -> None:
     train.add_argument("--data", required=True, type=Path, metavar="DIR", help="folder of the data sets")
     train.add_argument("--output", required=True, type=Path, metavar="DIR", help="for checkpoints and curves")
     train.add_argument("--steps", type=_positive, metavar="N", help="instead of the configuration's number")
+    train.add_argument("--init", type=Path, metavar="CHECKPOINT", help="start from this one's weights")
+    train.add_argument(
+        "--workers",
+        type=_positive,
+        default=1,
+        metavar="N",
+        help="processes that make pairs, for each training process (default 1)",
+    )
 
 
 def _add_export(commands: Commands) -> None:
@@ -202,6 +226,26 @@ def _add_export(commands: Commands) -> None:
         "checkpoint", type=Path, metavar="CHECKPOINT", help="file that `siammaskpp train` wrote"
     )
     export.add_argument("--output", required=True, type=Path, metavar="DIR", help="the model folder to write")
+
+
+def _add_import(commands: Commands) -> None:
+    published = commands.add_parser(
+        "import-weights",
+        help="turn a published checkpoint into a model folder (needs the extra [train])",
+        description="Convert a checkpoint of a published network of the family. Only tensors are read from "
+        "the file: it cannot run code. Every name in it must be known and none may be missing.",
+    )
+    published.add_argument("file", type=Path, metavar="FILE", help="the checkpoint (.pth, .pt, .tar)")
+    published.add_argument(
+        "--as",
+        dest="layout",
+        required=True,
+        choices=("siammaskpp-authors", "siammask", "pysot-siammask", "pysot-siamrpn", "torchvision-resnet50"),
+        help="where the checkpoint comes from",
+    )
+    published.add_argument(
+        "--output", required=True, type=Path, metavar="DIR", help="the model folder to write"
+    )
 
 
 def _add_model(command: argparse.ArgumentParser, several_engines: bool = False) -> None:

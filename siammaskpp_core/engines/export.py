@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from siammaskpp_core.config import from_mapping
+from siammaskpp_core.config import from_mapping, to_mapping
 from siammaskpp_core.engines import ENGINES, load_engine
 from siammaskpp_core.engines.graphs import (
     GraphEngine,
@@ -24,8 +24,10 @@ from siammaskpp_core.network.config import RESPONSE_SIZE, SEARCH_SIZE, TEMPLATE_
 from siammaskpp_core.network.refine import Windows, cut_windows
 from siammaskpp_core.network.siammaskpp import SiamMaskPP
 from siammaskpp_core.tracking.config import TrackingConfig
+from siammaskpp_core.video import Output
 
 OPSET = 17
+WEIGHTS = "weights.pt"
 TOLERANCE = 1e-3
 """Largest difference to torch, relative to the largest value of the tensor."""
 
@@ -35,42 +37,51 @@ class ParityError(EngineError):
 
 
 def export(checkpoint: Path, output: Path) -> None:
-    """Write the averaged network of a training `checkpoint` as a model folder to `output` and check it.
+    """Save the averaged network of a training `checkpoint` as the model folder `output`.
 
-    Raises :class:`ModelError` when the checkpoint is not one, :class:`ParityError` when an installed
-    runtime differs from torch.
+    Raises :class:`ModelError` when the checkpoint is not one, and what :func:`save_model` raises.
     """
-    model = load_checkpoint(checkpoint)
-    write_model(model, TrackingConfig(), output)
-    for name in ENGINES:
-        try:
-            engine = load_engine(read_model(output), name)
-        except EngineError as error:
-            print(f"{name}: not checked ({error})")
-            continue
-        difference = parity(model, engine)
-        print(f"{name}: largest relative difference to torch {max(difference.values()):.1e}")
+    save_model(load_checkpoint(checkpoint), TrackingConfig(), output)
+
+
+def save_model(model: SiamMaskPP, tracking: TrackingConfig, output: Path) -> None:
+    """Write the model folder `output`, a new or empty one, and check it with every installed runtime.
+
+    Raises :class:`ParityError` when a runtime differs from torch; then nothing is left behind.
+    """
+    with Output(output, is_folder=True) as work:
+        write_model(model, tracking, work)
+        for name in ENGINES:
+            try:
+                engine = load_engine(read_model(work), name)
+            except EngineError as error:
+                print(f"{name}: not checked ({error})")
+                continue
+            difference = parity(model, engine)
+            print(f"{name}: largest relative difference to torch {max(difference.values()):.1e}")
 
 
 def load_checkpoint(path: Path) -> SiamMaskPP:
-    """The network of averaged weights in a training checkpoint."""
+    """The network in the weights of a model folder, or of averaged weights in a training checkpoint."""
     try:
         state = torch.load(path, weights_only=True, map_location="cpu")
         model = SiamMaskPP(from_mapping(NetworkConfig, state["network"], str(path)))
-        prefix = "module."
-        weights = {k[len(prefix) :]: v for k, v in state["average"].items() if k.startswith(prefix)}
-        model.load_state_dict(weights)
+        weights = state["average"] if "average" in state else state["model"]
+        weights.pop("n_averaged", None)
+        model.load_state_dict({name.removeprefix("module."): value for name, value in weights.items()})
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
     except Exception as error:  # torch reports a foreign file by many exceptions
         reason = str(error).partition("\n")[0]
-        raise ModelError(f"{path} is not a checkpoint of `siammaskpp train`: {reason}") from error
+        raise ModelError(
+            f"{path} is not a checkpoint of `siammaskpp train` nor {WEIGHTS} of a model folder: {reason}"
+        ) from error
     return model.eval()
 
 
 def write_model(model: SiamMaskPP, tracking: TrackingConfig, output: Path) -> None:
-    """Export the graphs of `model` and their description to the folder `output`."""
-    output.mkdir(parents=True, exist_ok=True)
+    """Export the graphs of `model`, its weights and their description to the folder `output`."""
+    torch.save({"network": to_mapping(model.config), "model": model.state_dict()}, output / WEIGHTS)
     names, results = graph_inputs(model.config), graph_outputs(model.config)
     for name, inputs in _example_inputs(model).items():
         _export(_GRAPHS[name](model), inputs, output / f"{name}.onnx", names[name], results[name])

@@ -116,11 +116,11 @@ class SiamMaskPP(nn.Module):
         if self.refine is not None:
             assert windows is not None
             if self.config.refine_input == "head":
-                vectors = self._mask_vector(vectors)
+                vectors = self.mask_vector(vectors)
             refined: Tensor = self.refine(vectors, windows)
             return refined
         side = self.config.mask_side
-        coarse = self._mask_vector(vectors).view(-1, 1, side, side)
+        coarse = self.mask_vector(vectors).view(-1, 1, side, side)
         # As published: the corner pixels of both masks lie on each other.
         return F.interpolate(coarse, size=(MASK_SIZE, MASK_SIZE), mode="bilinear", align_corners=True)
 
@@ -142,7 +142,7 @@ class SiamMaskPP(nn.Module):
     def _levels(self) -> list[tuple[str, SiameseLevel]]:
         return list(zip(self.config.levels, self.levels, strict=True))  # type: ignore[arg-type]
 
-    def _mask_vector(self, vectors: Tensor) -> Tensor:
+    def mask_vector(self, vectors: Tensor) -> Tensor:
         """The weighted sum of the levels' mask heads, [N, mask_channels, 1, 1]."""
         assert self.mask is not None
         total: Tensor = self.mask(list(vectors.chunk(len(self.levels), 1)))
