@@ -42,7 +42,7 @@ class BrightSquare:
 @pytest.fixture(autouse=True)
 def fake_tracker(monkeypatch):
     for command in (track, evaluate, bench):
-        monkeypatch.setattr(command, "load_tracker", lambda model, engine, threads: BrightSquare())
+        monkeypatch.setattr(command, "load_tracker", lambda model, engine, threads, *_: BrightSquare())
 
 
 def pictures() -> list[np.ndarray]:
@@ -118,6 +118,19 @@ def test_looking_for_the_first_frames_mask_leaves_the_target_alone(folder, monke
     monkeypatch.setattr(track, "load_tracker", lambda *_: Drifting())
     assert run("track", folder, "--box", "20,30,24,20") == 0
     assert seen[:4] == [32, 32, 33, 34]
+
+
+def test_track_takes_the_kind_of_rotated_box(folder, monkeypatch):
+    kinds = []
+
+    def load_tracker(model, engine, threads, rotated_box):
+        kinds.append(rotated_box)
+        return BrightSquare()
+
+    monkeypatch.setattr(track, "load_tracker", load_tracker)
+    assert run("track", folder, "--box", "20,30,25,20") == 0
+    assert run("track", folder, "--box", "20,30,25,20", "--rotated-box", "ellipse") == 0
+    assert kinds == [None, "ellipse"]
 
 
 def test_track_reads_video_files(tmp_path, capsys):
