@@ -64,6 +64,7 @@ def _commands(options: argparse.Namespace) -> dict[str, list[str]]:
     server = [sys.executable, "-m", "siammaskpp_core.evaluation.trax_server"]
     own = ["--engine", options.engine, "--threads", str(options.threads)]
     own += ["--model", str(options.model.resolve())] if options.model else []
+    own += ["--rotated-box", options.rotated_box] if options.rotated_box else []
     commands = {OWN_NAME: [*server, *own]}
     for name in options.peers:
         make_peer(name, options.nanotrack)

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
 from cachetools import LRUCache
 from vot.analysis import AnalysisProcessor, process_stack_analyses
@@ -34,6 +33,8 @@ logging.getLogger("vot").setLevel(logging.CRITICAL)
 
 SUPERVISED_STACKS = {2016: "vot2016/rgb", 2018: "vot2018/shortterm", 2019: "vot2019/shortterm"}
 MULTI_START_STACK = "vot2020/shortterm"
+EAO_LOW_SHARE = 100 / 356
+"""VOT2018's interval is 100 to 356 frames, and 356 the mean length of its sequences."""
 LOG_LINES = 20
 
 
@@ -108,11 +109,10 @@ def _eao_frames(experiments: Mapping[str, Mapping[str, Any]]) -> tuple[int, int]
 
 
 def _fit(experiments: Mapping[str, Mapping[str, Any]], lengths: Sequence[int]) -> None:
-    """Make the middle half of the runs' lengths the interval of the expected average overlap."""
-    low, high = np.percentile(lengths, (25, 75))
+    """Scale the interval of the expected average overlap from VOT2018's mean length to these `lengths`."""
+    mean = sum(lengths) / len(lengths)
     for analysis in _eao_analyses(experiments):
-        # The toolkit's curve begins with a run of one frame.
-        analysis.update(low=int(low) - 1, high=int(high))
+        analysis.update(low=max(round(EAO_LOW_SHARE * mean), 1), high=round(mean))
 
 
 def run_plan(
