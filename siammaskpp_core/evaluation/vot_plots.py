@@ -18,12 +18,17 @@ MARKERS = {"baseline": "o", "realtime": "^"}
 
 
 def draw_plot(result: Report, folder: Path) -> None:
-    """Write the A-R plots of all experiments in `result`, side by side, to `folder`."""
+    """Write the A-R plots of `result` to `folder`."""
+    plot_figure(result).savefig(folder / PLOT, dpi=DPI)
+
+
+def plot_figure(result: Report) -> Figure:
+    """One A-R plot for each kind of experiment, side by side."""
     kinds = [kind for kind in KINDS if kind in result]
     figure = Figure(figsize=(5.0 * len(kinds), 4.6), layout="constrained")
     for axes, kind in zip(figure.subplots(1, len(kinds), squeeze=False)[0], kinds, strict=True):
         _draw(axes, kind, result[kind])
-    figure.savefig(folder / PLOT, dpi=DPI)
+    return figure
 
 
 def _draw(axes: Any, kind: str, experiment: Report) -> None:

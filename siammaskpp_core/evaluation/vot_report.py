@@ -15,6 +15,22 @@ Report = Mapping[str, Any]
 PLOT = "accuracy_robustness.png"
 
 
+@dataclass(frozen=True)
+class Score:
+    """One tracker in one experiment.
+
+    `robustness` is the failures per 100 frames in supervised experiments (less is better), and the share of
+    frames tracked before a failure in multi-start ones (more is better). `eao` is None when no run is long
+    enough for the interval. `skipped` of `frames` were not shown to the tracker because it was busy.
+    """
+
+    accuracy: float
+    robustness: float
+    eao: float | None
+    frames: int
+    skipped: int
+
+
 class Published(NamedTuple):
     """A row of the tables in Choi, Lee and Lim, *SiamMask++*, 2021; `mask` is how its masks are made."""
 
@@ -58,7 +74,7 @@ MODES = {"baseline": "", "realtime": ", in real time"}
 
 
 def experiment_report(
-    stack: str, eao_frames: tuple[int, int], lengths: Sequence[int], scores: Mapping[str, Mapping[str, Any]]
+    stack: str, eao_frames: tuple[int, int], lengths: Sequence[int], scores: Mapping[str, Mapping[str, Score]]
 ) -> dict[str, Any]:
     """One kind of experiment on sequences of `lengths`: its rules, and its scores by mode and tracker."""
     return {

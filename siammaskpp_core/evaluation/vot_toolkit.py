@@ -27,6 +27,7 @@ from vot.tracker import Tracker, TrackerException, Trajectory
 from vot.workspace import Workspace
 
 from siammaskpp_core.evaluation.vot_dataset import Labelled, write_dataset
+from siammaskpp_core.evaluation.vot_report import Score
 
 # The toolkit sets its progress bars and messages by this; ours take their place.
 logging.getLogger("vot").setLevel(logging.CRITICAL)
@@ -53,22 +54,6 @@ class Plan:
     stack: str
     experiments: Mapping[str, Mapping[str, Any]]
     eao_frames: tuple[int, int]
-
-
-@dataclass(frozen=True)
-class Score:
-    """One tracker in one experiment.
-
-    `robustness` is the failures per 100 frames in supervised experiments (less is better), and the share of
-    frames tracked before a failure in multi-start ones (more is better). `eao` is None when no run is long
-    enough for the interval. `skipped` of `frames` were not shown to the tracker because it was busy.
-    """
-
-    accuracy: float
-    robustness: float
-    eao: float | None
-    frames: int
-    skipped: int
 
 
 def supervised_plan(sequences: Sequence[Labelled], realtime: bool, year: int | None) -> Plan:
