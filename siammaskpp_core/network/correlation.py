@@ -124,7 +124,7 @@ class SiameseLevel(nn.Module):
     def kernels(self, template: Tensor) -> Tensor:
         """Template features [B, Cin, n, n] to the kernels of all branches, [B, K, k, k]."""
         margin = (template.shape[-1] - self.template_cells) // 2
-        middle = self.adjust(nn.functional.pad(template, (-margin,) * 4) if margin else template)
+        middle = F.pad(self.adjust(template), (-margin,) * 4)
         return torch.cat([branch.kernels(middle) for branch in self._branches()], 1)
 
     def forward(self, search: Tensor, kernels: Tensor) -> list[Tensor]:
