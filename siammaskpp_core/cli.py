@@ -89,11 +89,7 @@ def _add_track(commands: Commands) -> None:
     track.add_argument(
         "--csv", type=Path, metavar="FILE", help="score and boxes of each frame (columns below)"
     )
-    track.add_argument(
-        "--rotated-box",
-        choices=("min_area", "ellipse"),
-        help="smallest rectangle, or SiamMask_E's from an ellipse (default: the model's, min_area)",
-    )
+    _add_rotated_box(track)
     _add_model(track)
 
 
@@ -104,7 +100,7 @@ def _add_evaluate(commands: Commands) -> None:
         formatter_class=_Raw,
         description="ope: one pass over each sequence from its first box, without help on the way. Prints\n"
         "success AUC, precision at 20 px, J and F of masks, frames per second.\n"
-        "vot: the official VOT toolkit (needs the extra [vot]) starts the trackers anew when they fail. Prints\n"
+        "vot: the official VOT toolkit (needs the extra [vot]) starts trackers anew when they fail. Prints\n"
         "accuracy, robustness and expected average overlap beside the published ones.\n"
         "docs/evaluation.md defines them all.",
         epilog="layouts, found by themselves in DIR or below:\n"
@@ -141,6 +137,7 @@ def _add_evaluate(commands: Commands) -> None:
         choices=(2016, 2018, 2019),
         help="vot: DIR is that year's data set; take its rules as they are",
     )
+    _add_rotated_box(evaluate, "vot: ")
     _add_model(evaluate)
 
 
@@ -245,6 +242,14 @@ def _add_import(commands: Commands) -> None:
     )
     published.add_argument(
         "--output", required=True, type=Path, metavar="DIR", help="the model folder to write"
+    )
+
+
+def _add_rotated_box(command: argparse.ArgumentParser, where: str = "") -> None:
+    command.add_argument(
+        "--rotated-box",
+        choices=("min_area", "ellipse"),
+        help=f"{where}around a mask: its smallest rectangle or SiamMask_E's (default: the model's choice)",
     )
 
 

@@ -21,8 +21,8 @@ def run(options: argparse.Namespace) -> None:
     if options.protocol == "vot":
         import_module("siammaskpp_core.commands.evaluate_vot").run(options)
         return
-    if options.realtime or options.vot_year:
-        raise ValueError("--realtime and --vot-year belong to --protocol vot")
+    if options.realtime or options.vot_year or options.rotated_box:
+        raise ValueError("--realtime, --vot-year and --rotated-box belong to --protocol vot")
     if options.output:  # first of all: it raises ImportError when matplotlib is not installed
         from siammaskpp_core.evaluation.plots import draw_plots
     sequences = find_sequences(options.folders)

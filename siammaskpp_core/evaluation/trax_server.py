@@ -129,10 +129,12 @@ def main() -> None:
     parser.add_argument("--model", type=Path, metavar="DIR", help="model folder (default: the one shipped)")
     parser.add_argument("--engine", default="onnxruntime", metavar="NAME")
     parser.add_argument("--threads", type=int, default=0, metavar="N")
+    parser.add_argument("--rotated-box", metavar="KIND")
     options = parser.parse_args()
     tracker: ServedTracker
     if options.tracker == OWN_NAME:
-        tracker = ServedSiamMask(load_tracker(options.model, options.engine, options.threads))
+        loaded = load_tracker(options.model, options.engine, options.threads, options.rotated_box)
+        tracker = ServedSiamMask(loaded)
     else:
         tracker = ServedPeer(make_peer(options.tracker, options.nanotrack))
     serve(tracker, options.tracker)

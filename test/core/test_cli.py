@@ -237,6 +237,8 @@ def test_evaluate_refuses_bad_input_before_it_runs(folder, tmp_path, capsys, mon
     assert "is not a peer" in error_of(capsys, "evaluate", tmp_path, "--peers", "mosse", *output)
     assert "create it first" in error_of(capsys, "evaluate", tmp_path, "--output", tmp_path / "no/report")
     assert "not an empty folder" in error_of(capsys, "evaluate", tmp_path, "--output", folder)
+    for option in (["--realtime"], ["--vot-year", "2018"], ["--rotated-box", "ellipse"]):
+        assert "belong to --protocol vot" in error_of(capsys, "evaluate", tmp_path, *option)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     monkeypatch.delitem(sys.modules, "siammaskpp_core.evaluation.plots", raising=False)
     assert "pip install 'siammaskpp[eval]'" in error_of(capsys, "evaluate", tmp_path, *output)
