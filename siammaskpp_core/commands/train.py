@@ -13,4 +13,11 @@ def run(options: argparse.Namespace) -> None:
         raise ImportError(
             f"{error.name} is needed for training and not installed: pip install 'siammaskpp[train]'"
         ) from error
-    train(options.config, options.data, options.output, options.steps)
+    train(
+        options.config,
+        options.data,
+        options.output,
+        steps=options.steps,
+        init=options.init,
+        workers=options.workers,
+    )

@@ -17,16 +17,55 @@ class TrainingConfig(Checked):
         (0,), "by source, how far apart a pair's frames may be in a video", low=0, unit="frames"
     )
 
+    stage: str = option(
+        "base",
+        "what is learned; base: all losses, bi and re: the mask loss alone, with that form of mask",
+        choices=("base", "bi", "re"),
+    )
     steps: int = option(4000, "optimiser steps", low=1)
-    batch_size: int = option(16, "pairs a step", low=1, high=1024)
-    learning_rate: float = option(1e-3, "peak rate of AdamW", low=0.0, high=1.0)
-    final_rate: float = option(0.02, "last rate, as a share of the peak", low=0.0, high=1.0)
-    warmup_steps: int = option(100, "steps of linear warm-up", low=0)
-    weight_decay: float = option(1e-2, "AdamW's weight decay", low=0.0, high=1.0)
+    batch_size: int = option(16, "pairs a step, those of all processes together", low=1, high=65536)
+    optimizer: str = option("adamw", "AdamW, or SGD with momentum 0.9", choices=("adamw", "sgd"))
+    learning_rate: float = option(1e-3, "peak rate", low=0.0, high=1.0)
+    schedule: str = option(
+        "cosine",
+        "how the rate falls; cosine: a little every step, epochs: by the same factor every epoch",
+        choices=("cosine", "epochs"),
+    )
+    epochs: int = option(20, "equal parts of the run with one rate each (schedule epochs)", low=1)
+    warmup: float = option(0.025, "share of the run in which the rate rises to the peak", low=0.0, high=0.9)
+    first_rate: float = option(
+        0.0, "where the rate begins to rise, as a share of the peak", low=0.0, high=1.0
+    )
+    final_rate: float = option(0.02, "last rate, as a share of the peak", low=1e-6, high=1.0)
+    weight_decay: float = option(
+        1e-2, "of weights; biases, batch norms and level weights do not decay", low=0.0, high=1.0
+    )
     gradient_norm: float = option(5.0, "gradients are cut to this norm", low=0.0)
-    average_decay: float = option(0.998, "decay of the averaged weights that are exported", low=0.0, high=1.0)
+    average_decay: float = option(
+        0.998, "decay of the averaged weights that are exported; 0: the last weights", low=0.0, high=1.0
+    )
+    pretrained: bool = option(True, "start the backbone from ImageNet weights")
+    unfreeze_at: float = option(
+        1.0, "share of the run after which the backbone learns too; 1: never", low=0.0, high=1.0
+    )
+    backbone_rate: float = option(0.1, "rate of the backbone, as a share of the others'", low=0.0, high=1.0)
+    batch_norm: str = option(
+        "sync",
+        "statistics of batch norms; sync: of all processes (GPUs), local: of each process, frozen: stay",
+        choices=("sync", "local", "frozen"),
+    )
+    precision: str = option(
+        "bf16-mixed", "numbers in the network", choices=("32-true", "bf16-mixed", "16-mixed")
+    )
+    save_every: int = option(200, "steps from one checkpoint to the next", low=1)
     seed: int = option(0, "seed of all random draws", low=0)
 
+    anchor_choice: str = option(
+        "hard",
+        "anchors that count; hard: every target anchor, 16 hardest and 32 random others of a pair, "
+        "random: at most 16 target anchors of 64 random ones, as published",
+        choices=("hard", "random"),
+    )
     cls_weight: float = option(1.0, "A: weight of the classification loss", low=0.0)
     loc_weight: float = option(1.2, "B: weight of the box loss", low=0.0)
     mask_weight: float = option(36.0, "C: weight of the mask loss", low=0.0)
@@ -62,3 +101,7 @@ class TrainingConfig(Checked):
             raise ConfigError("source_weights: one weight for each of sources, not all zero")
         if len(self.sources) != len(self.source_frame_ranges):
             raise ConfigError("source_frame_ranges: one number for each of sources, 0 for single pictures")
+        if not self.pretrained and self.unfreeze_at > 0:
+            raise ConfigError("unfreeze_at: a backbone that is not pretrained learns from the start: give 0")
+        if self.stage != "base" and self.unfreeze_at < 1:
+            raise ConfigError(f"unfreeze_at: the backbone does not learn in the stage {self.stage}: give 1")

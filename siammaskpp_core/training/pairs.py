@@ -17,7 +17,7 @@ from siammaskpp_core.training import augmentation as augment
 from siammaskpp_core.training.augmentation import Geometry, Image, Rng, View
 from siammaskpp_core.training.config import TrainingConfig
 from siammaskpp_core.training.sources import Sample, Source
-from siammaskpp_core.training.targets import anchor_targets, mask_crop, positive_cells
+from siammaskpp_core.training.targets import mask_crop, positive_cells, search_targets
 
 CONTEXT = TrackingConfig().context
 
@@ -54,13 +54,11 @@ class PairDataset:
     beside the object itself they could show it again, where the labels say that it is not.
     """
 
-    def __init__(
-        self, sources: list[Source], config: TrainingConfig, network: NetworkConfig, first: int = 0
-    ) -> None:
+    def __init__(self, sources: list[Source], config: TrainingConfig, network: NetworkConfig) -> None:
         self.sources = sources
         self.config = config
-        self.first = first
-        self.anchors = anchor_grid(network.anchor_ratios, network.anchor_scale)
+        self.has_boxes = network.has_boxes
+        self.anchors = anchor_grid(network.anchor_ratios, network.anchor_scale, network.response_size)
         weights = np.asarray(config.source_weights)
         self.source_share = weights / weights.sum()
         used = [source for source, share in zip(sources, self.source_share, strict=True) if share > 0]
@@ -68,11 +66,11 @@ class PairDataset:
             raise ConfigError("sources: training needs objects from at least two pictures or videos")
 
     def __len__(self) -> int:
-        return self.config.steps * self.config.batch_size - self.first
+        return self.config.steps * self.config.batch_size
 
     def __getitem__(self, index: int) -> Pair:
         cv2.setNumThreads(0)  # data workers share the processors with the training
-        rng = np.random.default_rng((self.config.seed, self.first + index))
+        rng = np.random.default_rng((self.config.seed, index))
         while True:
             pair = self._try(rng)
             if pair is not None:
@@ -90,7 +88,9 @@ class PairDataset:
             return None
         grey = rng.random() < config.grey
         images = [self._degrade(view.image, grey, rng) for view in (template, search)]
-        labels, offsets = anchor_targets(None if negative else search.box_xywh, self.anchors)
+        box = None if negative else search.box_xywh
+        sampled = config.anchor_choice == "random"
+        labels, offsets = search_targets(box, self.anchors, self.has_boxes, sampled, rng)
         cells, masks = self._masks(labels, search.mask, rng)
         return Pair(images[0], images[1], labels, offsets, cells, masks)
 

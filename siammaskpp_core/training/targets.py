@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,15 +12,34 @@ from siammaskpp_core.tracking.anchors import encode
 from siammaskpp_core.tracking.boxes import overlap
 
 POSITIVE, NEGATIVE, IGNORED = 1, 0, -1
+CENTRE_RADIUS_PX = 16.0
+SAMPLED_ANCHORS, SAMPLED_TARGETS, SAMPLED_NEGATIVE_PAIR = 64, 16, 16
 
 Float = NDArray[np.float32]
 
 
 class AnchorTargets(NamedTuple):
-    """labels int8 [A, 25, 25] (1 target, 0 background, -1 not used), offsets float32 [4, A, 25, 25]."""
+    """labels int8 [A, R, R] (1 target, 0 background, -1 not used), offsets float32 [4, A, R, R]."""
 
     labels: NDArray[np.int8]
     offsets: Float
+
+
+def search_targets(
+    box_xywh: NDArray[np.float64] | None,
+    anchors: Float,
+    has_boxes: bool,
+    sampled: bool,
+    rng: np.random.Generator,
+) -> AnchorTargets:
+    """The targets of one search crop, by :func:`anchor_targets` or, without boxes, :func:`centre_targets`.
+
+    `sampled` leaves the few of :func:`sample_anchors`.
+    """
+    labels, offsets = (anchor_targets if has_boxes else centre_targets)(box_xywh, anchors)
+    if sampled:
+        labels = sample_anchors(labels, box_xywh is None, rng)
+    return AnchorTargets(labels, offsets)
 
 
 def anchor_targets(
@@ -29,7 +48,7 @@ def anchor_targets(
     positive_overlap: float = 0.6,
     negative_overlap: float = 0.3,
 ) -> AnchorTargets:
-    """Labels and offsets of all `anchors` [4, A, 25, 25] for the target's box in the search crop.
+    """Labels and offsets of all `anchors` [4, A, R, R] for the target's box in the search crop.
 
     `box_xywh` is in crop pixels, None when the target is not there (a negative pair). As in Faster R-CNN
     and SiamRPN, anchors that overlap more than `positive_overlap` are the target, less than
@@ -38,7 +57,7 @@ def anchor_targets(
     """
     if box_xywh is None:
         return AnchorTargets(np.zeros(anchors.shape[1:], np.int8), np.zeros_like(anchors))
-    centred = np.array([*(box_xywh[:2] + box_xywh[2:] / 2 - SEARCH_SIZE / 2), *box_xywh[2:]], np.float32)
+    centred = _centred(box_xywh)
     corners = np.concatenate([anchors[:2] - anchors[2:] / 2, anchors[2:]])
     own = np.array([*(centred[:2] - centred[2:] / 2), *centred[2:]])
     overlaps = overlap(np.moveaxis(corners, 0, -1), own)
@@ -51,12 +70,42 @@ def anchor_targets(
     return AnchorTargets(labels, offsets)
 
 
+def centre_targets(box_xywh: NDArray[np.float64] | None, anchors: Float) -> AnchorTargets:
+    """Labels of a network without boxes (SiamFC, section 2.2): target cells are near the box's centre.
+
+    Arguments as in :func:`anchor_targets`; all offsets are zero.
+    """
+    labels = np.zeros(anchors.shape[1:], np.int8)
+    if box_xywh is not None:
+        x, y = _centred(box_xywh)[:2]
+        labels[np.hypot(anchors[0] - x, anchors[1] - y) <= CENTRE_RADIUS_PX] = POSITIVE
+    return AnchorTargets(labels, np.zeros_like(anchors))
+
+
+def sample_anchors(
+    labels: NDArray[np.int8], negative_pair: bool, rng: np.random.Generator
+) -> NDArray[np.int8]:
+    """`labels` [A, R, R] with a random few left, as published: at most 16 targets, 64 with the background.
+
+    Of a pair without the target 16 anchors in the middle 7x7 cells are left.
+    """
+    candidates, count = labels == NEGATIVE, SAMPLED_ANCHORS
+    kept = np.full_like(labels, IGNORED)
+    if negative_pair:
+        middle, count = np.zeros_like(candidates), SAMPLED_NEGATIVE_PAIR
+        centre = labels.shape[-1] // 2
+        middle[:, centre - 3 : centre + 4, centre - 3 : centre + 4] = True
+        candidates &= middle
+    targets = _choose(np.flatnonzero(labels == POSITIVE), SAMPLED_TARGETS, rng)
+    kept.flat[targets] = POSITIVE
+    kept.flat[_choose(np.flatnonzero(candidates), count - len(targets), rng)] = NEGATIVE
+    return kept
+
+
 def positive_cells(labels: NDArray[np.int8], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Up to `count` random (row, column) cells [N, 2] that have a positive anchor."""
     cells = np.argwhere((labels == POSITIVE).any(axis=0))
-    if len(cells) > count:
-        cells = cells[rng.choice(len(cells), count, replace=False)]
-    return cells.astype(np.int64)
+    return _choose(cells, count, rng).astype(np.int64)
 
 
 def mask_crop(mask: NDArray[np.uint8], row: int, column: int) -> NDArray[np.uint8]:
@@ -71,3 +120,13 @@ def mask_crop(mask: NDArray[np.uint8], row: int, column: int) -> NDArray[np.uint
     offset_y, offset_x = top - (y - half), left - (x - half)
     crop[offset_y : offset_y + part.shape[0], offset_x : offset_x + part.shape[1]] = part
     return crop
+
+
+def _centred(box_xywh: NDArray[np.float64]) -> Float:
+    """The box as (centre x, centre y, width, height) from the search crop's centre."""
+    return np.array([*(box_xywh[:2] + box_xywh[2:] / 2 - SEARCH_SIZE / 2), *box_xywh[2:]], np.float32)
+
+
+def _choose(items: NDArray[Any], count: int, rng: np.random.Generator) -> NDArray[Any]:
+    """`items`, or `count` of them at random when there are more."""
+    return items[rng.choice(len(items), count, replace=False)] if len(items) > count else items

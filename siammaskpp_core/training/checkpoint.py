@@ -1,0 +1,43 @@
+"""The file from which a run is taken up again, and which `siammaskpp export` reads."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from siammaskpp_core.config import ConfigError, to_mapping
+from siammaskpp_core.network.config import NetworkConfig
+from siammaskpp_core.training.config import TrainingConfig
+
+CHECKPOINT = "checkpoint.pt"
+
+
+def write_checkpoint(
+    folder: Path, network: NetworkConfig, config: TrainingConfig, state: dict[str, Any]
+) -> None:
+    """Write the checkpoint beside the old one, then put it in its place: a crash loses neither."""
+    partial = folder / f"{CHECKPOINT}.part"
+    with partial.open("wb") as file:
+        torch.save({"network": to_mapping(network), "training": to_mapping(config), **state}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, folder / CHECKPOINT)
+
+
+def read_checkpoint(folder: Path, network: NetworkConfig, config: TrainingConfig) -> dict[str, Any] | None:
+    """What was written, None when nothing was; :class:`ConfigError` when it is of another experiment."""
+    path = folder / CHECKPOINT
+    if not path.exists():
+        return None
+    state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
+    if state["network"] != to_mapping(network):
+        raise ConfigError(f"{path} is of another network; give another --output or remove it")
+    # More or fewer steps change the schedule alone; anything else would mix two experiments.
+    saved = {**state["training"], "steps": config.steps, "save_every": config.save_every}
+    changed = [name for name, value in to_mapping(config).items() if saved.get(name) != value]
+    if changed:
+        raise ConfigError(f"{path} was trained with other {', '.join(changed)}; give another --output")
+    return state

@@ -1,0 +1,68 @@
+"""Training pairs: repeatable draws, consistent targets, augmentation."""
+
+import numpy as np
+
+from siammaskpp_core.config import from_mapping
+from siammaskpp_core.network.config import NetworkConfig
+from siammaskpp_core.tracking.anchors import anchor_grid, decode
+from siammaskpp_core.training.augmentation import blend, random_background
+from siammaskpp_core.training.config import TrainingConfig
+from siammaskpp_core.training.pairs import PairDataset
+from siammaskpp_core.training.sources import open_source
+
+SMALL = NetworkConfig(head_channels=8, mask_channels=16, refine_channels=(8, 4, 2))
+ANCHORS = anchor_grid(SMALL.anchor_ratios, SMALL.anchor_scale)
+
+
+def config(**changes):
+    values = {"steps": 4, "batch_size": 2, "sources": ["masks:stills"], "source_weights": [1.0], **changes}
+    return from_mapping(TrainingConfig, values)
+
+
+def test_pairs_are_repeatable_and_consistent(training_data):
+    sources = [open_source("masks:stills", training_data, 0)]
+    dataset = PairDataset(sources, config(negative_share=0.0, paste_share=0.0), SMALL)
+    seen = 0
+    for index in range(6):
+        pair = dataset[index]
+        for one, two in zip(pair, dataset[index], strict=True):
+            np.testing.assert_array_equal(one, two)
+        positive = np.argwhere(pair.labels == 1)
+        assert len(positive)
+        # The box that the offsets tell lies around the mask that the cells tell.
+        anchor, row, column = positive[0]
+        cx, cy, w, h = decode(pair.offsets[:, anchor, row, column], ANCHORS[:, anchor, row, column])
+        for (cell_row, cell_column), mask in zip(pair.cells, pair.masks, strict=True):
+            if cell_row < 0 or not mask.any():
+                continue
+            rows, columns = np.nonzero(mask)
+            top = (cell_row - 12) * 8 + rows.min() - 63
+            left = (cell_column - 12) * 8 + columns.min() - 63
+            assert top >= cy - h / 2 - 1
+            assert left >= cx - w / 2 - 1
+            seen += 1
+    assert seen
+
+
+def test_sampled_anchors_and_networks_of_scores(training_data):
+    sources = [open_source("masks:stills", training_data, 0)]
+    options = config(negative_share=0.0, paste_share=0.0, anchor_choice="random")
+    labels = PairDataset(sources, options, SMALL)[0].labels
+    assert (labels >= 0).sum() == 64
+    assert 0 < (labels == 1).sum() <= 16
+    scores = NetworkConfig(
+        backbone="alexnet", correlation="cross", levels=("conv5",), mask="none", anchor_ratios=(1.0,)
+    )
+    pair = PairDataset(sources, config(negative_share=0.0, paste_share=0.0), scores)[0]
+    assert pair.labels.shape == (1, 17, 17)
+    assert (pair.labels == 1).sum() in range(9, 15)  # cells within 16 px of a point: 4 pi on average
+
+
+def test_blend_by_hand():
+    front, back = np.full((1, 3, 3), 200, np.uint8), np.full((1, 3, 3), 100, np.uint8)
+    assert blend(front, back, np.array([[0, 51, 255]], np.uint8))[0, :, 0].tolist() == [100, 120, 200]
+
+
+def test_background_fills_the_crop():
+    picture = np.random.default_rng(0).integers(1, 256, (60, 90, 3), dtype=np.uint8)
+    assert random_background(picture, 127, np.random.default_rng(0)).min() > 0
