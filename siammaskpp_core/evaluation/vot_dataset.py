@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from vot.region import Mask, Polygon, Rectangle, Region, Special
-from vot.region.io import read_trajectory, write_trajectory
+from vot.region.io import parse_region, write_trajectory
 from vot.utilities import read_properties, write_properties
 
 from siammaskpp_core.evaluation.sequences import DatasetError
@@ -126,8 +127,10 @@ def _regions(sequence: TestSequence, folder: Path | None) -> list[Region]:
     """One region for each frame of `sequence`."""
     count = len(sequence.frames)
     if folder:
+        lines = (folder / "groundtruth.txt").read_text(encoding="utf-8").splitlines()
+        regions = [parse_region(re.sub(r"[,;\s]+", ",", line.strip())) for line in lines if line.strip()]
         # The sequence may begin later than its files do, but ends with them.
-        return list(read_trajectory(str(folder / "groundtruth.txt")))[-count:]
+        return regions[-count:]
     if sequence.annotations:
         return [Mask(sequence.mask(index), optimize=True) for index in range(count)]
     return [Rectangle(*box) if np.isfinite(box).all() else Special(0) for box in sequence.boxes]

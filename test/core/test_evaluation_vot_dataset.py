@@ -48,12 +48,15 @@ def loaded(folder: Path, *sequences: Labelled):
 
 
 def test_vot_polygons_are_kept_as_they_are(tmp_path):
-    lines = [f"10.5,5,20,10,15,20,{index}.25,15" for index in range(12)]
-    (sequence,) = loaded(tmp_path / "out", one(vot(tmp_path / "bag", lines)))
+    lines = [f"10.5,5,20,10,15,20,{index}.25,15" for index in range(11)] + ["1\t2  3, 4", ""]
+    folder = vot(tmp_path / "bag", lines[:-1])
+    (folder / "groundtruth.txt").write_text("\n".join(lines))
+    (sequence,) = loaded(tmp_path / "out", one(folder))
     assert (sequence.name, len(sequence)) == ("bag", 12)
     region = sequence.groundtruth(3)
     assert isinstance(region, Polygon)
     assert region.points() == [(10.5, 5), (20, 10), (15, 20), (3.25, 15)]
+    assert str(sequence.groundtruth(11)) == "1.0,2.0,3.0,4.0"
     assert Path(sequence.frame(3).filename()).resolve().name == "0004.jpg"
 
 
