@@ -335,8 +335,11 @@ def test_train_and_export_pass_their_arguments_on(monkeypatch):
     calls = []
     for module, function in [("training.run", "train"), ("engines.export", "export")]:
         fake = type(sys)(f"siammaskpp_core.{module}")
-        setattr(fake, function, lambda *arguments: calls.append(arguments))
+        setattr(fake, function, lambda *arguments, **named: calls.append((arguments, named)))
         monkeypatch.setitem(sys.modules, fake.__name__, fake)
     assert run("train", "--config", "a.yaml", "--data", "d", "--output", "o", "--steps", 7) == 0
     assert run("export", "last.pt", "--output", "m") == 0
-    assert calls == [(Path("a.yaml"), Path("d"), Path("o"), 7), (Path("last.pt"), Path("m"))]
+    assert calls == [
+        ((Path("a.yaml"), Path("d"), Path("o")), {"steps": 7, "init": None, "workers": 1}),
+        ((Path("last.pt"), Path("m")), {}),
+    ]
