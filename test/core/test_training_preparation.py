@@ -240,6 +240,19 @@ def test_coco_with_compressed_masks(coco_folder, tmp_path):
     assert sample.box_xywh.tolist() == [20, 10, 70, 40]
 
 
+def test_pictures_are_read_as_they_are_stored(coco_folder, tmp_path):
+    """Annotations do not follow EXIF's orientation; 6 stands for a quarter turn."""
+    folder = fresh(coco_folder, tmp_path)
+    path = folder / "train2017/000000000009.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.open(path).save(path, exif=exif)
+    assert cv2.imread(str(path)).shape == (WIDTH, HEIGHT, 3)
+    sample = opened("coco", folder).sample(1, np.random.default_rng(0))
+    assert sample.image.shape == (HEIGHT, WIDTH, 3)
+    assert shows(sample, 1)
+
+
 def test_youtube_vos(youtube_vos_folder):
     report = prepare("youtube_vos", youtube_vos_folder, workers=1)
     assert report.left_out == {"up to 1000 pixels": 2}

@@ -20,8 +20,6 @@ from numpy.typing import NDArray
 from siammaskpp_core.config import ConfigError
 from siammaskpp_core.video import Output
 
-# The data sets that are prepared, by the name of their sources.
-KINDS = ("coco", "youtube_vos", "imagenet_vid", "imagenet_det")
 VERSION = 1
 
 

@@ -6,12 +6,15 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from siammaskpp_core.training.preparation.index import ObjectIndex, Scene
+
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
 
 
 class PreparationError(ValueError):
@@ -36,14 +39,21 @@ class Part(NamedTuple):
         return cls(ObjectIndex.of(scenes), left_out, broken, checked)
 
 
-def stored_size(picture: Path) -> tuple[int, int]:
-    """Height and width of a picture from its header, as stored: EXIF orientation does not count.
+def open_as_stored(picture: Path) -> ImageFile:
+    """A picture whose header is read, by Pillow: it ignores EXIF orientation and keeps palettes.
 
-    Raises OSError when there is no such picture.
+    Raises OSError when there is no such picture, ImportError that says what to install.
     """
-    from PIL import Image
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise ImportError("data sets are read with Pillow: pip install 'siammaskpp[train]'") from error
+    return Image.open(picture)
 
-    with Image.open(picture) as opened:
+
+def stored_size(picture: Path) -> tuple[int, int]:
+    """Height and width of a picture, as stored; OSError when there is no such picture."""
+    with open_as_stored(picture) as opened:
         return opened.height, opened.width
 
 

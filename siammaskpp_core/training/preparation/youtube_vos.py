@@ -15,7 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siammaskpp_core.training.preparation.index import Scene, View
-from siammaskpp_core.training.preparation.parts import Part, PreparationError, encode_mask, stored_size
+from siammaskpp_core.training.preparation.parts import (
+    Part,
+    PreparationError,
+    encode_mask,
+    open_as_stored,
+    stored_size,
+)
 
 MIN_PIXELS = 1000
 
@@ -76,9 +82,7 @@ def read_job(job: Job) -> Part:
 
 def _read_annotation(path: Path) -> NDArray[np.uint8]:
     """The objects' numbers [H, W]; OpenCV would give the palette's colours."""
-    from PIL import Image
-
-    with Image.open(path) as annotation:
+    with open_as_stored(path) as annotation:
         if annotation.mode not in ("P", "L"):
             raise ValueError(f"a palette PNG is expected, not one of mode {annotation.mode}")
         return np.asarray(annotation)

@@ -7,7 +7,8 @@ from pathlib import Path
 from siammaskpp_core.config import ConfigError
 from siammaskpp_core.training.config import TrainingConfig
 from siammaskpp_core.training.preparation.coco import read_small_coco
-from siammaskpp_core.training.preparation.index import KINDS, load_index
+from siammaskpp_core.training.preparation.index import load_index
+from siammaskpp_core.training.preparation.prepare import READERS
 from siammaskpp_core.training.sources.base import Sample, Source
 from siammaskpp_core.training.sources.folders import MaskFolder, VideoFolder
 from siammaskpp_core.training.sources.indexed import IndexedSource
@@ -27,14 +28,14 @@ def open_source(spec: str, data: Path, frame_range: int) -> Source:
     The frames of a pair are at most `frame_range` apart. Raises ValueError naming what is missing.
     """
     kind, _, place = spec.partition(":")
+    if not place or kind not in ("masks", "videos", *READERS):
+        known = ", ".join(f"{name}:DIR" for name in ("masks", "videos", *READERS))
+        raise ConfigError(f"source {spec!r}: write one of {known}")
     folder = data / Path(place).expanduser()
-    if kind == "masks" and place:
+    if kind == "masks":
         return MaskFolder(folder)
-    if kind == "videos" and place:
+    if kind == "videos":
         return VideoFolder(folder, frame_range)
-    if kind in KINDS and place:
-        small = read_small_coco(folder) if kind == "coco" else None
-        index, root = (small, folder) if small else load_index(kind, folder)
-        return IndexedSource(index, root, frame_range)
-    known = ", ".join(f"{name}:DIR" for name in ("masks", "videos", *KINDS))
-    raise ConfigError(f"source {spec!r}: write one of {known}")
+    small = read_small_coco(folder) if kind == "coco" else None
+    index, root = (small, folder) if small else load_index(kind, folder)
+    return IndexedSource(index, root, frame_range)

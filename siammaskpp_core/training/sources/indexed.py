@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siammaskpp_core.training.preparation.index import ObjectIndex
+from siammaskpp_core.training.preparation.parts import coco_masks
 from siammaskpp_core.training.sources.base import Image, Rng, Sample
 from siammaskpp_core.training.sources.pairing import nearby_frames
 from siammaskpp_core.video import read_image
@@ -61,11 +62,9 @@ class IndexedSource:
         start, end = self.first_byte[view : view + 2]
         if start == end:
             return None
-        from pycocotools import mask as coco_mask
-
         height, width = self.index.size_hw[view]
         coded = {"size": [int(height), int(width)], "counts": self.index.rle[start:end].tobytes()}
-        return np.multiply(coco_mask.decode(coded), 255, order="C", dtype=np.uint8)
+        return np.multiply(coco_masks().decode(coded), 255, order="C", dtype=np.uint8)
 
 
 def _offsets(counts: NDArray[np.int32]) -> NDArray[np.int64]:
