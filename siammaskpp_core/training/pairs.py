@@ -134,7 +134,8 @@ class PairDataset:
         # An object that fills its picture has no surroundings of its own: cut it out more often.
         height, width = sample.image.shape[:2]
         fills = max(sample.box_xywh[2] / width, sample.box_xywh[3] / height) > 0.6
-        cutout = rng.random() < (0.5 + self.config.cutout_share / 2 if fills else self.config.cutout_share)
+        share = self.config.cutout_share
+        cutout = rng.random() < ((1 + share) / 2 if fills and share else share)
         return augment.render(
             sample, matrix, size, lambda: self._background(place, size, cutout, rng), cutout, rng
         )

@@ -8,6 +8,7 @@ import pytest
 
 from siammaskpp_core.config import ConfigError, from_mapping
 from siammaskpp_core.network.config import NetworkConfig
+from siammaskpp_core.training import augmentation
 from siammaskpp_core.training.config import TrainingConfig
 from siammaskpp_core.training.pairs import PairDataset
 from siammaskpp_core.training.sources import Sample, open_source, open_sources
@@ -105,8 +106,8 @@ def test_each_source_has_its_frame_range(data):
 class Drawn:
     """Scenes of two discs each; what is asked for is written to `log` as (method, name, scene)."""
 
-    def __init__(self, name, log, scenes=3, masked=True):
-        self.name, self.log, self.scenes, self.masked = name, log, scenes, masked
+    def __init__(self, name, log, scenes=3, masked=True, radius=20):
+        self.name, self.log, self.scenes, self.masked, self.radius = name, log, scenes, masked, radius
 
     def __len__(self):
         return 2 * self.scenes
@@ -124,10 +125,11 @@ class Drawn:
 
     def _make(self):
         mask = np.zeros((120, 160), np.uint8)
-        cv2.circle(mask, (80, 60), 20, 255, -1)
+        cv2.circle(mask, (80, 60), self.radius, 255, -1)
         image = np.full((120, 160, 3), 100, np.uint8)
         image[mask > 0] = 200
-        return Sample(image, np.array([60.0, 40.0, 41.0, 41.0]), mask if self.masked else None)
+        box = np.array([80 - self.radius, 60 - self.radius, 2 * self.radius + 1, 2 * self.radius + 1], float)
+        return Sample(image, box, mask if self.masked else None)
 
 
 def dataset(sources, **changes):
@@ -160,6 +162,18 @@ def test_what_is_not_the_target_is_of_another_scene(negative_share):
     assert len(others) > 100
     assert (True, True) in others  # a scene of the same number in another source is another scene
     assert (False, False) in others
+
+
+@pytest.mark.parametrize("cutout_share", [0.0, 1.0])
+@pytest.mark.parametrize("radius", [20, 55])
+def test_share_of_cut_out_objects(monkeypatch, cutout_share, radius):
+    """An object that fills its picture is cut out more often, but not if none is to be."""
+    cut_out = []
+    monkeypatch.setattr(augmentation, "render", lambda *arguments: cut_out.append(arguments[4]))
+    pairs = dataset([Drawn("a", [], radius=radius)], cutout_share=cutout_share)
+    for index in range(10):
+        pairs._try(np.random.default_rng(index))
+    assert cut_out == [cutout_share == 1.0] * 20
 
 
 def test_one_scene_is_not_enough():
