@@ -35,7 +35,7 @@ def draw_pairs(batch: Batch, positions: Tensor, logits: Tensor | None) -> Image:
             _outline(search, (masks[index] > 0).cpu().numpy(), row, column, TRUE_COLOUR)
             _outline(search, (logits[index, 0] > 0).cpu().numpy(), row, column, PREDICTED_COLOUR)
         tiles += [batch.template[pair].cpu().numpy(), search]
-    return contact_sheet(tiles, columns=2)
+    return contact_sheet(tiles, columns=4)
 
 
 def _outline(search: Image, mask: NDArray[np.bool_], row: int, column: int, colour: tuple[int, ...]) -> None:
