@@ -46,6 +46,15 @@ QUICK = ("siammaskpp_re", "siamfc")
 ALL_LEARN = {"pretrained": False, "unfreeze_at": 0.0, "precision": "32-true"}
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """On a busy machine threads wait for each other longer than they work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 def options(**changes):
     return {"steps": 2, "batch_size": 2, "sources": ["masks:stills"], "source_weights": [1.0], **changes}
 
