@@ -21,7 +21,7 @@ from siammaskpp_core.training.preparation import prepare as preparation  # noqa:
 from siammaskpp_core.training.preparation.index import index_path, load_index  # noqa: E402
 from siammaskpp_core.training.preparation.parts import PreparationError  # noqa: E402
 from siammaskpp_core.training.preparation.prepare import prepare, summary  # noqa: E402
-from siammaskpp_core.training.sources import open_source  # noqa: E402
+from siammaskpp_core.training.sources import open_source, open_sources  # noqa: E402
 
 WIDTH, HEIGHT = 160, 120
 
@@ -382,7 +382,7 @@ def test_many_broken_files_are_an_error(ilsvrc_folder, tmp_path):
     index_path("imagenet_vid", folder).unlink(missing_ok=True)
     for frame in range(20):
         (folder / f"Data/VID/train/{VID_PARTS[0]}/{frame:06d}.JPEG").unlink()
-    with pytest.raises(PreparationError, match=r"20 annotations .*(.|\n)*000009(.|\n)*and 10 more"):
+    with pytest.raises(PreparationError, match=r"20 of 120 pictures .*(.|\n)*000009(.|\n)*and 10 more"):
         prepare("imagenet_vid", folder, workers=1)
     assert not index_path("imagenet_vid", folder).exists()
 
@@ -434,6 +434,34 @@ def test_another_layout_is_refused(tmp_path, kind):
     with pytest.raises(PreparationError, match=r"missing; .* folder has "):
         prepare(kind, tmp_path, workers=1)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused_at_once(coco_folder, tmp_path, monkeypatch):
+    with pytest.raises(PreparationError, match="nowhere: not a folder that can be written to"):
+        prepare("coco", coco_folder, tmp_path / "nowhere")
+    monkeypatch.setattr(preparation.os, "access", lambda place, mode: False)
+    monkeypatch.setattr(preparation, "READERS", {"coco": None})  # nothing is read
+    with pytest.raises(PreparationError, match="give another with --output"):
+        prepare("coco", coco_folder)
+
+
+def test_the_papers_mixture(coco_folder, youtube_vos_folder, ilsvrc_folder, tmp_path):
+    """Its configuration finds the four data sets and draws from all of them."""
+    pytest.importorskip("torch")
+    from siammaskpp_core.training.pairs import PairDataset
+    from siammaskpp_core.training.run import read_training
+
+    folders = {"coco": coco_folder, "youtube_vos": youtube_vos_folder}
+    for kind in preparation.READERS:
+        (tmp_path / kind).symlink_to(folders.get(kind, ilsvrc_folder))
+        prepare(kind, tmp_path / kind, workers=1)
+    path = Path(__file__).parents[2] / "config/networks/siammaskpp_base.yaml"
+    network, training = read_training(path)
+    pairs = PairDataset(open_sources(training, tmp_path), training, network)
+    drawn = [pairs[index] for index in range(60)]
+    found = [(bool((pair.labels == 1).any()), bool((pair.cells >= 0).any())) for pair in drawn]
+    # Negatives, objects with a box alone, objects with a mask; never a mask without a box.
+    assert set(found) == {(False, False), (True, False), (True, True)}
 
 
 def test_an_interrupted_preparation_leaves_nothing(ilsvrc_folder, tmp_path, monkeypatch):

@@ -49,9 +49,8 @@ def read_small_coco(root: Path) -> ObjectIndex | None:
 
 def read_job(job: Job) -> Part:
     """The objects of some pictures."""
-    scenes, left_out, broken, checked = [], Counter[str](), list[str](), 0
+    scenes, left_out, broken = [], Counter[str](), list[str]()
     for picture, entries in job.pictures:
-        checked += len(entries)
         path = job.root / job.folder / picture["file_name"]
         try:
             size = (int(picture["height"]), int(picture["width"]))
@@ -61,7 +60,7 @@ def read_job(job: Job) -> Part:
             scenes.append(Scene(job.folder, [[view] for view in views if view]))
         except (OSError, KeyError, TypeError, ValueError) as error:
             broken.append(f"{path}: {error!r}" if isinstance(error, KeyError) else f"{path}: {error}")
-    return Part.of(scenes, left_out, broken, checked)
+    return Part.of(scenes, left_out, broken, len(job.pictures))
 
 
 def _jobs(root: Path, folder: str, file: Path) -> Iterator[Job]:

@@ -35,9 +35,9 @@ class Job(NamedTuple):
 
 
 class Box(NamedTuple):
-    """A box of an annotation: the object's track (VID only) and x, y, w, h in pixels."""
+    """A box of an annotation, x, y, w, h in pixels, and its track; where there are none, its position."""
 
-    track: str
+    track: int
     box_xywh: tuple[float, ...]
 
 
@@ -65,7 +65,7 @@ def read_job(job: Job) -> Part:
     """The objects of one folder."""
     folder = f"Data/{job.folder}"
     pictures = set(os.listdir(job.root / folder)) if (job.root / folder).is_dir() else set[str]()
-    tracks: dict[str, list[View]] = defaultdict(list)
+    tracks: dict[int, list[View]] = defaultdict(list)
     scenes, left_out, broken = [], Counter[str](), list[str]()
     for time, name in enumerate(job.annotations):
         path = job.root / "Annotations" / job.folder / name
@@ -95,11 +95,11 @@ def _read_xml(path: Path, with_track: bool) -> tuple[tuple[int, int], list[Box]]
     except ElementTree.ParseError as error:
         raise ValueError(f"not valid XML ({error})") from error
     size = (_number(root, "size/height"), _number(root, "size/width"))
-    boxes = []
+    boxes: list[Box] = []
     for item in root.iterfind("object"):
         left, top = _number(item, "bndbox/xmin"), _number(item, "bndbox/ymin")
         right, bottom = _number(item, "bndbox/xmax"), _number(item, "bndbox/ymax")
-        track = str(_number(item, "trackid")) if with_track else ""
+        track = _number(item, "trackid") if with_track else len(boxes)
         boxes.append(Box(track, (left, top, right - left + 1, bottom - top + 1)))
     return size, boxes
 

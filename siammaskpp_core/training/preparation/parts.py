@@ -24,8 +24,8 @@ class PreparationError(ValueError):
 class Part(NamedTuple):
     """What one job read.
 
-    left_out: how many views are not in the index, by reason; broken: what could not be read, with reason;
-    checked: annotations read, broken ones included.
+    left_out: how many views are not in the index, by reason; checked: how many pictures' annotations were
+    read; broken: those of them that cannot be used, with the reason.
     """
 
     objects: ObjectIndex

@@ -53,12 +53,13 @@ def prepare(kind: str, folder: Path, output: Path | None = None, workers: int | 
 
     `workers` processes read the annotations (default: one for each processor). The index appears only when
     it is complete. Raises :class:`PreparationError` when the folder is not laid out as `kind`, has no
-    usable object, or more than :data:`MAX_BROKEN_SHARE` of its annotations are broken.
+    usable object, or more than :data:`MAX_BROKEN_SHARE` of its pictures cannot be used.
     """
     if kind not in READERS:
         raise PreparationError(f"{kind!r}: not a data set that is prepared; known are {', '.join(READERS)}")
-    if output is not None and not output.is_dir():
-        raise PreparationError(f"{output}: no such folder; create it first")
+    place = output or folder
+    if not place.is_dir() or not os.access(place, os.W_OK):
+        raise PreparationError(f"{place}: not a folder that can be written to; give another with --output")
     reader = READERS[kind]
     print(f"{kind}: looking through {folder}")
     jobs = reader.find_jobs(folder)
@@ -66,15 +67,17 @@ def prepare(kind: str, folder: Path, output: Path | None = None, workers: int | 
         parts = list(tqdm(run(reader.read_job, jobs), total=len(jobs), desc=kind, unit="part"))
     left_out = sum((part.left_out for part in parts), Counter[str]())
     broken = [text for part in parts for text in part.broken]
-    if len(broken) > MAX_BROKEN_SHARE * sum(part.checked for part in parts):
+    checked = sum(part.checked for part in parts)
+    if len(broken) > MAX_BROKEN_SHARE * checked:
         raise PreparationError(
-            f"{folder}: {len(broken)} annotations cannot be used; is the data set complete?\n{_shown(broken)}"
+            f"{folder}: {len(broken)} of {checked} pictures cannot be used; is the data set complete?\n"
+            + _shown(broken)
         )
     parts = [part for part in parts if len(part.objects.views)]
     if not parts:
         raise PreparationError(f"{folder}: no usable object of {kind} in it")
     index = ObjectIndex.joined([part.objects for part in parts])
-    path = index_path(kind, output or folder)
+    path = index_path(kind, place)
     index.save(path, kind, str(folder.resolve()) if output else ".")
     return Report(path, index, left_out, broken)
 
