@@ -52,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
         _add_prepare_data,
         _add_train,
         _add_export,
+        _add_ablate,
         _add_import,
     ):
         add(commands)
@@ -223,6 +224,28 @@ def _add_export(commands: Commands) -> None:
         "checkpoint", type=Path, metavar="CHECKPOINT", help="file that `siammaskpp train` wrote"
     )
     export.add_argument("--output", required=True, type=Path, metavar="DIR", help="the model folder to write")
+
+
+def _add_ablate(commands: Commands) -> None:
+    ablate = commands.add_parser(
+        "ablate",
+        help="train and compare networks that differ in one thing (needs the extras [train,eval])",
+        description="Train every row of a configuration alike, measure it on sequences in one pass, and "
+        "write the paper's table: ablation.md, .json and .png. An interrupted run goes on where it stopped.",
+    )
+    ablate.add_argument(
+        "--config", required=True, type=Path, metavar="YAML", help="e.g. config/ablations/lite.yaml"
+    )
+    ablate.add_argument("--data", required=True, type=Path, metavar="DIR", help="folder of the training data")
+    ablate.add_argument(
+        "--sequences", required=True, type=Path, nargs="+", metavar="DIR", help="what `evaluate` takes"
+    )
+    ablate.add_argument("--output", required=True, type=Path, metavar="DIR", help="a folder for each row")
+    ablate.add_argument("--steps", type=_positive, metavar="N", help="of every stage: a small budget")
+    ablate.add_argument("--rows", nargs="+", default=[], metavar="NAME", help="only these rows")
+    ablate.add_argument(
+        "--workers", type=_positive, default=1, metavar="N", help="processes that make pairs (default 1)"
+    )
 
 
 def _add_import(commands: Commands) -> None:

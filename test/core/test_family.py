@@ -1,0 +1,102 @@
+"""Every network that the configurations name: builds, learns, is exported, and tracks."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+for _package in ("torchvision", "onnx", "openvino", "lightning_fabric"):
+    pytest.importorskip(_package)
+
+from siammaskpp_core.config import ConfigError  # noqa: E402
+from siammaskpp_core.engines import load_tracker  # noqa: E402
+from siammaskpp_core.engines.export import save_model  # noqa: E402
+from siammaskpp_core.network.backbones import Backbone  # noqa: E402
+from siammaskpp_core.training.ablation import read_rows  # noqa: E402
+from siammaskpp_core.training.experiment import read_experiment  # noqa: E402
+from siammaskpp_core.training.trainer import Trainer  # noqa: E402
+
+CONFIG = Path(__file__).parents[2] / "config"
+SMALL = {"head_channels": 8, "refine_channels": (8, 4, 2)}
+
+
+def small(network):
+    mask_channels = 225 if network.mask == "bi" else 16
+    return replace(network, mask_channels=mask_channels, **SMALL)
+
+
+def family():
+    """Each different network of the configurations and of the rows of ablations, by a name."""
+    named = {path.stem: read_experiment(path) for path in sorted((CONFIG / "networks").glob("*.yaml"))}
+    for path in sorted((CONFIG / "ablations").glob("*.yaml")):
+        for row in read_rows(path):
+            named |= {f"{row.name} {stage.training.stage}": stage for stage in row.stages}
+    different = {}
+    for name, experiment in named.items():
+        different.setdefault(small(experiment.network), (name, experiment))
+    return [pytest.param(experiment, id=name) for name, experiment in different.values()]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("experiment", family())
+def test_every_network_learns_is_exported_and_tracks(
+    experiment, training_data, tmp_path, monkeypatch, capsys
+):
+    # torchvision's weights would be downloaded.
+    monkeypatch.setattr(Backbone, "load_imagenet", lambda self: None)
+    for backbone in Backbone.__subclasses__():
+        monkeypatch.setattr(backbone, "load_imagenet", lambda self: None)
+    source = {"sources": ("masks:stills",), "source_weights": (1.0,), "source_frame_ranges": (0,)}
+    training = replace(experiment.training, stage="base", steps=1, batch_size=2, save_every=1, **source)
+    if not training.pretrained:
+        training = replace(training, pretrained=True, unfreeze_at=1.0)
+    trainer = Trainer(small(experiment.network), training, training_data, tmp_path / "run", workers=0)
+    before = {name: value.clone() for name, value in trainer.model.named_parameters()}
+    model = trainer.run()
+    learned = {
+        name.partition(".")[0]
+        for name, value in trainer.model.named_parameters()
+        if not torch.equal(value, before[name])
+    }
+    assert {"levels", "cls"} <= learned
+    assert ("loc" in learned) == model.config.has_boxes
+    assert ("mask" in learned) == (model.config.mask != "none" and model.config.refine_input == "head")
+    assert ("refine" in learned) == (model.config.mask == "re")
+
+    save_model(model, experiment.tracking, tmp_path / "model")
+    assert "onnxruntime: largest relative difference" in capsys.readouterr().out
+    tracker = load_tracker(tmp_path / "model")
+    image = np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8)
+    target = tracker.init(image, (40, 30, 50, 50))
+    (result,) = tracker.step(image, [target])
+    assert np.isfinite(result.box_xywh).all()
+    assert 0 <= result.score <= 1
+    assert (result.mask is not None) == (model.config.mask != "none")
+
+
+def test_experiments_may_be_like_others(tmp_path):
+    (tmp_path / "a.yaml").write_text("network: {head_channels: 32}\ntraining: {steps: 7}\n")
+    (tmp_path / "b.yaml").write_text("like: a.yaml\nnetwork: {mask: none}\ntracking: {size_lr: 0.5}\n")
+    experiment = read_experiment(tmp_path / "b.yaml", {"training": {"seed": 3}})
+    assert (experiment.network.head_channels, experiment.network.mask) == (32, "none")
+    assert (experiment.training.steps, experiment.training.seed) == (7, 3)
+    assert experiment.tracking.size_lr == 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("like: c.yaml\n", "is like itself"),
+        ("network: {}\n", "network and training"),
+        ("network: {}\ntraining: {}\nmodel: {}\n", "not network, training, model"),
+        ("like: absent.yaml\n", "cannot be read"),
+        ("network: [1]\ntraining: {}\n", "network: a mapping"),
+        ("network: {heads: 1}\ntraining: {}\n", "unknown key 'heads'"),
+    ],
+)
+def test_wrong_experiments(tmp_path, text, message):
+    (tmp_path / "c.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        read_experiment(tmp_path / "c.yaml")
