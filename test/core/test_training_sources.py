@@ -1,6 +1,7 @@
 """Where training objects come from, and what a pair may be made of."""
 
 import json
+import shutil
 
 import cv2
 import numpy as np
@@ -85,6 +86,17 @@ def test_frames_of_a_video_pair_are_near(data, frame_range, distances):
     pairs = [source.pair(0, rng) for _ in range(100)]
     assert {int(second.box_xywh[0] - first.box_xywh[0]) for first, second in pairs} == distances
     assert 55 not in {int(first.box_xywh[0]) for first, _ in pairs}
+
+
+def test_objects_of_one_video_are_in_one_scene(data, tmp_path):
+    """As OTB's Jogging, with a truth for each of two persons."""
+    for name in ("disc", "pair"):
+        folder = shutil.copytree(data / "videos/disc", tmp_path / name)
+    truth = folder / "groundtruth_rect.txt"
+    shutil.copy(truth, folder / "groundtruth_rect.1.txt")
+    truth.rename(folder / "groundtruth_rect.2.txt")
+    source = open_source("videos:.", tmp_path, 0)
+    assert [source.scene(index) for index in range(len(source))] == [0, 1, 1]
 
 
 @pytest.mark.parametrize(

@@ -95,12 +95,12 @@ class ObjectIndex:
         names = [item.name for item in fields(cls)]
         return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
-    def save(self, path: Path, kind: str, root: str) -> None:
+    def save(self, path: Path, root: str) -> None:
         """Write to `path`, which appears only when complete.
 
-        `kind` is the data set's; `root` its folder, relative to the file's own or absolute.
+        `root` is the data set's folder, relative to the file's own or absolute.
         """
-        about = json.dumps({"version": VERSION, "kind": kind, "root": root})
+        about = json.dumps({"version": VERSION, "root": root})
         arrays = {item.name: getattr(self, item.name) for item in fields(self)}
         with Output(path) as work, work.open("wb") as file:
             np.savez_compressed(file, about=np.array(about), **arrays)

@@ -78,7 +78,7 @@ def prepare(kind: str, folder: Path, output: Path | None = None, workers: int | 
         raise PreparationError(f"{folder}: no usable object of {kind} in it")
     index = ObjectIndex.joined([part.objects for part in parts])
     path = index_path(kind, place)
-    index.save(path, kind, str(folder.resolve()) if output else ".")
+    index.save(path, str(folder.resolve()) if output else ".")
     return Report(path, index, left_out, broken)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from siammaskpp_core.config import ConfigError
 from siammaskpp_core.evaluation.sequences import Sequence, find_sequences
@@ -62,7 +63,7 @@ class VideoFolder:
     def __init__(self, root: Path, frame_range: int) -> None:
         self.frame_range = frame_range
         self.sequences: list[Sequence] = []
-        self.visible: list[np.ndarray[tuple[int], np.dtype[np.intp]]] = []
+        self.visible: list[NDArray[np.intp]] = []
         for sequence in find_sequences([root]):
             # A comparison with NaN, an absent object's box, is false.
             visible = np.flatnonzero(sequence.boxes[:, 2:].min(axis=1) >= self.MIN_SIDE)
@@ -71,13 +72,16 @@ class VideoFolder:
                 self.visible.append(visible)
         if not self.sequences:
             raise ConfigError(f"{root}: no object is {self.MIN_SIDE} pixels large in any video")
+        numbers: dict[Path, int] = {}  # several objects of one video are several sequences
+        folders = [sequence.frames[0].parent for sequence in self.sequences]
+        self.scenes = [numbers.setdefault(folder, len(numbers)) for folder in folders]
 
     def __len__(self) -> int:
         return len(self.sequences)
 
     def scene(self, index: int) -> int:
         """See :class:`Source`."""
-        return index
+        return self.scenes[index]
 
     def sample(self, index: int, rng: Rng) -> Sample:
         """See :class:`Source`."""
