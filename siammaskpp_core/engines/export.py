@@ -41,7 +41,7 @@ def export(checkpoint: Path, output: Path) -> None:
 
     Raises :class:`ModelError` when the checkpoint is not one, and what :func:`save_model` raises.
     """
-    save_model(load_checkpoint(checkpoint), TrackingConfig(), output)
+    save_model(*load_checkpoint(checkpoint), output)
 
 
 def save_model(model: SiamMaskPP, tracking: TrackingConfig, output: Path) -> None:
@@ -61,11 +61,15 @@ def save_model(model: SiamMaskPP, tracking: TrackingConfig, output: Path) -> Non
             print(f"{name}: largest relative difference to torch {max(difference.values()):.1e}")
 
 
-def load_checkpoint(path: Path) -> SiamMaskPP:
-    """The network in the weights of a model folder, or of averaged weights in a training checkpoint."""
+def load_checkpoint(path: Path) -> tuple[SiamMaskPP, TrackingConfig]:
+    """The network in the weights of a model folder, or the averaged one of a training, and how it tracks.
+
+    Raises :class:`ModelError` when the file is neither.
+    """
     try:
         state = torch.load(path, weights_only=True, map_location="cpu")
         model = SiamMaskPP(from_mapping(NetworkConfig, state["network"], str(path)))
+        tracking = from_mapping(TrackingConfig, state["tracking"], str(path))
         weights = state["average"] if "average" in state else state["model"]
         weights.pop("n_averaged", None)
         model.load_state_dict({name.removeprefix("module."): value for name, value in weights.items()})
@@ -76,12 +80,17 @@ def load_checkpoint(path: Path) -> SiamMaskPP:
         raise ModelError(
             f"{path} is not a checkpoint of `siammaskpp train` nor {WEIGHTS} of a model folder: {reason}"
         ) from error
-    return model.eval()
+    return model.eval(), tracking
 
 
 def write_model(model: SiamMaskPP, tracking: TrackingConfig, output: Path) -> None:
     """Export the graphs of `model`, its weights and their description to the folder `output`."""
-    torch.save({"network": to_mapping(model.config), "model": model.state_dict()}, output / WEIGHTS)
+    state = {
+        "network": to_mapping(model.config),
+        "tracking": to_mapping(tracking),
+        "model": model.state_dict(),
+    }
+    torch.save(state, output / WEIGHTS)
     names, results = graph_inputs(model.config), graph_outputs(model.config)
     for name, inputs in _example_inputs(model).items():
         _export(_GRAPHS[name](model), inputs, output / f"{name}.onnx", names[name], results[name])

@@ -116,12 +116,14 @@ def _run_row(
         training = stage.training if steps is None else replace(stage.training, steps=steps)
         total += training.steps
         stage_folder = folder / f"stage{number}"
-        Trainer(stage.network, training, data, stage_folder, init=init, workers=workers).run()
+        Trainer(
+            stage.network, training, data, stage_folder, tracking=stage.tracking, init=init, workers=workers
+        ).run()
         init = stage_folder / CHECKPOINT
     assert init is not None
     model = folder / "model"
     model.mkdir(exist_ok=True)
-    write_model(load_checkpoint(init), row.stages[-1].tracking, model)
+    write_model(*load_checkpoint(init), model)
     tracker = SiamMaskTracker(load_tracker(model))
     result = {**summary(evaluate([tracker], sequences)[tracker.name]), "steps": total}
     with Output(folder / RESULT) as work:

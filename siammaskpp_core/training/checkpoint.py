@@ -10,18 +10,24 @@ import torch
 
 from siammaskpp_core.config import ConfigError, to_mapping
 from siammaskpp_core.network.config import NetworkConfig
+from siammaskpp_core.tracking.config import TrackingConfig
 from siammaskpp_core.training.config import TrainingConfig
 
 CHECKPOINT = "checkpoint.pt"
 
 
 def write_checkpoint(
-    folder: Path, network: NetworkConfig, config: TrainingConfig, state: dict[str, Any]
+    folder: Path,
+    network: NetworkConfig,
+    config: TrainingConfig,
+    tracking: TrackingConfig,
+    state: dict[str, Any],
 ) -> None:
     """Write the checkpoint beside the old one, then put it in its place: a crash loses neither."""
     partial = folder / f"{CHECKPOINT}.part"
     with partial.open("wb") as file:
-        torch.save({"network": to_mapping(network), "training": to_mapping(config), **state}, file)
+        sections = {"network": network, "training": config, "tracking": tracking}
+        torch.save({**{name: to_mapping(section) for name, section in sections.items()}, **state}, file)
         file.flush()
         os.fsync(file.fileno())
     os.replace(partial, folder / CHECKPOINT)

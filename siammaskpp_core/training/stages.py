@@ -42,7 +42,7 @@ def start_from(model: SiamMaskPP, checkpoint: Path) -> list[str]:
     Apart from whole parts that are new, such as the refine module, the networks must be the same:
     :class:`ConfigError` otherwise. :class:`ModelError` when the file is not a checkpoint.
     """
-    weights, own = load_checkpoint(checkpoint).state_dict(), model.state_dict()
+    weights, own = load_checkpoint(checkpoint)[0].state_dict(), model.state_dict()
     known = {name.partition(".")[0] for name in weights}
     new = {name: value for name, value in own.items() if name.partition(".")[0] not in known}
     try:

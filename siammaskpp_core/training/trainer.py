@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from siammaskpp_core.network.config import NetworkConfig
 from siammaskpp_core.network.siammaskpp import SiamMaskPP
+from siammaskpp_core.tracking.config import TrackingConfig
 from siammaskpp_core.training.checkpoint import read_checkpoint, write_checkpoint
 from siammaskpp_core.training.config import TrainingConfig
 from siammaskpp_core.training.engine import (
@@ -57,6 +58,7 @@ class Trainer:
         data: Path,
         output: Path,
         *,
+        tracking: TrackingConfig | None = None,
         init: Path | None = None,
         workers: int = 1,
     ) -> None:
@@ -64,6 +66,7 @@ class Trainer:
         self.fabric = fabric = start_engine(config)
         torch.manual_seed(config.seed)
         self.config, self.output, self.workers = config, output, workers
+        self.tracking = tracking or TrackingConfig()
         self.sources = open_sources(config, data)
         self.model = SiamMaskPP(network)
         if state is None:
@@ -103,7 +106,7 @@ class Trainer:
             if self.step % config.save_every == 0 or self.step == config.steps:
                 log.flush()
                 log.picture(self.step, draw_pairs(batch, mask_positions(batch), masks))
-                write_checkpoint(self.output, self.model.config, config, self._state())
+                write_checkpoint(self.output, self.model.config, config, self.tracking, self._state())
         if log is not None:
             log.close()
         self.fabric.barrier()

@@ -93,7 +93,9 @@ def test_import_makes_a_model_folder_that_tracks(checkpoint, tmp_path, capsys):
     (result,) = tracker.step(image, [tracker.init(image, (100, 80, 60, 50))])
     assert result.mask.shape == (240, 320)
     assert np.isfinite(result.box_xywh).all()
-    assert load_checkpoint(folder / "weights.pt").config.refine_input == "correlation"
+    model, tracking = load_checkpoint(folder / "weights.pt")
+    assert model.config.refine_input == "correlation"
+    assert tracking == tracker.config
 
 
 @pytest.mark.parametrize("name", recipe.REFERENCES)

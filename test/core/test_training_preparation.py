@@ -448,15 +448,16 @@ def test_a_folder_that_cannot_be_written_to_is_refused_at_once(coco_folder, tmp_
 def test_the_papers_mixture(coco_folder, youtube_vos_folder, ilsvrc_folder, tmp_path):
     """Its configuration finds the four data sets and draws from all of them."""
     pytest.importorskip("torch")
+    from siammaskpp_core.training.experiment import read_experiment
     from siammaskpp_core.training.pairs import PairDataset
-    from siammaskpp_core.training.run import read_training
 
     folders = {"coco": coco_folder, "youtube_vos": youtube_vos_folder}
     for kind in preparation.READERS:
         (tmp_path / kind).symlink_to(folders.get(kind, ilsvrc_folder))
         prepare(kind, tmp_path / kind, workers=1)
     path = Path(__file__).parents[2] / "config/networks/siammaskpp_base.yaml"
-    network, training = read_training(path)
+    experiment = read_experiment(path)
+    network, training = experiment.network, experiment.training
     pairs = PairDataset(open_sources(training, tmp_path), training, network)
     drawn = [pairs[index] for index in range(60)]
     found = [(bool((pair.labels == 1).any()), bool((pair.cells >= 0).any())) for pair in drawn]

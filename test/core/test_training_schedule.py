@@ -9,7 +9,7 @@ pytest.importorskip("torch")
 
 from siammaskpp_core.config import ConfigError, from_mapping
 from siammaskpp_core.training.config import TrainingConfig
-from siammaskpp_core.training.run import read_training
+from siammaskpp_core.training.experiment import read_experiment
 from siammaskpp_core.training.schedule import rate_factor, unfreezing_step
 
 NETWORKS = Path(__file__).parents[2] / "config" / "networks"
@@ -28,7 +28,7 @@ def test_cosine():
 
 def test_the_papers_rates():
     """5 epochs from 0.001 to 0.005, 15 epochs from 0.005 to 0.0025, evenly in the logarithm."""
-    _, config = read_training(NETWORKS / "siammaskpp_base.yaml")
+    config = read_experiment(NETWORKS / "siammaskpp_base.yaml").training
     assert config.steps * config.batch_size == 20 * 300_000
     epoch = 300_000 // config.batch_size
     rates = [config.learning_rate * rate_factor(step, config) for step in range(0, config.steps, epoch)]
@@ -44,19 +44,20 @@ def test_the_papers_rates():
 
 @pytest.mark.parametrize("stage", ["bi", "re"])
 def test_the_papers_mask_stages(stage):
-    network, config = read_training(NETWORKS / f"siammaskpp_{stage}.yaml")
+    experiment = read_experiment(NETWORKS / f"siammaskpp_{stage}.yaml")
+    network, config = experiment.network, experiment.training
     assert (network.mask, config.stage) == (stage, stage)
     assert config.steps * config.batch_size == 20 * 200_000
     epoch = config.steps // 20
     rates = [config.learning_rate * rate_factor(step, config) for step in range(0, config.steps, epoch)]
     assert rates == pytest.approx([0.005 * 0.5 ** (k / 19) for k in range(20)])
     assert (config.mask_weight, config.search_shift, config.negative_share) == (36, 8, 0)
-    base, _ = read_training(NETWORKS / "siammaskpp_base.yaml")
+    base = read_experiment(NETWORKS / "siammaskpp_base.yaml").network
     assert {**vars(network), "mask": "bi"} == vars(base)
 
 
 def test_the_papers_losses_and_search():
-    _, config = read_training(NETWORKS / "siammaskpp_base.yaml")
+    config = read_experiment(NETWORKS / "siammaskpp_base.yaml").training
     assert (config.cls_weight, config.loc_weight, config.mask_weight) == (1.0, 1.2, 36.0)
     assert (config.search_shift, config.search_scale, config.blur) == (64, 0.18, 0.18)
     assert (config.grey, config.negative_share) == (0.25, 0.2)
@@ -86,5 +87,6 @@ def test_wrong_training_configurations(values, message):
 
 @pytest.mark.parametrize("path", sorted(NETWORKS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_shipped_configurations_are_valid(path):
-    network, config = read_training(path)
+    experiment = read_experiment(path)
+    network, config = experiment.network, experiment.training
     assert config.stage in ("base", network.mask)

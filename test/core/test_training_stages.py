@@ -9,6 +9,7 @@ torch = pytest.importorskip("torch")
 from siammaskpp_core.config import ConfigError  # noqa: E402
 from siammaskpp_core.network.config import NetworkConfig  # noqa: E402
 from siammaskpp_core.network.siammaskpp import SiamMaskPP  # noqa: E402
+from siammaskpp_core.tracking.config import TrackingConfig  # noqa: E402
 from siammaskpp_core.training.checkpoint import write_checkpoint  # noqa: E402
 from siammaskpp_core.training.config import TrainingConfig  # noqa: E402
 from siammaskpp_core.training.objective import PairNetwork  # noqa: E402
@@ -35,7 +36,7 @@ def base(tmp_path):
     torch.manual_seed(1)
     model = SiamMaskPP(BI)
     average = {f"module.{name}": value for name, value in model.state_dict().items()}
-    write_checkpoint(tmp_path, BI, BASE_STAGE, {"average": average})
+    write_checkpoint(tmp_path, BI, BASE_STAGE, TrackingConfig(), {"average": average})
     return model, tmp_path / "checkpoint.pt"
 
 
