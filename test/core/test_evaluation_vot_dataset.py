@@ -15,6 +15,7 @@ from vot.region import Mask, Polygon, Rectangle
 
 from siammaskpp_core.evaluation.vot_dataset import Labelled, label, spaced_anchors, write_dataset
 
+pytestmark = pytest.mark.timeout(300)  # at its first use the toolkit is compiled by numba
 ABSENT = "NaN,NaN,NaN,NaN"
 
 

@@ -39,6 +39,7 @@ def test_the_polygon_of_a_mask_surrounds_all_of_it():
     assert mask_polygon(np.zeros((40, 60), np.uint8)) is None
 
 
+@pytest.mark.timeout(300)  # at its first use the toolkit is compiled by numba
 def test_the_toolkit_draws_regions_as_we_do():
     region = pytest.importorskip("vot.region", reason="needs the extra [vot] and vot-toolkit")
     mask = np.zeros((40, 60), np.uint8)

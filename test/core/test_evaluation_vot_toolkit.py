@@ -14,6 +14,7 @@ pytest.importorskip("vot", reason="needs the extra [vot] and vot-toolkit")
 from siammaskpp_core.evaluation.vot_dataset import label
 from siammaskpp_core.evaluation.vot_toolkit import VotError, multi_start_plan, run_plan, supervised_plan
 
+pytestmark = pytest.mark.timeout(300)  # at its first use the toolkit is compiled by numba
 FRAMES = 30
 SERVER = [sys.executable, str(Path(__file__).with_name("vot_trackers.py"))]
 
