@@ -147,6 +147,18 @@ def test_fp16_needs_a_gpu(training_data, tmp_path):
         Trainer(NetworkConfig(), config, training_data, tmp_path)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "16-mixed"])
+def test_a_gpu_learns_and_goes_on(precision, training_data, tmp_path):
+    network = from_mapping(NetworkConfig, SMALL)
+    for steps in (4, 8):
+        config = from_mapping(TrainingConfig, options(steps=steps, precision=precision, unfreeze_at=0.5))
+        trainer = Trainer(network, config, training_data, tmp_path, workers=1)
+        assert next(trainer.model.parameters()).is_cuda
+        trainer.run()
+    assert [line["step"] for line in lines(tmp_path)] == list(range(1, 9))
+
+
 @pytest.mark.parametrize("processes", [1, 2, 4])
 def test_processes_share_every_batch(processes):
     config = TrainingConfig(steps=5, batch_size=8)

@@ -1,6 +1,7 @@
 """What learns in which stage, and what a stage takes over from the one before."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,6 +13,7 @@ from siammaskpp_core.network.siammaskpp import SiamMaskPP  # noqa: E402
 from siammaskpp_core.tracking.config import TrackingConfig  # noqa: E402
 from siammaskpp_core.training.checkpoint import write_checkpoint  # noqa: E402
 from siammaskpp_core.training.config import TrainingConfig  # noqa: E402
+from siammaskpp_core.training.engine import share_batch_statistics  # noqa: E402
 from siammaskpp_core.training.objective import PairNetwork  # noqa: E402
 from siammaskpp_core.training.stages import make_optimizer, prepare, set_learning  # noqa: E402
 
@@ -68,6 +70,23 @@ def test_frozen_batch_norms():
     set_learning(model, TrainingConfig(batch_norm="frozen"), backbone=True)
     assert not in_training(model)
     assert "levels" in learning(model)
+
+
+def test_batch_norms_over_processes_keep_names_and_stages():
+    """Their computation needs GPUs; that the network stays the same otherwise does not."""
+    model = SiamMaskPP(RE)
+    names = list(model.state_dict())
+    share_batch_statistics(model, SimpleNamespace(world_size=2), TrainingConfig())
+    assert list(model.state_dict()) == names
+    norms = [
+        module for module in model.modules() if isinstance(module, torch.nn.modules.batchnorm._BatchNorm)
+    ]
+    assert all(isinstance(norm, torch.nn.SyncBatchNorm) for norm in norms)
+    set_learning(model, RE_STAGE, backbone=False)
+    of_masks = {id(norm) for part in model.mask_modules() for norm in part.modules()}
+    assert {id(norm) for norm in norms if norm.training} == {id(norm) for norm in norms} & of_masks
+    set_learning(model, replace(RE_STAGE, batch_norm="frozen"), backbone=False)
+    assert not any(norm.training for norm in norms)
 
 
 def test_an_optimiser_has_what_learns_at_any_time():
