@@ -37,6 +37,8 @@ class RunLog:
         self.batch_size = batch_size
         self._waiting: list[tuple[int, float, float, dict[str, Tensor]]] = []
         self._flushed: tuple[int, float] | None = None
+        self.latest: dict[str, float | None] = {}
+        """The line of the last step that was written."""
 
     def add(self, step: int, seconds: float, rate: float, values: dict[str, Tensor]) -> None:
         """Note one step, `seconds` after the start; raises as :meth:`flush`, which it calls now and then."""
@@ -53,7 +55,8 @@ class RunLog:
         with self.path.open("a", encoding="utf-8") as log:
             log.writelines(json.dumps(line) + "\n" for line in lines)
         step, seconds, *_ = waiting[-1]
-        for name, value in lines[-1].items():
+        self.latest = lines[-1]
+        for name, value in self.latest.items():
             if name not in ("step", "seconds") and value is not None:
                 self.board.add_scalar(name, value, step)
         if self._flushed is not None:
@@ -80,7 +83,7 @@ def _line(step: int, seconds: float, rate: float, values: dict[str, Tensor]) -> 
 
 
 def draw_curves(log: Path, picture: Path) -> None:
-    """Draw the losses of a training log, averaged over 50 steps, to a PNG."""
+    """Draw the losses of a training log, and their averages over at most 50 steps, to a PNG."""
     from matplotlib.figure import Figure
 
     lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
@@ -92,7 +95,7 @@ def draw_curves(log: Path, picture: Path) -> None:
         axes.set(title=title, xlabel="step")
         if not points:
             continue
-        window = min(50, len(values))
+        window = min(max(len(values) // 10, 1), 50)
         smooth = np.convolve(values, np.full(window, 1 / window), mode="valid")
         axes.plot(steps, values, linewidth=0.3, alpha=0.4)
         axes.plot(steps[window - 1 :], smooth)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -41,6 +40,9 @@ from siammaskpp_core.training.record import RunLog
 from siammaskpp_core.training.schedule import rate_factor, unfreezing_step
 from siammaskpp_core.training.sources import open_sources
 from siammaskpp_core.training.stages import make_optimizer, prepare, set_learning
+
+SHOWN = ("loss", "iou")
+"""What the progress bar shows beside time."""
 
 
 class Trainer:
@@ -93,7 +95,9 @@ class Trainer:
         log = RunLog(self.output, self.step, config.batch_size) if first else None
         started = time.monotonic() - self.seconds
         network = None
-        for batch in self._batches(show_progress=first):
+        progress = self._batches(show_progress=first)
+        for tensors in progress:
+            batch = Batch(*tensors)
             if network is None or self.step == unfreezing_step(config):
                 network = self._set_up()
             rate = config.learning_rate * rate_factor(self.step, config)
@@ -103,6 +107,7 @@ class Trainer:
             if log is None:
                 continue
             log.add(self.step, self.seconds, rate, values)
+            progress.set_postfix({name: log.latest.get(name) for name in SHOWN}, refresh=False)
             if self.step % config.save_every == 0 or self.step == config.steps:
                 log.flush()
                 log.picture(self.step, draw_pairs(batch, mask_positions(batch), masks))
@@ -114,8 +119,8 @@ class Trainer:
         assert isinstance(averaged, SiamMaskPP)
         return averaged.eval()
 
-    def _batches(self, show_progress: bool) -> Iterator[Batch]:
-        """This process's share of all batches from the present step on."""
+    def _batches(self, show_progress: bool) -> tqdm[Any]:
+        """This process's share of all batches from the present step on, and a bar of the progress."""
         config, fabric = self.config, self.fabric
         loader: DataLoader[Any] = DataLoader(
             PairDataset(self.sources, config, self.model.config),  # type: ignore[arg-type]
@@ -126,7 +131,7 @@ class Trainer:
             pin_memory=fabric.device.type == "cuda",
         )
         batches = fabric.setup_dataloaders(loader, use_distributed_sampler=False)
-        progress = tqdm(
+        return tqdm(
             batches,
             initial=self.step,
             total=config.steps,
@@ -134,7 +139,6 @@ class Trainer:
             dynamic_ncols=True,
             disable=not show_progress,
         )
-        return (Batch(*batch) for batch in progress)
 
     def _set_up(self) -> torch.nn.Module:
         """The network with the parts that learn from this step on, on all processes."""

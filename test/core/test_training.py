@@ -139,6 +139,7 @@ def test_a_loss_that_is_not_finite_ends_the_run(training_data, tmp_path):
     assert not (tmp_path / "checkpoint.pt").exists()
 
 
+@pytest.mark.filterwarnings("ignore:You passed `Fabric")
 def test_fp16_needs_a_gpu(training_data, tmp_path):
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
