@@ -29,12 +29,13 @@ def up_channel_correlation(search: Tensor, kernels: Tensor) -> Tensor:
     SiamRPN, section 3.2; N = 1 is the cross-correlation of SiamFC.
     """
     batch, channels, height, width = map(int, search.shape)
+    outputs = int(kernels.shape[1]) // channels
     response = F.conv2d(
         search.reshape(1, batch * channels, height, width),
-        kernels.reshape(-1, channels, *kernels.shape[-2:]),
+        kernels.reshape(batch * outputs, channels, *kernels.shape[-2:]),
         groups=batch,
     )
-    return response.view(batch, -1, *response.shape[-2:])
+    return response.view(batch, outputs, *response.shape[-2:])
 
 
 class DepthwiseBranches(nn.Module):

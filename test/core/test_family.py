@@ -11,12 +11,12 @@ for _package in ("torchvision", "onnx", "openvino", "lightning_fabric"):
     pytest.importorskip(_package)
 
 from siammaskpp_core.config import ConfigError  # noqa: E402
-from siammaskpp_core.engines import load_tracker  # noqa: E402
-from siammaskpp_core.engines.export import save_model  # noqa: E402
+from siammaskpp_core.engines import load_engine, load_tracker, read_model  # noqa: E402
+from siammaskpp_core.engines.export import parity, write_model  # noqa: E402
 from siammaskpp_core.network.backbones import Backbone  # noqa: E402
+from siammaskpp_core.training import trainer as trainer_module  # noqa: E402
 from siammaskpp_core.training.ablation import read_rows  # noqa: E402
 from siammaskpp_core.training.experiment import read_experiment  # noqa: E402
-from siammaskpp_core.training.trainer import Trainer  # noqa: E402
 
 CONFIG = Path(__file__).parents[2] / "config"
 SMALL = {"head_channels": 8, "refine_channels": (8, 4, 2)}
@@ -32,11 +32,15 @@ def family():
     named = {path.stem: read_experiment(path) for path in sorted((CONFIG / "networks").glob("*.yaml"))}
     for path in sorted((CONFIG / "ablations").glob("*.yaml")):
         for row in read_rows(path):
-            named |= {f"{row.name} {stage.training.stage}": stage for stage in row.stages}
+            named.setdefault(row.name, row.stages[-1])
     different = {}
     for name, experiment in named.items():
         different.setdefault(small(experiment.network), (name, experiment))
     return [pytest.param(experiment, id=name) for name, experiment in different.values()]
+
+
+def plain_backbone(backbone, batch, bfloat16):
+    return torch.no_grad()(backbone.eval())
 
 
 @pytest.mark.slow
@@ -48,11 +52,14 @@ def test_every_network_learns_is_exported_and_tracks(
     monkeypatch.setattr(Backbone, "load_imagenet", lambda self: None)
     for backbone in Backbone.__subclasses__():
         monkeypatch.setattr(backbone, "load_imagenet", lambda self: None)
+    monkeypatch.setattr(trainer_module, "FrozenBackbone", plain_backbone)  # compiling takes longer
     source = {"sources": ("masks:stills",), "source_weights": (1.0,), "source_frame_ranges": (0,)}
     training = replace(experiment.training, stage="base", steps=1, batch_size=2, save_every=1, **source)
     if not training.pretrained:
         training = replace(training, pretrained=True, unfreeze_at=1.0)
-    trainer = Trainer(small(experiment.network), training, training_data, tmp_path / "run", workers=0)
+    trainer = trainer_module.Trainer(
+        small(experiment.network), training, training_data, tmp_path / "run", workers=0
+    )
     before = {name: value.clone() for name, value in trainer.model.named_parameters()}
     model = trainer.run()
     learned = {
@@ -60,14 +67,17 @@ def test_every_network_learns_is_exported_and_tracks(
         for name, value in trainer.model.named_parameters()
         if not torch.equal(value, before[name])
     }
-    assert {"levels", "cls"} <= learned
+    assert "levels" in learned
+    assert "cls" in learned or model.config.correlation == "up_channel"  # whose levels score by themselves
     assert ("loc" in learned) == model.config.has_boxes
     assert ("mask" in learned) == (model.config.mask != "none" and model.config.refine_input == "head")
     assert ("refine" in learned) == (model.config.mask == "re")
 
-    save_model(model, experiment.tracking, tmp_path / "model")
-    assert "onnxruntime: largest relative difference" in capsys.readouterr().out
-    tracker = load_tracker(tmp_path / "model")
+    folder = tmp_path / "model"
+    folder.mkdir()
+    write_model(model, experiment.tracking, folder)
+    parity(model, load_engine(read_model(folder)))
+    tracker = load_tracker(folder)
     image = np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8)
     target = tracker.init(image, (40, 30, 50, 50))
     (result,) = tracker.step(image, [target])
