@@ -41,7 +41,6 @@ FORMS = {
         "anchor_ratios": [1.0],
     },
 }
-QUICK = ("siammaskpp_re", "siamfc")
 # Without a frozen backbone, which OpenVINO would have to compile.
 ALL_LEARN = {"pretrained": False, "unfreeze_at": 0.0, "precision": "32-true"}
 
@@ -81,9 +80,7 @@ def environment(**changes):
     return {**kept, "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **changes}
 
 
-@pytest.mark.parametrize(
-    "form", [pytest.param(form, marks=() if form in QUICK else pytest.mark.slow) for form in FORMS]
-)
+@pytest.mark.parametrize("form", FORMS)
 def test_every_form_of_network_learns(form, training_data, tmp_path):
     network = from_mapping(NetworkConfig, FORMS[form])
     config = from_mapping(TrainingConfig, options(**ALL_LEARN, steps=1))
