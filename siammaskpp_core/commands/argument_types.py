@@ -1,0 +1,36 @@
+"""What arguments of the command line may look like; ArgumentTypeError says what is expected."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def box(text: str) -> list[float]:
+    """`X,Y,W,H` as four numbers."""
+    try:
+        values = [float(word) for word in text.split(",")]
+    except ValueError:
+        values = []
+    if len(values) != 4:
+        raise argparse.ArgumentTypeError(f"four numbers X,Y,W,H are expected, not {text!r}")
+    return values
+
+
+def names(text: str) -> list[str]:
+    """`A,B` as lower-case names, each once."""
+    return list(dict.fromkeys(name.strip().lower() for name in text.split(",") if name.strip()))
+
+
+def size(text: str) -> tuple[int, int]:
+    """`WIDTHxHEIGHT` of at least 64x64."""
+    width, _, height = text.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) >= 64 and int(height) >= 64):
+        raise argparse.ArgumentTypeError(f"WIDTHxHEIGHT of at least 64x64 is expected, not {text!r}")
+    return int(width), int(height)
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"a whole number of at least 1 is expected, not {text!r}")
+    return int(text)

@@ -1,0 +1,147 @@
+"""Arguments of the commands that track."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TypeAlias
+
+from siammaskpp_core.commands.argument_types import box, names, positive, size
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def add_track(commands: Commands) -> None:
+    """Arguments of `track`."""
+    track = commands.add_parser(
+        "track",
+        help="follow one object through a video, a folder of images or a camera",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Follow the object in a box of the first frame to the end of the video. A camera is\n"
+        "followed until Ctrl-C. Outputs appear only when they are complete.",
+        epilog="columns of the CSV file, boxes in pixels with (0, 0) the image's upper left corner:\n"
+        "  frame                   0 is the first, whose box was given\n"
+        "  score                   0 to 1, the network's probability\n"
+        "  x, y, w, h              upright box around the mask: left, top, width, height\n"
+        "  cx, cy, rw, rh, angle   rotated box: centre, sides, radians clockwise\n\n"
+        "example:\n  siammaskpp track cup.mp4 --box 124,93,150,180 --output overlay.mp4 --csv tracks.csv",
+    )
+    track.add_argument(
+        "source", metavar="VIDEO", help="video file, folder of images, or camera index (0, 1..)"
+    )
+    track.add_argument(
+        "--box",
+        required=True,
+        type=box,
+        metavar="X,Y,W,H",
+        help="object in the first frame: left, top, size",
+    )
+    track.add_argument(
+        "--output", type=Path, metavar="FILE", help="video with the results drawn (.mp4, .avi, .mkv)"
+    )
+    track.add_argument("--masks", type=Path, metavar="DIR", help="new folder for masks: FRAME.png, 0 or 255")
+    track.add_argument(
+        "--csv", type=Path, metavar="FILE", help="score and boxes of each frame (columns below)"
+    )
+    _add_rotated_box(track)
+    _add_model(track)
+
+
+def add_evaluate(commands: Commands) -> None:
+    """Arguments of `evaluate`."""
+    evaluate = commands.add_parser(
+        "evaluate",
+        help="measure accuracy and speed on sequences with a truth, next to other trackers",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="ope: one pass over each sequence from its first box, without help on the way. Prints\n"
+        "success AUC, precision at 20 px, J and F of masks, frames per second.\n"
+        "vot: the official VOT toolkit (needs the extra [vot]) starts trackers anew when they fail. Prints\n"
+        "accuracy, robustness and expected average overlap beside the published ones.\n"
+        "docs/evaluation.md defines them all.",
+        epilog="layouts, found by themselves in DIR or below:\n"
+        "  OTB    NAME/img/*.jpg    NAME/groundtruth_rect.txt\n"
+        "  VOT    NAME/color/*.jpg  NAME/groundtruth.txt\n"
+        "  DAVIS  JPEGImages/480p/NAME/*.jpg  Annotations/480p/NAME/*.png",
+    )
+    evaluate.add_argument(
+        "folders", nargs="+", type=Path, metavar="DIR", help="data set, a folder of several, or one sequence"
+    )
+    evaluate.add_argument(
+        "--peers", type=names, default=[], metavar="A,B", help="also run these: csrt, kcf, nanotrack"
+    )
+    evaluate.add_argument(
+        "--nanotrack", type=Path, metavar="DIR", help="folder of NanoTrack V2's two ONNX files"
+    )
+    evaluate.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="new folder for report.md, report.json and plots (needs the extra [eval])",
+    )
+    evaluate.add_argument(
+        "--protocol", choices=("ope", "vot"), default="ope", help="how to measure (default: ope)"
+    )
+    evaluate.add_argument(
+        "--realtime",
+        action="store_true",
+        help="vot: also skip the frames that pass while a tracker is busy",
+    )
+    evaluate.add_argument(
+        "--vot-year",
+        type=int,
+        choices=(2016, 2018, 2019),
+        help="vot: DIR is that year's data set; take its rules as they are",
+    )
+    _add_rotated_box(evaluate, "vot: ")
+    _add_model(evaluate)
+
+
+def add_bench(commands: Commands) -> None:
+    """Arguments of `bench`."""
+    bench = commands.add_parser(
+        "bench",
+        help="measure the time of each stage of a step",
+        description="Times the stages of a step on a synthetic video, in milliseconds (median and 95th "
+        "percentile). Several engines take turns frame by frame, so that they see the same load. The peak "
+        "memory is the whole process's: to compare engines by it, run them one at a time.",
+    )
+    bench.add_argument(
+        "--size", type=size, default=(640, 480), metavar="WxH", help="image size (default 640x480)"
+    )
+    bench.add_argument(
+        "--targets", type=positive, default=1, metavar="N", help="objects followed at once (default 1)"
+    )
+    bench.add_argument("--frames", type=positive, default=100, metavar="N", help="frames timed (default 100)")
+    bench.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    _add_model(bench, several_engines=True)
+
+
+def _add_rotated_box(command: argparse.ArgumentParser, where: str = "") -> None:
+    command.add_argument(
+        "--rotated-box",
+        choices=("min_area", "ellipse"),
+        help=f"{where}around a mask: its smallest rectangle or SiamMask_E's (default: the model's choice)",
+    )
+
+
+def _add_model(command: argparse.ArgumentParser, several_engines: bool = False) -> None:
+    command.add_argument("--model", type=Path, metavar="DIR", help="model folder (default: the one shipped)")
+    if several_engines:
+        command.add_argument(
+            "--engine",
+            type=names,
+            default=["onnxruntime"],
+            metavar="A,B",
+            help="onnxruntime (default), openvino or both",
+        )
+    else:
+        command.add_argument(
+            "--engine", default="onnxruntime", metavar="NAME", help="onnxruntime (default) or openvino"
+        )
+    command.add_argument(
+        "--threads",
+        type=positive,
+        default=0,
+        metavar="N",
+        help="threads of the engine (default: its choice)",
+    )
