@@ -1,1 +1,1 @@
-"""What the subcommands of `siammaskpp` do; one module each with `run(options)`."""
+"""What the subcommands of `siammaskpp` do, one module each with `run(options)`; and their arguments."""

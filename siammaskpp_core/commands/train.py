@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import argparse
 
+from siammaskpp_core.commands.extras import extra
+
 
 def run(options: argparse.Namespace) -> None:
     """Train; raises ImportError when the packages for it are not installed."""
-    try:
+    with extra("train", "for training"):
         from siammaskpp_core.training.run import train
-    except ModuleNotFoundError as error:
-        raise ImportError(
-            f"{error.name} is needed for training and not installed: pip install 'siammaskpp[train]'"
-        ) from error
     train(
         options.config,
         options.data,
