@@ -79,7 +79,7 @@ class Trainer:
         share_batch_statistics(self.model, fabric, config)
         fabric.to_device(self.model)
         self.average = AveragedModel(
-            self.model, multi_avg_fn=get_ema_multi_avg_fn(config.average_decay), use_buffers=True
+            self.model, multi_avg_fn=moving_average(config.average_decay), use_buffers=True
         )
         self.optimizer = cast(Optimizer, fabric.setup_optimizers(make_optimizer(self.model, config)))
         self.step = 0
@@ -188,3 +188,16 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         self.fabric.strategy.precision.load_state_dict(state["precision"])
         self.step, self.seconds = state["step"], state["seconds"]
+
+
+def moving_average(decay: float) -> Any:
+    """How `AveragedModel` averages: exponentially, and in the first steps over the short past that there is.
+
+    With `decay` alone a short run would mostly average the weights that it began with.
+    """
+
+    def average(averaged: Any, current: Any, count: Tensor) -> None:
+        past = (1 + int(count)) / (10 + int(count))
+        get_ema_multi_avg_fn(min(decay, past))(averaged, current, count)
+
+    return average

