@@ -9,6 +9,8 @@ from siammaskpp_core.network.config import RESPONSE_SIZE, STRIDE
 
 Array = NDArray[np.float32]
 
+MAX_LOG_RATIO = float(np.log(1000 / 16))
+
 
 def anchor_sizes(ratios: tuple[float, ...], scale: float) -> Array:
     """Width and height [A, 2] of the anchors in crop pixels; `ratios` are height / width.
@@ -42,6 +44,11 @@ def encode(boxes: Array, anchors: Array) -> Array:
 
 
 def decode(offsets: Array, anchors: Array) -> Array:
-    """Boxes (cx, cy, w, h) on axis 0 from normalised offsets; the inverse of :func:`encode`."""
+    """Boxes (cx, cy, w, h) on axis 0 from normalised offsets; the inverse of :func:`encode`.
+
+    Sides are between 1/62 and 62 times the anchor's, as in torchvision's detectors: untrained networks
+    answer numbers whose exponential overflows.
+    """
     centres = offsets[:2] * anchors[2:] + anchors[:2]
-    return np.concatenate([centres, np.exp(offsets[2:]) * anchors[2:]])
+    sizes = np.exp(np.clip(offsets[2:], -MAX_LOG_RATIO, MAX_LOG_RATIO)) * anchors[2:]
+    return np.concatenate([centres, sizes])

@@ -37,6 +37,17 @@ def test_encode_then_decode_gives_the_boxes_back():
     np.testing.assert_allclose(decode(encode(boxes, anchors), anchors), boxes, rtol=1e-4)
 
 
+def test_decode_does_not_overflow_but_keeps_nan():
+    anchors = anchor_grid(RATIOS, 8.0)
+    offsets = np.zeros_like(anchors)
+    offsets[2:, 0] = 200
+    offsets[2:, 1] = -200
+    offsets[2, 2] = np.nan
+    boxes = decode(offsets, anchors)
+    np.testing.assert_allclose(boxes[2:, :2, 0, 0], [[104 * 62.5, 88 / 62.5], [32 * 62.5, 40 / 62.5]])
+    assert np.isnan(boxes[2, 2]).all()
+
+
 def test_context_side_by_hand():
     assert context_side(30, 40) == pytest.approx(np.sqrt(65 * 75))
     assert context_side(30, 40, context=0.0) == pytest.approx(np.sqrt(30 * 40))
