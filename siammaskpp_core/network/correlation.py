@@ -72,6 +72,8 @@ class UpChannelBranches(nn.Module):
         self.kernel_channels = channels * sum(outputs)
         self.template_side = nn.Conv2d(channels, self.kernel_channels, 3)
         self.search_side = nn.Conv2d(channels, channels * len(outputs), 3)
+        # A response adds up 25 C products: begin with answers of size one.
+        self.template_side.weight.data /= 5 * channels**0.5
 
     def kernels(self, template: Tensor) -> Tensor:
         """[B, C, n, n] template features to kernels [B, sum(outputs) * C, n - 2, n - 2]."""
