@@ -72,13 +72,15 @@ class UpChannelBranches(nn.Module):
         self.kernel_channels = channels * sum(outputs)
         self.template_side = nn.Conv2d(channels, self.kernel_channels, 3)
         self.search_side = nn.Conv2d(channels, channels * len(outputs), 3)
-        # A response adds up 25 C products: begin with answers of size one.
-        self.template_side.weight.data /= 5 * channels**0.5
 
     def kernels(self, template: Tensor) -> Tensor:
-        """[B, C, n, n] template features to kernels [B, sum(outputs) * C, n - 2, n - 2]."""
+        """[B, C, n, n] template features to kernels [B, sum(outputs) * C, n - 2, n - 2].
+
+        A response adds up C (n - 2)^2 products. Divided by the root of their number it begins at size one;
+        the published code leaves that to the learned weights.
+        """
         kernels: Tensor = self.template_side(template)
-        return kernels
+        return kernels / (template.shape[1] * kernels.shape[-1] ** 2) ** 0.5
 
     def forward(self, search: Tensor, kernels: Tensor) -> list[Tensor]:
         """One response [B, outputs[i], H', W'] for each branch."""

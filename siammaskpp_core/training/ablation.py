@@ -168,11 +168,7 @@ def draw(results: dict[Row, dict[str, Any]], picture: Path) -> None:
     from matplotlib.figure import Figure
 
     names = [row.name for row in results]
-    shifts: dict[str, list[tuple[float, float]]] = {}
-    for row, result in results.items():
-        first = row.stages[0]
-        shifts.setdefault(first.network.backbone, []).append((first.training.search_shift, result["auc"]))
-    series = {name: sorted(points) for name, points in shifts.items() if len({x for x, _ in points}) > 1}
+    series = _shift_series(results)
     figure = Figure(figsize=(11 if series else 7, 1.2 + 0.45 * len(names)), layout="constrained")
     axes = figure.subplots(1, 2 if series else 1, squeeze=False)[0]
     height = 0.8 / len(MEASURED)
@@ -184,10 +180,21 @@ def draw(results: dict[Row, dict[str, Any]], picture: Path) -> None:
     axes[0].invert_yaxis()
     axes[0].set(xlim=(0, 1), xlabel="measured in one pass")
     axes[0].legend(loc="lower right")
-    for name, points in series.items():
+    for name, points in series:
         axes[1].plot(*zip(*points, strict=True), marker="o", label=name)
         axes[1].set(xlabel="search shift in training [px]", ylabel="AUC")
         axes[1].legend()
     for axis in axes:
         axis.grid(alpha=0.3)
     figure.savefig(picture, dpi=110, format="png")
+
+
+def _shift_series(results: dict[Row, dict[str, Any]]) -> list[tuple[str, list[tuple[float, float]]]]:
+    """Search shift and AUC of rows that differ in the search shift alone, under their backbone's name."""
+    series: dict[tuple[Experiment, ...], list[tuple[float, float]]] = {}
+    for row, result in results.items():
+        first = row.stages[0]
+        alike = replace(first, training=replace(first.training, search_shift=0.0))
+        points = series.setdefault((alike, *row.stages[1:]), [])
+        points.append((first.training.search_shift, result["auc"]))
+    return [(key[0].network.backbone, sorted(points)) for key, points in series.items() if len(points) > 1]

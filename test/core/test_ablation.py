@@ -13,7 +13,7 @@ for _package in ("onnx", "openvino", "lightning_fabric", "matplotlib", "efficien
 
 from siammaskpp_core.cli import main  # noqa: E402
 from siammaskpp_core.config import ConfigError  # noqa: E402
-from siammaskpp_core.training.ablation import read_rows  # noqa: E402
+from siammaskpp_core.training.ablation import _shift_series, read_rows  # noqa: E402
 
 CONFIG = Path(__file__).parents[2] / "config" / "ablations"
 STAGE = """
@@ -112,3 +112,10 @@ def test_a_row_that_is_not_there(config, tmp_path, capsys):
     assert main(["ablate", *arguments, "--rows", "alll"]) == 2
     assert "no row is named alll; there are all, boxes" in capsys.readouterr().err
     assert not (tmp_path / "o").exists()
+
+
+def test_only_rows_that_differ_in_the_shift_make_a_curve():
+    rows = read_rows(CONFIG / "paper.yaml")
+    ((backbone, points),) = _shift_series({row: {"auc": 0.5} for row in rows})
+    assert backbone == "resnet50"
+    assert [shift for shift, _ in points] == [0, 16, 32, 48, 64, 80]
