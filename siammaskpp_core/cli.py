@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from siammaskpp_core.commands import tracking_arguments, training_arguments
+from siammaskpp_core.commands import engine_arguments, tracking_arguments, training_arguments
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,7 +45,9 @@ def _parser() -> argparse.ArgumentParser:
     for add in (
         tracking_arguments.add_track,
         tracking_arguments.add_evaluate,
-        tracking_arguments.add_bench,
+        engine_arguments.add_bench,
+        engine_arguments.add_quantise,
+        engine_arguments.add_build_engine,
         training_arguments.add_prepare_data,
         training_arguments.add_train,
         training_arguments.add_export,

@@ -34,3 +34,19 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"a whole number of at least 1 is expected, not {text!r}")
     return int(text)
+
+
+def sizes(text: str) -> list[tuple[int, int]]:
+    """`WIDTHxHEIGHT,..`, see :func:`size`."""
+    return [size(word) for word in text.split(",")]
+
+
+def positives(text: str) -> list[int]:
+    """`N,..`, see :func:`positive`."""
+    return [positive(word) for word in text.split(",")]
+
+
+def engines(text: str) -> list[tuple[str, str]]:
+    """`NAME` or `NAME:PRECISION`, several with commas between, as (name, precision), each once."""
+    pairs = (word.partition(":") for word in names(text))
+    return [(name, precision or "fp32") for name, _, precision in pairs]

@@ -4,156 +4,133 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
-import resource
-import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
-from siammaskpp_core.engines import load_tracker
+from siammaskpp_core.commands.bench_machine import machine, peak_rss_mb
+from siammaskpp_core.commands.bench_report import relate, statistics, text
+from siammaskpp_core.commands.bench_scene import moving_objects
+from siammaskpp_core.commands.extras import extra
+from siammaskpp_core.engines import DEFAULT_MODEL, Model, load_engine, read_model
 from siammaskpp_core.tracking import Tracker
 
-Image = NDArray[np.uint8]
-Box = tuple[float, float, float, float]
-
+PUBLISHED = "published"
+CPU_ENGINES = ("onnxruntime", "openvino")
 WARM_UP_FRAMES = 5
-OBJECT_SHARE = 0.15
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A tracker to be measured, and what is known of its network."""
+
+    model: str
+    backbone: str
+    engine: str
+    precision: str
+    tracker: Tracker
+    gflop: dict[str, float]
+    """By stage, for one target; empty when it was not counted."""
+    peak: Any = None
+    """What measures the engine's highest rate; None when onnx is not installed."""
 
 
 def run(options: argparse.Namespace) -> None:
     """Time the stages of a step and print them."""
-    trackers = {name: load_tracker(options.model, name, options.threads) for name in options.engine}
-    times = measure(trackers, options.size, options.targets, options.frames)
+    variants = load_variants(options)
+    cases = list(product(variants, options.size, options.targets))
+    times = measure([(v.tracker, size, targets) for v, size, targets in cases], options.frames)
+    rows = []
+    for (variant, size, targets), stages in zip(cases, times, strict=True):
+        row = {
+            "model": variant.model,
+            "backbone": variant.backbone,
+            "engine": variant.engine,
+            "precision": variant.precision,
+            "size": list(size),
+            "targets": targets,
+            **statistics(stages),
+        }
+        if variant.gflop:
+            row["gflop"] = {stage: value * targets for stage, value in variant.gflop.items()}
+        if variant.peak:
+            row["peak_gflops"] = variant.peak.measure() / 1e9
+        rows.append(row)
+    relate(rows, PUBLISHED)
     result = {
-        "size": list(options.size),
-        "targets": options.targets,
         "frames": options.frames,
-        "engines": {name: statistics(stages) for name, stages in times.items()},
+        "steps": rows,
         "peak_rss_mb": round(peak_rss_mb(), 1),
-        "machine": machine(options.engine),
+        "machine": machine({"torch" if v.engine == PUBLISHED else v.engine for v in variants}),
     }
-    print(json.dumps(result, indent=2) if options.json else _text(result))
+    print(json.dumps(result, indent=2) if options.json else text(result))
+
+
+def load_variants(options: argparse.Namespace) -> list[Variant]:
+    """Every model on every engine, and its published formulation if that is asked for."""
+    variants = []
+    for folder in options.model or [DEFAULT_MODEL]:
+        model = read_model(folder)
+        backbone, operations = model.network.backbone, _gflop(model)
+        for name, precision in options.engine:
+            arguments = (name, options.threads, precision, options.pin)
+            tracker = Tracker(load_engine(model, *arguments), model.network, model.tracking)
+            is_int8 = model.precision == "int8"
+            shown = f"int8, {precision}" if is_int8 else precision
+            peak = _peak(*arguments, is_int8) if operations and name in CPU_ENGINES else None
+            variants.append(Variant(folder.name, backbone, name, shown, tracker, operations, peak))
+        if options.published and model.precision == "fp32":
+            with extra("train", "for the published formulation"):
+                from siammaskpp_core.engines.published import PublishedEngine
+            tracker = Tracker(PublishedEngine(folder, options.threads), model.network, model.tracking)
+            variants.append(Variant(folder.name, backbone, PUBLISHED, "fp32", tracker, {}))
+    return variants
 
 
 def measure(
-    trackers: dict[str, Tracker], size: tuple[int, int], targets: int, frames: int
-) -> dict[str, dict[str, list[float]]]:
-    """Milliseconds of each frame by tracker and stage; the trackers take turns on each frame.
+    cases: Sequence[tuple[Tracker, tuple[int, int], int]], frames: int
+) -> list[dict[str, list[float]]]:
+    """Milliseconds of each frame by stage, for every tracker, image size and number of targets.
 
-    The first :data:`WARM_UP_FRAMES` are not counted.
+    The cases take turns on each frame. The first :data:`WARM_UP_FRAMES` are not counted.
     """
-    times: dict[str, dict[str, list[float]]] = {name: defaultdict(list) for name in trackers}
-    scene = moving_objects(size, targets)
-    image, boxes = next(scene)
-    followed = {name: [tracker.init(image, box) for box in boxes] for name, tracker in trackers.items()}
+    times: list[dict[str, list[float]]] = [defaultdict(list) for _ in cases]
+    scenes = {key: moving_objects(*key) for key in {(size, targets) for _, size, targets in cases}}
+    first = {key: next(scene) for key, scene in scenes.items()}
+    followed = [
+        [tracker.init(first[size, targets][0], box) for box in first[size, targets][1]]
+        for tracker, size, targets in cases
+    ]
     for index in tqdm(range(frames + WARM_UP_FRAMES), unit="frame", mininterval=0.5):
-        image, _ = next(scene)
-        for name, tracker in trackers.items():
+        images = {key: next(scene)[0] for key, scene in scenes.items()}
+        for (tracker, size, targets), objects, stages in zip(cases, followed, times, strict=True):
             start = time.perf_counter()
-            tracker.step(image, followed[name])
+            tracker.step(images[size, targets], objects)
             total = (time.perf_counter() - start) * 1e3
             if index >= WARM_UP_FRAMES:
                 for stage, milliseconds in {**tracker.timings, "total": total}.items():
-                    times[name][stage].append(milliseconds)
+                    stages[stage].append(milliseconds)
     return times
 
 
-def statistics(stages: dict[str, list[float]]) -> dict[str, Any]:
-    """Median and 95th percentile per stage in milliseconds, and steps per second at the median."""
-    per_stage = {
-        stage: {"median_ms": round(float(np.median(ms)), 2), "p95_ms": round(float(np.percentile(ms, 95)), 2)}
-        for stage, ms in stages.items()
-    }
-    return {"stages": per_stage, "fps": round(1e3 / float(np.median(stages["total"])), 1)}
-
-
-def moving_objects(size: tuple[int, int], count: int) -> Iterator[tuple[Image, list[Box]]]:
-    """An endless video of `count` textured discs on a textured background, and their boxes."""
-    width, height = size
-    random = np.random.default_rng(0)
-    coarse = random.integers(0, 160, (height // 16, width // 16, 3), dtype=np.uint8)
-    background = cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC)
-    radius = max(int(min(size) * OBJECT_SHARE), 4)
-    colours = [tuple(int(value) for value in random.integers(90, 256, 3)) for _ in range(count)]
-    frame = 0
-    while True:
-        image: Image = background.copy()
-        boxes: list[Box] = []
-        for index, colour in enumerate(colours):
-            angle = 2 * np.pi * (index / count + frame / 200)
-            x = int(width / 2 + np.cos(angle) * (width / 2 - 1.5 * radius))
-            y = int(height / 2 + np.sin(angle) * (height / 2 - 1.5 * radius))
-            cv2.circle(image, (x, y), radius, colour, -1)
-            cv2.circle(image, (x, y), radius // 2, colour[::-1], -1)
-            boxes.append((x - radius, y - radius, 2 * radius + 1, 2 * radius + 1))
-        yield image, boxes
-        frame += 1
-
-
-def peak_rss_mb() -> float:
-    """The largest resident memory of this process so far, in MB (10^6 bytes)."""
-    status = Path("/proc/self/status")
-    if status.exists():  # getrusage would count the parent's memory at the time of the fork, too
-        lines = status.read_text(encoding="utf-8").splitlines()
-        return next(int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("VmHWM"))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
-
-
-def machine(engines: list[str]) -> dict[str, Any]:
-    """What a time depends on: processor, cores this process may use, versions."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    packages = ("siammaskpp", "numpy", *engines)
-    versions = {name: found for name in packages if (found := _version(name))}
-    return {
-        "processor": _processor(),
-        "cores": cores,
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "opencv": cv2.__version__,
-        **versions,
-    }
-
-
-def _processor() -> str:
+def _gflop(model: Model) -> dict[str, float]:
+    """10^9 operations for one target by stage; empty without the package that reads the graphs."""
     try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or platform.machine())
+        from siammaskpp_core.engines.operations import count_operations
+    except ModuleNotFoundError:
+        return {}
+    stages = [stage for stage in ("search", "refine") if stage in model.graphs]
+    return {stage: count_operations(model.graph(stage)) / 1e9 for stage in stages}
 
 
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
+def _peak(engine: str, threads: int, precision: str, pinned: bool, is_int8: bool) -> Any:
+    from siammaskpp_core.engines.operations import Peak
 
-
-def _text(result: dict[str, Any]) -> str:
-    """A table of median and p95 per stage, engines side by side."""
-    engines = result["engines"]
-    stages = list(next(iter(engines.values()))["stages"])
-    head = f"{'median / p95 ms':16}" + "".join(f"{name:>20}" for name in engines)
-    lines = [
-        f"{result['size'][0]}x{result['size'][1]}, {result['targets']} targets, {result['frames']} frames",
-        head,
-    ]
-    for stage in stages:
-        cells = [values["stages"][stage] for values in engines.values()]
-        lines.append(f"{stage:16}" + "".join(f"{c['median_ms']:>12.2f} /{c['p95_ms']:6.2f}" for c in cells))
-    lines.append(f"{'fps':16}" + "".join(f"{values['fps']:>20.1f}" for values in engines.values()))
-    lines.append(f"peak memory {result['peak_rss_mb']:.0f} MB")
-    lines += [f"{key}: {value}" for key, value in result["machine"].items()]
-    return "\n".join(lines)
+    peak = Peak(engine, threads, precision, pinned, is_int8)
+    peak.measure()
+    return peak

@@ -27,7 +27,8 @@ def run(options: argparse.Namespace) -> None:
         from siammaskpp_core.evaluation.plots import draw_plots
     sequences = find_sequences(options.folders)
     trackers: list[EvaluatedTracker] = [make_peer(name, options.nanotrack) for name in options.peers]
-    trackers.insert(0, SiamMaskTracker(load_tracker(options.model, options.engine, options.threads)))
+    own = load_tracker(options.model, options.engine, options.threads, None, options.precision, options.pin)
+    trackers.insert(0, SiamMaskTracker(own))
     total = len(trackers) * sum(len(sequence.frames) - 1 for sequence in sequences)
     with ExitStack() as stack:
         folder = stack.enter_context(Output(options.output, is_folder=True)) if options.output else None

@@ -60,9 +60,10 @@ def _labelled(found: Sequence[TestSequence]) -> list[Labelled]:
 
 def _commands(options: argparse.Namespace) -> dict[str, list[str]]:
     """The commands that start the TraX servers; what cannot run is told before anything does."""
-    load_tracker(options.model, options.engine, options.threads)
+    load_tracker(options.model, options.engine, options.threads, None, options.precision, options.pin)
     server = [sys.executable, "-m", "siammaskpp_core.evaluation.trax_server"]
-    own = ["--engine", options.engine, "--threads", str(options.threads)]
+    own = ["--engine", options.engine, "--threads", str(options.threads), "--precision", options.precision]
+    own += ["--pin"] if options.pin else []
     own += ["--model", str(options.model.resolve())] if options.model else []
     own += ["--rotated-box", options.rotated_box] if options.rotated_box else []
     commands = {OWN_NAME: [*server, *own]}

@@ -29,7 +29,9 @@ CSV_COLUMNS = ("frame", "score", "x", "y", "w", "h", "cx", "cy", "rw", "rh", "an
 def run(options: argparse.Namespace) -> None:
     """Track, write what was asked for, print frames and speed."""
     frames = open_frames(options.source)
-    tracker = load_tracker(options.model, options.engine, options.threads, options.rotated_box)
+    tracker = load_tracker(
+        options.model, options.engine, options.threads, options.rotated_box, options.precision, options.pin
+    )
     start = time.perf_counter()
     with ExitStack() as outputs:
         count, tracking_s = _follow(frames, tracker, options.box, _open_sinks(options, frames, outputs))

@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TypeAlias
 
-from siammaskpp_core.commands.argument_types import box, names, positive, size
+from siammaskpp_core.commands.argument_types import box, names
+from siammaskpp_core.commands.engine_arguments import add_model
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -44,7 +45,7 @@ def add_track(commands: Commands) -> None:
         "--csv", type=Path, metavar="FILE", help="score and boxes of each frame (columns below)"
     )
     _add_rotated_box(track)
-    _add_model(track)
+    add_model(track)
 
 
 def add_evaluate(commands: Commands) -> None:
@@ -93,27 +94,7 @@ def add_evaluate(commands: Commands) -> None:
         help="vot: DIR is that year's data set; take its rules as they are",
     )
     _add_rotated_box(evaluate, "vot: ")
-    _add_model(evaluate)
-
-
-def add_bench(commands: Commands) -> None:
-    """Arguments of `bench`."""
-    bench = commands.add_parser(
-        "bench",
-        help="measure the time of each stage of a step",
-        description="Times the stages of a step on a synthetic video, in milliseconds (median and 95th "
-        "percentile). Several engines take turns frame by frame, so that they see the same load. The peak "
-        "memory is the whole process's: to compare engines by it, run them one at a time.",
-    )
-    bench.add_argument(
-        "--size", type=size, default=(640, 480), metavar="WxH", help="image size (default 640x480)"
-    )
-    bench.add_argument(
-        "--targets", type=positive, default=1, metavar="N", help="objects followed at once (default 1)"
-    )
-    bench.add_argument("--frames", type=positive, default=100, metavar="N", help="frames timed (default 100)")
-    bench.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    _add_model(bench, several_engines=True)
+    add_model(evaluate)
 
 
 def _add_rotated_box(command: argparse.ArgumentParser, where: str = "") -> None:
@@ -121,27 +102,4 @@ def _add_rotated_box(command: argparse.ArgumentParser, where: str = "") -> None:
         "--rotated-box",
         choices=("min_area", "ellipse"),
         help=f"{where}around a mask: its smallest rectangle or SiamMask_E's (default: the model's choice)",
-    )
-
-
-def _add_model(command: argparse.ArgumentParser, several_engines: bool = False) -> None:
-    command.add_argument("--model", type=Path, metavar="DIR", help="model folder (default: the one shipped)")
-    if several_engines:
-        command.add_argument(
-            "--engine",
-            type=names,
-            default=["onnxruntime"],
-            metavar="A,B",
-            help="onnxruntime (default), openvino or both",
-        )
-    else:
-        command.add_argument(
-            "--engine", default="onnxruntime", metavar="NAME", help="onnxruntime (default) or openvino"
-        )
-    command.add_argument(
-        "--threads",
-        type=positive,
-        default=0,
-        metavar="N",
-        help="threads of the engine (default: its choice)",
     )

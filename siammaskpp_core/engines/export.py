@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from siammaskpp_core.config import from_mapping, to_mapping
-from siammaskpp_core.engines import ENGINES, load_engine
+from siammaskpp_core.engines import CPU_ENGINES, load_engine
+from siammaskpp_core.engines.fusion import fused
 from siammaskpp_core.engines.graphs import (
     GraphEngine,
     graph_inputs,
@@ -51,7 +52,7 @@ def save_model(model: SiamMaskPP, tracking: TrackingConfig, output: Path) -> Non
     """
     with Output(output, is_folder=True) as work:
         write_model(model, tracking, work)
-        for name in ENGINES:
+        for name in CPU_ENGINES:
             try:
                 engine = load_engine(read_model(work), name)
             except EngineError as error:
@@ -91,9 +92,9 @@ def write_model(model: SiamMaskPP, tracking: TrackingConfig, output: Path) -> No
         "model": model.state_dict(),
     }
     torch.save(state, output / WEIGHTS)
-    names, results = graph_inputs(model.config), graph_outputs(model.config)
+    names, results, composed = graph_inputs(model.config), graph_outputs(model.config), fused(model)
     for name, inputs in _example_inputs(model).items():
-        _export(_GRAPHS[name](model), inputs, output / f"{name}.onnx", names[name], results[name])
+        _export(_GRAPHS[name](composed), inputs, output / f"{name}.onnx", names[name], results[name])
     write_description(output, model.config, tracking)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +18,14 @@ from siammaskpp_core.network.config import MASK_SIZE, NetworkConfig
 from siammaskpp_core.tracking.config import TrackingConfig
 
 DESCRIPTION = "model.yaml"
+PRECISIONS = ("fp32", "int8")
 
 
 def graph_inputs(network: NetworkConfig) -> dict[str, list[str]]:
     """The graphs of a network and the names of their inputs."""
     inputs = {"template": ["pixels"], "search": ["pixels", "kernels"]}
     if network.mask != "none":
-        inputs["refine"] = ["vector", *(_WINDOWS if network.mask == "re" else {})]
+        inputs["refine"] = ["vector", *(WINDOWS if network.mask == "re" else {})]
     return inputs
 
 
@@ -35,15 +37,15 @@ def graph_outputs(network: NetworkConfig) -> dict[str, list[str]]:
     if network.mask != "none":
         search.append("mask")
     if network.mask == "re":
-        search.extend(_WINDOWS)
+        search.extend(WINDOWS)
     outputs = {"template": ["kernels"], "search": search}
     if network.mask != "none":
         outputs["refine"] = ["probability"]
     return outputs
 
 
-# Features that the refine module takes, and how many of their cells make one of the response's.
-_WINDOWS = {"stride2": 4, "stride4": 2, "conv3": 1}
+WINDOWS = {"stride2": 4, "stride4": 2, "conv3": 1}
+"""Features that the refine module takes, and how many of their cells make one of the response's."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class Model:
     folder: Path
     network: NetworkConfig
     tracking: TrackingConfig
+    precision: str = "fp32"
+    """Of the weights and activations of the search: fp32, or int8 (`siammaskpp quantise`)."""
 
     def graph(self, name: str) -> Path:
         """The ONNX file of one of the `graphs`."""
@@ -73,12 +77,15 @@ def read_model(folder: Path) -> Model:
         content = load_yaml(description)
         network = from_mapping(NetworkConfig, content["network"], f"{description}: network")
         tracking = from_mapping(TrackingConfig, content["tracking"], f"{description}: tracking")
+        precision = content.get("precision", "fp32")
         digests = {name: content["sha256"][name] for name in graph_inputs(network)}
     except KeyError as error:
         raise ModelError(f"{description}: the key {error} is missing; export the model again") from error
     except (ConfigError, TypeError) as error:
         raise ModelError(f"{description}: {error}") from error
-    model = Model(folder, network, tracking)
+    if precision not in PRECISIONS:
+        raise ModelError(f"{description}: precision {precision!r} is not one of {', '.join(PRECISIONS)}")
+    model = Model(folder, network, tracking, precision)
     for name, digest in digests.items():
         path = model.graph(name)
         if not path.is_file():
@@ -91,9 +98,12 @@ def read_model(folder: Path) -> Model:
     return model
 
 
-def write_description(folder: Path, network: NetworkConfig, tracking: TrackingConfig) -> None:
+def write_description(
+    folder: Path, network: NetworkConfig, tracking: TrackingConfig, precision: str = "fp32"
+) -> None:
     """Write `model.yaml` for the graphs in `folder`."""
     content = {
+        "precision": precision,
         "network": to_mapping(network),
         "tracking": to_mapping(tracking),
         "sha256": {name: _digest(folder / f"{name}.onnx") for name in graph_inputs(network)},
@@ -112,21 +122,25 @@ class GraphEngine(ABC):
 
     def __init__(self, model: Model) -> None:
         self._answer = graph_outputs(model.network)["search"]
-        self._windows = {k: v for k, v in _WINDOWS.items() if k in self._answer}
+        self._steps = {name: step for name, step in WINDOWS.items() if name in self._answer}
+        self._windows: dict[str, Floats] = {}
 
     @abstractmethod
-    def run(self, graph: str, inputs: dict[str, Any]) -> list[Floats]:
-        """The outputs of one of the model's graphs for named inputs of batch size 1."""
+    def run(self, graph: str, inputs: dict[str, Any], slot: int = 0) -> list[Floats]:
+        """The outputs of one of the model's graphs for named, contiguous inputs of batch size 1.
+
+        They are valid until the same graph runs again in the same `slot`.
+        """
 
     def encode_template(self, crops: Pixels) -> Floats:
         """See :class:`~siammaskpp_core.engines.protocol.Engine`."""
-        return np.concatenate([self.run("template", {"pixels": crop[None]})[0] for crop in crops])
+        return np.concatenate([self.run("template", {"pixels": crop[None]})[0].copy() for crop in crops])
 
     def search(self, crops: Pixels, kernels: list[Floats]) -> list[SearchOutput]:
         """See :class:`~siammaskpp_core.engines.protocol.Engine`."""
         answers = (
-            self.run("search", {"pixels": crop[None], "kernels": kernel[None]})
-            for crop, kernel in zip(crops, kernels, strict=True)
+            self.run("search", {"pixels": crop[None], "kernels": kernel[None]}, slot)
+            for slot, (crop, kernel) in enumerate(zip(crops, kernels, strict=True))
         )
         return [
             SearchOutput(**{name: x[0] for name, x in zip(self._answer, answer, strict=True)})
@@ -136,31 +150,46 @@ class GraphEngine(ABC):
     def refine(self, outputs: list[SearchOutput], cells: list[tuple[int, int]]) -> Floats:
         """See :class:`~siammaskpp_core.engines.protocol.Engine`."""
         masks = np.empty((len(outputs), MASK_SIZE, MASK_SIZE), np.float32)
-        for mask, output, (row, column) in zip(masks, outputs, cells, strict=True):
-            assert output.mask is not None
-            inputs = {"vector": np.ascontiguousarray(output.mask[:, row, column])[None, :, None, None]}
-            for name, step in self._windows.items():
-                inputs[name] = cut_window(getattr(output, name), row, column, step)[None]
-            mask[:] = self.run("refine", inputs)[0][0, 0]
+        for mask, output, cell in zip(masks, outputs, cells, strict=True):
+            mask[:] = self.run("refine", self.refine_inputs(output, cell))[0][0, 0]
         return masks
 
+    def refine_inputs(self, output: SearchOutput, cell: tuple[int, int]) -> dict[str, Floats]:
+        """The inputs of the graph `refine` at one (row, column) cell; its windows are reused."""
+        assert output.mask is not None
+        row, column = cell
+        inputs = {"vector": np.ascontiguousarray(output.mask[:, row, column])[None, :, None, None]}
+        for name, step in self._steps.items():
+            features = getattr(output, name)
+            if name not in self._windows:
+                side = features.shape[-1] - 16 * step
+                self._windows[name] = np.empty((1, len(features), side, side), np.float32)
+            cut_window(features, row, column, step, out=self._windows[name][0])
+            inputs[name] = self._windows[name]
+        return inputs
 
-def cut_window(features: Floats, row: int, column: int, step: int) -> Floats:
-    """The part of features [C, H, W] around a response cell that its 127x127 mask covers; zeros outside.
 
-    `step` is 4, 2 or 1 for the features at stride 2, 4 or 8. The same window as the network's
-    `cut_windows`.
+def cut_window(features: Floats, row: int, column: int, step: int, out: Floats) -> None:
+    """Write to `out` [C, n, n] the part of features [C, H, W] that a response cell's 127x127 mask covers.
+
+    Zeros outside the map. `step` is 4, 2 or 1 for the features at stride 2, 4 or 8; n is H - 16 * step. The
+    same window as the network's `cut_windows`.
     """
-    side = features.shape[-1] - 16 * step
+    side = out.shape[-1]
     top, left = (row - 4) * step, (column - 4) * step
     rows = slice(max(top, 0), min(top + side, features.shape[1]))
     columns = slice(max(left, 0), min(left + side, features.shape[2]))
     part = features[:, rows, columns]
-    if part.shape[1:] == (side, side):
-        return np.ascontiguousarray(part)
-    window = np.zeros((len(features), side, side), np.float32)
-    window[:, rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] = part
-    return window
+    if part.shape != out.shape:
+        out.fill(0)
+    out[:, rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] = part
+
+
+def allowed_cores() -> list[int]:
+    """The processors on which this process may run."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
 
 
 def _digest(path: Path) -> str:

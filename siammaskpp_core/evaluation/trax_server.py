@@ -129,11 +129,20 @@ def main() -> None:
     parser.add_argument("--model", type=Path, metavar="DIR", help="model folder (default: the one shipped)")
     parser.add_argument("--engine", default="onnxruntime", metavar="NAME")
     parser.add_argument("--threads", type=int, default=0, metavar="N")
+    parser.add_argument("--precision", default="fp32", metavar="NAME")
+    parser.add_argument("--pin", action="store_true")
     parser.add_argument("--rotated-box", metavar="KIND")
     options = parser.parse_args()
     tracker: ServedTracker
     if options.tracker == OWN_NAME:
-        loaded = load_tracker(options.model, options.engine, options.threads, options.rotated_box)
+        loaded = load_tracker(
+            options.model,
+            options.engine,
+            options.threads,
+            options.rotated_box,
+            options.precision,
+            options.pin,
+        )
         tracker = ServedSiamMask(loaded)
     else:
         tracker = ServedPeer(make_peer(options.tracker, options.nanotrack))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import cv2
@@ -15,7 +16,7 @@ from siammaskpp_core.tracking.rotated_boxes import ellipse_box, min_area_box
 
 
 class Region(NamedTuple):
-    """A rectangle of whole pixels of the image."""
+    """A rectangle of whole pixels."""
 
     left: int
     top: int
@@ -45,30 +46,38 @@ def paste_mask(
     mask = np.zeros((height, width), np.uint8)
     step = 1 / window.scale
     middle = RESPONSE_SIZE // 2
-    center_x = window.center_x + (cell[1] - middle) * STRIDE * step
-    center_y = window.center_y + (cell[0] - middle) * STRIDE * step
-    half = MASK_SIZE / 2 * step
-    region = Region(
-        max(int(np.floor(center_x - half)), 0),
-        max(int(np.floor(center_y - half)), 0),
-        min(int(np.ceil(center_x + half)), width),
-        min(int(np.ceil(center_y + half)), height),
-    )
-    if region.right <= region.left or region.bottom <= region.top:
+    # The corner of the probabilities in the image.
+    x = window.center_x + ((cell[1] - middle) * STRIDE - MASK_SIZE / 2) * step
+    y = window.center_y + ((cell[0] - middle) * STRIDE - MASK_SIZE / 2) * step
+    inside = _touched(probability, threshold)
+    left, top = max(math.floor(x + inside.left * step), 0), max(math.floor(y + inside.top * step), 0)
+    right = min(math.ceil(x + inside.right * step), width)
+    bottom = min(math.ceil(y + inside.bottom * step), height)
+    if right <= left or bottom <= top:
         return mask, Region(0, 0, 0, 0)
     # From indices of the region's pixels to indices of mask pixels.
-    centre = (MASK_SIZE - 1) / 2
     to_mask = np.array(
         [
-            [window.scale, 0, (region.left + 0.5 - center_x) * window.scale + centre],
-            [0, window.scale, (region.top + 0.5 - center_y) * window.scale + centre],
+            [window.scale, 0, (left + 0.5 - x) * window.scale - 0.5],
+            [0, window.scale, (top + 0.5 - y) * window.scale - 0.5],
         ]
     )
-    size = (region.right - region.left, region.bottom - region.top)
+    size = (right - left, bottom - top)
     pasted = cv2.warpAffine(probability, to_mask, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-    view = mask[region.top : region.bottom, region.left : region.right]
-    np.multiply(pasted > threshold, 255, out=view, casting="unsafe")
-    return mask, region
+    cv2.compare(pasted, threshold, cv2.CMP_GT, dst=mask[top:bottom, left:right])
+    return mask, Region(left, top, right, bottom)
+
+
+def _touched(probability: NDArray[np.float32], threshold: float) -> Region:
+    """Where interpolated probabilities can be above the threshold, in pixels of the mask.
+
+    Interpolation reaches one pixel beyond those above the threshold; one more is for its rounding.
+    """
+    x, y, width, height = cv2.boundingRect(cv2.compare(probability, threshold, cv2.CMP_GT))
+    if not width:
+        return Region(0, 0, 0, 0)
+    right, bottom = min(x + width + 2, MASK_SIZE), min(y + height + 2, MASK_SIZE)
+    return Region(max(x - 2, 0), max(y - 2, 0), right, bottom)
 
 
 def outline(mask: NDArray[np.uint8], region: Region, rotated_box: str = "min_area") -> Shape | None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from siammaskpp_core import cli
-from siammaskpp_core.commands import bench, evaluate, track
+from siammaskpp_core.commands import evaluate, track
 from siammaskpp_core.engines import EngineError
 from siammaskpp_core.tracking import RotatedBox, Target, TrackResult
 from siammaskpp_core.tracking.boxes import checked_box, mask_hull
@@ -41,7 +41,7 @@ class BrightSquare:
 
 @pytest.fixture(autouse=True)
 def fake_tracker(monkeypatch):
-    for command in (track, evaluate, bench):
+    for command in (track, evaluate):
         monkeypatch.setattr(command, "load_tracker", lambda model, engine, threads, *_: BrightSquare())
 
 
@@ -123,7 +123,7 @@ def test_looking_for_the_first_frames_mask_leaves_the_target_alone(folder, monke
 def test_track_takes_the_kind_of_rotated_box(folder, monkeypatch):
     kinds = []
 
-    def load_tracker(model, engine, threads, rotated_box):
+    def load_tracker(model, engine, threads, rotated_box, *_):
         kinds.append(rotated_box)
         return BrightSquare()
 
@@ -245,58 +245,19 @@ def test_evaluate_refuses_bad_input_before_it_runs(folder, tmp_path, capsys, mon
     assert [path.name for path in tmp_path.iterdir()] == ["Square"]
 
 
-def test_bench_times_every_stage_of_several_engines(capsys):
-    arguments = (
-        "bench",
-        "--engine",
-        "onnxruntime,openvino",
-        "--size",
-        "160x120",
-        "--targets",
-        "2",
-        "--frames",
-        "3",
-    )
-    assert run(*arguments, "--json") == 0
-    result = json.loads(capsys.readouterr().out)
-    assert list(result["engines"]) == ["onnxruntime", "openvino"]
-    stages = result["engines"]["openvino"]["stages"]
-    assert list(stages) == ["crop", "search", "decode", "refine", "paste", "total"]
-    assert stages["refine"] == {"median_ms": 4.0, "p95_ms": 4.0}
-    assert result["peak_rss_mb"] > 10
-    assert result["machine"]["cores"] >= 1
-    assert run(*arguments) == 0
-    assert "median / p95 ms" in capsys.readouterr().out
+def test_track_and_evaluate_pass_the_engine_on(folder, monkeypatch):
+    calls = []
 
+    def load_tracker(*arguments):
+        calls.append(arguments)
+        return BrightSquare()
 
-def test_bench_does_not_count_the_first_frames():
-    steps = []
-
-    class Counting(BrightSquare):
-        def step(self, image, targets):
-            steps.append(len(targets))
-            return super().step(image, targets)
-
-    times = bench.measure({"a": Counting(), "b": Counting()}, (160, 120), 2, 3)
-    assert [len(stages["total"]) for stages in times.values()] == [3, 3]
-    assert steps == [2] * 2 * (3 + bench.WARM_UP_FRAMES)
-
-
-def test_bench_statistics_by_hand():
-    result = bench.statistics({"total": [10.0, 20.0, 30.0]})
-    # The 95th percentile lies 0.9 of the way from the second to the third value.
-    assert result == {"stages": {"total": {"median_ms": 20.0, "p95_ms": 29.0}}, "fps": 50.0}
-
-
-def test_the_bench_scene_has_the_objects_where_it_says():
-    scene = bench.moving_objects((160, 120), 2)
-    first, boxes = next(scene)
-    assert first.shape == (120, 160, 3)
-    for box in boxes:
-        assert np.array_equal(checked_box(box, 160, 120), box), "inside the image"
-    second, moved = [next(scene) for _ in range(10)][-1]
-    assert moved != boxes
-    assert (first != second).any()
+    for command in (track, evaluate):
+        monkeypatch.setattr(command, "load_tracker", load_tracker)
+    chosen = ("--model", "m", "--engine", "openvino", "--precision", "bf16", "--threads", "2", "--pin")
+    assert run("track", folder, "--box", "20,30,25,20", *chosen) == 0
+    assert run("evaluate", folder.parent, *chosen) == 0
+    assert calls == [(Path("m"), "openvino", 2, None, "bf16", True)] * 2
 
 
 def test_engine_errors_are_told_and_other_runtime_errors_are_not_hidden(folder, monkeypatch, capsys):

@@ -1,0 +1,91 @@
+"""Figures and tables of `siammaskpp bench`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+NETWORK_STAGES = ("search", "refine")
+
+
+def statistics(stages: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+    """Median and 95th percentile per stage in milliseconds, and steps per second at the median.
+
+    The stage `around` is what is not the network's.
+    """
+    network = np.sum([stages[name] for name in NETWORK_STAGES], axis=0)
+    all_stages = {**stages, "around": np.asarray(stages["total"]) - network}
+    per_stage = {
+        stage: {"median_ms": round(float(np.median(ms)), 2), "p95_ms": round(float(np.percentile(ms, 95)), 2)}
+        for stage, ms in all_stages.items()
+    }
+    return {"stages": per_stage, "fps": round(1e3 / float(np.median(stages["total"])), 1)}
+
+
+def relate(rows: Sequence[dict[str, Any]], baseline: str) -> None:
+    """Add to each row what follows from others and from operations.
+
+    `share_of_peak`: operations of the network per its median time, as a share of the engine's peak;
+    `times_faster`: than the engine `baseline` with the same backbone, image size and targets;
+    `times_one_target`: the cost of several targets in costs of one.
+    """
+    totals = {_key(row): row["stages"]["total"]["median_ms"] for row in rows}
+    slow = {_task(row): row["stages"]["total"]["median_ms"] for row in rows if row["engine"] == baseline}
+    for row in rows:
+        total = row["stages"]["total"]["median_ms"]
+        if "gflop" in row and "peak_gflops" in row:
+            seconds = sum(row["stages"][stage]["median_ms"] for stage in row["gflop"]) / 1e3
+            row["share_of_peak"] = round(sum(row["gflop"].values()) / seconds / row["peak_gflops"], 3)
+        before = slow.get(_task(row))
+        if before is not None and row["engine"] != baseline:
+            row["times_faster"] = round(before / total, 2)
+        one = totals.get(_key({**row, "targets": 1}))
+        if one is not None and row["targets"] > 1:
+            row["times_one_target"] = round(total / one, 2)
+
+
+def _task(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return row["backbone"], tuple(row["size"]), row["targets"]
+
+
+def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return row["model"], row["engine"], row["precision"], *_task(row)
+
+
+COLUMNS = {
+    "times_faster": "than published",
+    "times_one_target": "times one target",
+    "peak_gflops": "peak GFLOP/s",
+    "share_of_peak": "share of peak",
+}
+
+
+def text(result: Mapping[str, Any]) -> str:
+    """One table of median and p95 per stage, a column for each case, and the figures below."""
+    rows = result["steps"]
+    width = 22
+    lines = [f"median / p95 in ms of {result['frames']} frames"]
+
+    def line(name: str, cells: Sequence[str]) -> None:
+        lines.append(f"{name:16}" + "".join(f"{cell:>{width}}" for cell in cells))
+
+    line("model", [row["model"][-width + 1 :] for row in rows])
+    line("engine", [row["engine"] for row in rows])
+    line("precision", [row["precision"] for row in rows])
+    line("image, targets", [f"{row['size'][0]}x{row['size'][1]}, {row['targets']}" for row in rows])
+    for stage in rows[0]["stages"]:
+        cells = [row["stages"][stage] for row in rows]
+        line(stage, [f"{cell['median_ms']:.2f} / {cell['p95_ms']:.2f}" for cell in cells])
+    line("fps", [f"{row['fps']:.1f}" for row in rows])
+    if any("gflop" in row for row in rows):
+        line("GFLOP", [f"{sum(row['gflop'].values()):.1f}" if "gflop" in row else "" for row in rows])
+    else:
+        lines.append("operations are counted when onnx is installed: pip install 'siammaskpp[quantise]'")
+    for key, name in COLUMNS.items():
+        if any(key in row for row in rows):
+            line(name, [f"{row[key]:.2f}" if key in row else "" for row in rows])
+    lines.append(f"peak memory {result['peak_rss_mb']:.0f} MB")
+    lines += [f"{key}: {value}" for key, value in result["machine"].items()]
+    return "\n".join(lines)

@@ -1,0 +1,37 @@
+"""The synthetic video that `siammaskpp bench` measures on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8]
+Box = tuple[float, float, float, float]
+
+OBJECT_SHARE = 0.15
+
+
+def moving_objects(size: tuple[int, int], count: int) -> Iterator[tuple[Image, list[Box]]]:
+    """An endless video of `count` textured discs on a textured background, and their boxes."""
+    width, height = size
+    random = np.random.default_rng(0)
+    coarse = random.integers(0, 160, (height // 16, width // 16, 3), dtype=np.uint8)
+    background = cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC)
+    radius = max(int(min(size) * OBJECT_SHARE), 4)
+    colours = [tuple(int(value) for value in random.integers(90, 256, 3)) for _ in range(count)]
+    frame = 0
+    while True:
+        image: Image = background.copy()
+        boxes: list[Box] = []
+        for index, colour in enumerate(colours):
+            angle = 2 * np.pi * (index / count + frame / 200)
+            x = int(width / 2 + np.cos(angle) * (width / 2 - 1.5 * radius))
+            y = int(height / 2 + np.sin(angle) * (height / 2 - 1.5 * radius))
+            cv2.circle(image, (x, y), radius, colour, -1)
+            cv2.circle(image, (x, y), radius // 2, colour[::-1], -1)
+            boxes.append((x - radius, y - radius, 2 * radius + 1, 2 * radius + 1))
+        yield image, boxes
+        frame += 1
