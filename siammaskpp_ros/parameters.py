@@ -12,7 +12,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from siammaskpp_core.config import Checked, Config, ConfigError, OptionSpec, from_mapping, option, spec_of
-from siammaskpp_core.engines import ENGINES
+from siammaskpp_core.engines import AUTO, ENGINES
 
 # These act on the next image; all others are read when the node is configured.
 RUNTIME_PARAMETERS = frozenset({"score_uncertain", "score_lost", "max_targets", "no_image_warning_s"})
@@ -25,7 +25,11 @@ class NodeConfig(Checked):
 
     autostart: bool = option(True, "Configure and activate at start; false: wait for lifecycle commands")
     model: str = option("", "Folder of the model; empty: the default weights of this package")
-    engine: str = option("onnxruntime", "Runtime of the network", choices=tuple(ENGINES))
+    engine: str = option(
+        "onnxruntime",
+        "Runtime of the network; auto: tensorrt where an engine was built, else openvino, else onnxruntime",
+        choices=(*ENGINES, AUTO),
+    )
     threads: int = option(0, "CPU threads of the engine; 0: as the engine chooses", low=0, high=256)
     compressed: bool = option(False, "Subscribe to sensor_msgs/CompressedImage on image/compressed")
     image_reliability: str = option(

@@ -1,8 +1,13 @@
-"""Small pictures to train on."""
+"""Small pictures to train on; stand-ins beside the tests can be imported."""
+
+import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture(scope="session")
