@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from siammaskpp_core.engines import load_engine
@@ -26,8 +27,7 @@ def count_operations(path: Path) -> int:
 
     Biases, activations and resizing are left out: less than 1 % in the networks of this package.
     """
-    model = onnx.shape_inference.infer_shapes(onnx.load(path))
-    graph = model.graph
+    graph = onnx.shape_inference.infer_shapes(_folded(path)).graph
     shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
     for value in (*graph.input, *graph.output, *graph.value_info):
         shapes[value.name] = tuple(size.dim_value for size in value.type.tensor_type.shape.dim)
@@ -35,6 +35,17 @@ def count_operations(path: Path) -> int:
         if node.op_type == "Constant" and node.attribute[0].name == "value":
             shapes[node.output[0]] = tuple(node.attribute[0].t.dims)
     return sum(_operations(node, shapes) for node in graph.node)
+
+
+def _folded(path: Path) -> Any:
+    """The graph with its constants computed, among them sizes on which shapes depend."""
+    with TemporaryDirectory(prefix="siammaskpp-folded-") as folder:
+        options = onnxruntime.SessionOptions()
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        options.optimized_model_filepath = str(Path(folder) / "folded.onnx")
+        options.log_severity_level = 3
+        onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return onnx.load(options.optimized_model_filepath)
 
 
 def _operations(node: Any, shapes: dict[str, tuple[int, ...]]) -> int:
