@@ -30,6 +30,8 @@ class OnnxRuntimeEngine(GraphEngine):
         except ImportError as error:
             raise EngineError("ONNX Runtime is not installed: pip install onnxruntime") from error
         options = onnxruntime.SessionOptions()
+        # Between runs waiting threads would keep the cores from all else, and from the other graphs.
+        options.add_session_config_entry("session.force_spinning_stop", "1")
         if pinned:
             # The calling thread is one of the threads and is not named; processors are counted from 1.
             cores = allowed_cores()[: threads or None]
