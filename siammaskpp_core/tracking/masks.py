@@ -64,7 +64,9 @@ def paste_mask(
     )
     size = (right - left, bottom - top)
     pasted = cv2.warpAffine(probability, to_mask, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-    cv2.compare(pasted, threshold, cv2.CMP_GT, dst=mask[top:bottom, left:right])
+    # Above the threshold; cv2.compare with a number takes no picture of a single pixel.
+    above = float(np.nextafter(np.float32(threshold), np.float32(1)))
+    cv2.inRange(pasted, above, math.inf, dst=mask[top:bottom, left:right])
     return mask, Region(left, top, right, bottom)
 
 

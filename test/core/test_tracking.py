@@ -112,6 +112,21 @@ def test_a_mask_at_the_border_is_cut():
     assert not mask[64:].any()
 
 
+def test_masks_of_few_pixels_are_pasted():
+    """Down to one pixel, wherever it lies."""
+    rng = np.random.default_rng(0)
+    sizes = set()
+    for _ in range(500):
+        probability = np.zeros((127, 127), np.float32)
+        probability[tuple(rng.integers(0, 127, 2))] = 1
+        window = CropWindow(*rng.uniform(-5, 45, 2).tolist(), float(np.exp(rng.uniform(0, 6))), 255)
+        mask, region = paste_mask(probability, window, (12, 12), (40, 40), 0.5)
+        sizes.add((region.right - region.left, region.bottom - region.top))
+        part = mask[region.top : region.bottom, region.left : region.right]
+        assert np.count_nonzero(mask) == np.count_nonzero(part)
+    assert (1, 1) in sizes
+
+
 def test_a_mask_outside_the_image_is_empty():
     probability = np.ones((127, 127), np.float32)
     mask, region = paste_mask(probability, CropWindow(-500, -500, 255, 255), (12, 12), (100, 100), 0.5)
