@@ -33,9 +33,12 @@ def with_dynamic_batch(model: ModelProto, name: str) -> ModelProto:
     graph = result.graph
     constants = _constants(graph)
     producers = {output: node for node in graph.node for output in node.output}
+    fixed = set(constants)
     nodes: list[NodeProto] = []
     for node in graph.node:
-        if node.op_type == "Conv" and node.input[1] not in constants:
+        if fixed.issuperset(node.input):  # int8 weights are computed from constants
+            fixed.update(node.output)
+        if node.op_type == "Conv" and node.input[1] not in fixed:
             nodes.extend(_shifted_products(node, producers, constants, name))
         elif node.op_type == "Reshape" and _leads_with_one(node.input[1], constants):
             nodes.extend(_reshape(node, constants[node.input[1]]))

@@ -8,7 +8,7 @@ from typing import Any
 from tqdm import tqdm
 
 from siammaskpp_core.engines.protocol import EngineError
-from siammaskpp_core.engines.tensorrt_library import LOG, flags, trt
+from siammaskpp_core.engines.tensorrt_library import LOG, flags, sides, trt
 
 
 def build(
@@ -87,9 +87,10 @@ def _add_profile(
     profile = builder.create_optimization_profile()
     for index in range(network.num_inputs):
         tensor = network.get_input(index)
-        sides = tuple(tensor.shape)
-        if -1 in sides:
-            one, most = (tuple(size if s == -1 else s for s in sides) for size in (1, max_targets))
+        shape = sides(tensor.shape)
+        if -1 in shape:
+            one: Any = tuple(1 if side == -1 else side for side in shape)
+            most: Any = tuple(max_targets if side == -1 else side for side in shape)
             profile.set_shape(tensor.name, one, most, most)
     config.add_optimization_profile(profile)
 

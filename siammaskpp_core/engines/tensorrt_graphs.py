@@ -42,7 +42,8 @@ def check_precision(model: Model, precision: str) -> None:
     """Raise :class:`ModelError` when an engine of `precision` cannot be built from `model`."""
     if precision == "int8" and model.precision != "int8":
         raise ModelError(
-            f"{model.folder} is a float model: make its int8 twin first (siammaskpp quantise) and build that"
+            f"{model.folder} is a float model: make its int8 twin first (siammaskpp quantise --symmetric) "
+            "and build that"
         )
     if precision != "int8" and model.precision == "int8":
         raise ModelError(f"{model.folder} is an int8 model: only --precision int8 can be built from it")

@@ -18,7 +18,7 @@ except ImportError as error:
         f"`pip install 'siammaskpp[tensorrt]'` ({error})"
     ) from error
 
-__all__ = ["LOG", "flags", "trt", "version"]
+__all__ = ["LOG", "flags", "sides", "trt", "version"]
 
 OLDEST = (8, 5)
 """The first with execute_async_v3, and with convolutions whose kernel is an input."""
@@ -58,3 +58,8 @@ def version() -> str:
 def flags(group: Any, *names: str) -> int:
     """The bits of those `names` that the enumeration `group` of this TensorRT has."""
     return sum(1 << int(getattr(group, name)) for name in names if hasattr(group, name))
+
+
+def sides(shape: Any) -> tuple[int, ...]:
+    """A shape as TensorRT gives it. It takes tuples, too, but its published types know neither."""
+    return tuple(shape)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from siammaskpp_core.engines.protocol import EngineError
 from siammaskpp_core.engines.tensorrt_driver import Driver
-from siammaskpp_core.engines.tensorrt_library import LOG, trt
+from siammaskpp_core.engines.tensorrt_library import LOG, sides, trt
 
 _TYPES = {"FLOAT": np.float32, "INT32": np.int32, "UINT8": np.uint8}
 
@@ -64,7 +64,7 @@ class BoundGraph:
 
     def _bind(self, tensor: str, given: Buffer | None) -> Buffer:
         """A buffer for the largest shape of `tensor`, and its address in the context."""
-        shape = tuple(self._engine.get_tensor_shape(tensor))
+        shape = sides(self._engine.get_tensor_shape(tensor))
         if -1 in shape:
             if self._engine.get_tensor_mode(tensor) == trt.TensorIOMode.INPUT:
                 self._dynamic.append(tensor)
@@ -83,9 +83,9 @@ class BoundGraph:
         engine = self._engine
         for name in map(engine.get_tensor_name, range(engine.num_io_tensors)):
             is_input = engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT
-            if is_input and -1 in tuple(engine.get_tensor_shape(name)):
-                _, _, (largest, *_) = engine.get_tensor_profile_shape(name, 0)
-                return int(largest)
+            if is_input and -1 in sides(engine.get_tensor_shape(name)):
+                _, _, largest = engine.get_tensor_profile_shape(name, 0)
+                return sides(largest)[0]
         raise EngineError(f"{self._name}: an output has a symbolic batch size, but no input; build again")
 
     def host(self, tensor: str) -> NDArray[Any]:
