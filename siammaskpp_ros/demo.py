@@ -7,18 +7,15 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from ament_index_python.packages import get_package_prefix
-
 from .demo_video import CUP_BOX, DemoVideoError, fetch_cup
+from .processes import installed, start, stop
 
 _NAMESPACE = "/siammaskpp_demo"
-_STOP_TIMEOUT_S = 10.0
 
 
 def main() -> int:
@@ -42,7 +39,7 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     finally:
-        ended = [_stop(child) for child in started]
+        ended = [stop(child) for child in started]
     codes |= {"tracker": ended[0], "camera": ended[2]}
     failed = {name: code for name, code in codes.items() if code != 0}
     if failed:
@@ -75,12 +72,7 @@ def _box(text: str) -> tuple[float, ...]:
 def _start(
     started: list[subprocess.Popen[bytes]], executable: str, **parameters: object
 ) -> subprocess.Popen[bytes]:
-    path = Path(get_package_prefix("siammaskpp")) / "lib" / "siammaskpp" / executable
-    command = [str(path), "--ros-args", "-r", f"__ns:={_NAMESPACE}"]
-    for name, value in parameters.items():
-        # Quoted, so that a file named 7 or true stays a text.
-        command += ["-p", f'{name}:="{value}"' if isinstance(value, str) else f"{name}:={value}"]
-    started.append(subprocess.Popen(command))
+    started.append(start(installed(executable), _NAMESPACE, **parameters))
     return started[-1]
 
 
@@ -91,17 +83,6 @@ def _wait_for(client: subprocess.Popen[bytes], *others: subprocess.Popen[bytes])
             return 1
         time.sleep(0.1)
     return int(client.returncode)
-
-
-def _stop(child: subprocess.Popen[bytes]) -> int:
-    """End a process as Ctrl-C does; its exit code."""
-    if child.poll() is None:
-        child.send_signal(signal.SIGINT)
-    try:
-        return child.wait(_STOP_TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        return child.wait()
 
 
 if __name__ == "__main__":

@@ -19,12 +19,11 @@ from siammaskpp.msg import Box, TrackedObjectArray, TrackerStatus
 from siammaskpp.srv import SetTarget
 from siammaskpp_core.config import Checked, ConfigError, option
 
+from .client import NoAnswer, ask, spin_until
 from .conversions import to_bgr
 from .parameters import declare
 from .recorder import Recording, stamp_seconds
 
-_CALL_TIMEOUT_S = 3.0
-_CALL_TRIES = 4
 _FOUND_SHARE_NEEDED = 0.9
 
 
@@ -76,12 +75,14 @@ class DemoClient(Node):
     def follow(self) -> None:
         """Select the box, record until the images end. Raises :class:`DemoFailed`."""
         timeout_s = self.config.first_image_timeout_s
-        if not self._spin_until(lambda: self._first is not None, timeout_s):
+        if not spin_until(self._executor, lambda: self._first is not None, timeout_s):
             raise DemoFailed(f"no image on {self.resolve_topic_name('image')} within {timeout_s:g} s")
         assert self._first is not None
         self._select(self._first)
-        self._spin_until(
-            lambda: time.monotonic() - self._last_image_s > self.config.end_after_s, float("inf")
+        spin_until(
+            self._executor,
+            lambda: time.monotonic() - self._last_image_s > self.config.end_after_s,
+            float("inf"),
         )
 
     def close(self) -> None:
@@ -90,26 +91,12 @@ class DemoClient(Node):
         self.destroy_node()
 
     def _select(self, header: Header) -> None:
-        """Call the service; an answer is now and then lost by the middleware, so it is asked again."""
         x, y, width, height = self.config.box
         request = SetTarget.Request(header=header, box=Box(x=x, y=y, width=width, height=height))
-        for _ in range(_CALL_TRIES):
-            future = self._set_target.call_async(request)
-            if self._spin_until(future.done, _CALL_TIMEOUT_S):
-                answer = future.result()
-                if not answer.success:
-                    raise DemoFailed(f"set_target was refused: {answer.message}")
-                self.get_logger().info(answer.message)
-                return
-        raise DemoFailed(f"{self._set_target.srv_name} does not answer; is the tracker running?")
-
-    def _spin_until(self, is_true, timeout_s: float) -> bool:  # type: ignore[no-untyped-def]
-        end_s = time.monotonic() + timeout_s
-        while not is_true():
-            if time.monotonic() > end_s:
-                return False
-            self._executor.spin_once(timeout_sec=0.1)
-        return True
+        answer = ask(self._executor, self._set_target, request)
+        if not answer.success:
+            raise DemoFailed(f"set_target was refused: {answer.message}")
+        self.get_logger().info(answer.message)
 
     def _on_image(self, message: Image) -> None:
         self._last_image_s = time.monotonic()
@@ -160,7 +147,7 @@ def main(args: list[str] | None = None) -> int:
         client.close()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
-    except (DemoFailed, ConfigError, ParameterException) as error:
+    except (DemoFailed, NoAnswer, ConfigError, ParameterException) as error:
         print(f"demo_client: {error}", file=sys.stderr)
         return 1
     finally:

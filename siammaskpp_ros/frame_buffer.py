@@ -15,11 +15,15 @@ from .conversions import to_bgr
 
 @dataclass(frozen=True)
 class Frame:
-    """An image as it came: `index` counts arrivals from 1, `received_s` is on the monotonic clock."""
+    """An image as it came: `index` counts arrivals from 1.
+
+    `received_s` is its arrival on the monotonic clock, `take_s` the time from then to the node's callback.
+    """
 
     message: Image | CompressedImage
     index: int
     received_s: float
+    take_s: float = 0.0
 
     @property
     def stamp_ns(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,8 @@ _ADVICE = "check the camera and the remapping image:=..."
 
 
 class ImageInput:
-    """Subscribes to ``image`` (or ``image/compressed``) and gives each message to `received`.
+    """Subscribes to ``image`` (or ``image/compressed``); calls `received` with each message and the seconds
+    since it arrived.
 
     Best effort takes images from every publisher, but Fast DDS loses about a third of the images that
     are larger than its shared memory segment (512 KB) that way; reliable loses none, but gets nothing
@@ -23,7 +25,7 @@ class ImageInput:
     """
 
     def __init__(
-        self, node: Node, config: NodeConfig, received: Callable[[Image | CompressedImage], None]
+        self, node: Node, config: NodeConfig, received: Callable[[Image | CompressedImage, float], None]
     ) -> None:
         self._node = node
         self._reliability = config.image_reliability
@@ -42,7 +44,7 @@ class ImageInput:
             self.close()
         # Depth 1: an image that waits here is already too old.
         qos = QoSProfile(depth=1, reliability=wanted)
-        self._subscription = self._node.create_subscription(self._kind, self.topic, self._received, qos)
+        self._subscription = self._node.create_subscription(self._kind, self.topic, self._on_message, qos)
 
     def close(self) -> None:
         """Take no more images."""
@@ -57,6 +59,10 @@ class ImageInput:
         )
         asked = self._subscription.qos_profile.reliability.name
         return f"no image on {self.topic}: it has {publishers}, {asked} is asked for; {_ADVICE}"
+
+    def _on_message(self, message: Image | CompressedImage, info: dict[str, int]) -> None:
+        arrived_ns = info["received_timestamp"]  # by the system's clock; 0: the middleware does not tell
+        self._received(message, max(time.time_ns() - arrived_ns, 0) * 1e-9 if arrived_ns else 0.0)
 
     def _offers(self) -> list[ReliabilityPolicy]:
         infos = self._node.get_publishers_info_by_topic(self.topic)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import reduce
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from rclpy.lifecycle import LifecycleNode
@@ -11,13 +13,15 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from siammaskpp.msg import Box, RotatedBox, TrackedObject, TrackedObjectArray
+from siammaskpp.msg import Box, FrameTiming, RotatedBox, TrackedObject, TrackedObjectArray
 from siammaskpp_core.drawing import draw_results
 from siammaskpp_core.tracking import TrackResult
 
 from .conversions import to_image
+from .frame_buffer import Frame
 from .parameters import NodeConfig
 from .targets import Observation
+from .timing import Moments, timing_message
 
 # Reliable publishers serve reliable and best-effort subscribers; of pictures only the newest matters.
 _PICTURE_QOS = QoSProfile(depth=1)
@@ -25,7 +29,7 @@ _OBJECTS_QOS = QoSProfile(depth=10)
 
 
 class ResultPublishers:
-    """The topics ``~/tracked_objects``, ``~/mask``, ``~/labels`` and ``~/overlay``."""
+    """The topics ``~/tracked_objects``, ``~/mask``, ``~/labels``, ``~/overlay`` and ``~/timing``."""
 
     def __init__(self, node: LifecycleNode) -> None:
         self._node = node
@@ -33,6 +37,7 @@ class ResultPublishers:
         self._mask = node.create_publisher(Image, "~/mask", _PICTURE_QOS)
         self._labels = node.create_publisher(Image, "~/labels", _PICTURE_QOS)
         self._overlay = node.create_publisher(Image, "~/overlay", _PICTURE_QOS)
+        self._timing = node.create_publisher(FrameTiming, "~/timing", _OBJECTS_QOS)
 
     def publish(
         self, header: Header, picture: NDArray[np.uint8], seen: Sequence[Observation], config: NodeConfig
@@ -45,7 +50,7 @@ class ResultPublishers:
         self._objects.publish(TrackedObjectArray(header=header, objects=objects))
         found = [(item, entry.result) for item, entry in zip(objects, seen, strict=True) if item.mask_value]
         if found and self._mask.get_subscription_count():
-            union = label_picture(picture.shape[:2], [(255, result) for _, result in found])
+            union = union_mask(picture.shape[:2], [result for _, result in found])
             self._mask.publish(to_image(union, "mono8", header))
         if found and self._labels.get_subscription_count():
             values = label_picture(picture.shape[:2], [(item.mask_value, result) for item, result in found])
@@ -56,9 +61,16 @@ class ResultPublishers:
             self._overlay.publish(to_image(drawn, "bgr8", header))
         return objects
 
+    def publish_timing(
+        self, frame: Frame, moments: Moments, age_s: float, tracker_ms: Mapping[str, float]
+    ) -> None:
+        """Publish where the time of one image went; see :func:`siammaskpp_ros.timing.timing_message`."""
+        if self._timing.get_subscription_count():
+            self._timing.publish(timing_message(frame, moments, age_s, tracker_ms))
+
     def destroy(self) -> None:
         """Take the topics away."""
-        for publisher in (self._objects, self._mask, self._labels, self._overlay):
+        for publisher in (self._objects, self._mask, self._labels, self._overlay, self._timing):
             self._node.destroy_publisher(publisher)
 
 
@@ -83,6 +95,12 @@ def state_of(score: float, config: NodeConfig) -> int:
     return int(TrackedObject.UNCERTAIN if score >= config.score_lost else TrackedObject.LOST)
 
 
+def union_mask(shape: tuple[int, int], results: Sequence[TrackResult]) -> NDArray[np.uint8]:
+    """HxW uint8 with 255 in the mask of any result; the mask itself, not a copy, when there is just one."""
+    masks = [result.mask for result in results if result.mask is not None]
+    return reduce(cv2.bitwise_or, masks) if masks else np.zeros(shape, np.uint8)
+
+
 def label_picture(
     shape: tuple[int, int], values_and_results: Sequence[tuple[int, TrackResult]]
 ) -> NDArray[np.uint8]:
@@ -90,7 +108,7 @@ def label_picture(
     picture = np.zeros(shape, np.uint8)
     for value, result in sorted(values_and_results, key=lambda pair: pair[1].score):
         if result.mask is not None:
-            picture[result.mask > 0] = value
+            cv2.copyTo(np.full(shape, value, np.uint8), result.mask, picture)
     return picture
 
 

@@ -16,6 +16,8 @@ from siammaskpp_core.tracking import Target, TrackResult
 class TrackerLike(Protocol):
     """What the node needs of :class:`siammaskpp_core.tracking.Tracker`."""
 
+    timings: dict[str, float]
+
     def init(self, image: NDArray[np.uint8], box_xywh: Sequence[float]) -> Target:
         """Start on the object in a box; ValueError when image or box cannot be used."""
 
@@ -52,6 +54,8 @@ class TargetStore:
         self._entries_lock = threading.Lock()
         # Not every engine can be called from two threads at once.
         self._tracker_lock = threading.Lock()
+        self.timings: dict[str, float] = {}
+        """Milliseconds of the last step by stage of the tracker; empty when there was no target."""
 
     def set(
         self,
@@ -91,10 +95,12 @@ class TargetStore:
         with self._entries_lock:
             # A target that was set on this frame or a later one has nothing to find here.
             entries = {name: entry for name, entry in self._entries.items() if entry.since < index}
+        self.timings = {}
         if not entries:
             return []
         with self._tracker_lock:
             results = self._tracker.step(image, [entry.target for entry in entries.values()])
+            self.timings = self._tracker.timings
         with self._entries_lock:
             return [
                 Observation(name, entry.label, result)

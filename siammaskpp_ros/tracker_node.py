@@ -30,6 +30,7 @@ from .image_input import ImageInput
 from .publishers import ResultPublishers
 from .selection import Refusal, choose_frame, select
 from .targets import TargetStore, TrackerLike
+from .timing import Moments
 from .worker import LatestWorker
 
 # A launch system sends SIGTERM 5 s after SIGINT; an inference that hangs is left behind before that.
@@ -122,10 +123,10 @@ class TrackerNode(LifecycleNode):
 
     # Images ----------------------------------------------------------------------------------------
 
-    def _on_image(self, message: Image | CompressedImage) -> None:
+    def _on_image(self, message: Image | CompressedImage, take_s: float) -> None:
         now_s = time.monotonic()
         self._statistics.frame_received(now_s)
-        frame = Frame(message, next(self._indices), now_s)
+        frame = Frame(message, next(self._indices), now_s - take_s, take_s)
         if self._frames is not None:
             self._frames.add(frame)
         if self._worker.put(frame):
@@ -135,15 +136,20 @@ class TrackerNode(LifecycleNode):
         """Track in one image and publish; runs in the worker's thread."""
         assert self._targets is not None
         assert self._results is not None
+        begun_s = time.monotonic()
         picture = frame.bgr()
+        converted_s = time.monotonic()
         seen = self._targets.step(picture, frame.index)
         if self._worker.is_stopping():
             return
+        tracked_s = time.monotonic()
         objects = self._results.publish(frame.message.header, picture, seen, self.config)
         now_s = time.monotonic()
         age_s = (self.get_clock().now().nanoseconds - frame.stamp_ns) * 1e-9
         states = tuple(item.state for item in objects)
         self._statistics.frame_done(now_s, now_s - frame.received_s, age_s, states)
+        moments = Moments(begun_s, converted_s, tracked_s, now_s)
+        self._results.publish_timing(frame, moments, age_s, self._targets.timings)
 
     def _on_failure(self, frame: Frame, error: Exception) -> None:
         if self._worker.is_stopping() or not self.context.ok():

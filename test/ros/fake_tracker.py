@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,13 +18,14 @@ class FakeTarget:
 
 
 class FakeTracker:
-    """Score 0.9 where the colour is seen, 0.05 where it is not; `step_s` is how long a step takes.
+    """Score 0.9 where the colour is seen, 0.05 where it is not; `step_s` is how long the network takes.
 
     An image whose top left pixel is pure blue makes the step fail.
     """
 
     def __init__(self, step_s: float = 0.0) -> None:
         self._step_s = step_s
+        self.timings: dict[str, float] = {}
 
     def init(self, image: NDArray[np.uint8], box_xywh: Sequence[float]) -> FakeTarget:
         x, y, width, height = box_xywh
@@ -41,19 +43,22 @@ class FakeTracker:
         return FakeTarget(image[int(y + height / 2), int(x + width / 2)].copy())
 
     def step(self, image: NDArray[np.uint8], targets: list[FakeTarget]) -> list[TrackResult]:
+        start_s = time.monotonic()
         time.sleep(self._step_s)
+        searched_s = time.monotonic()
         if (image[0, 0] == (255, 0, 0)).all():
             raise RuntimeError("the engine fell over")
-        return [_find(image, target.colour) for target in targets]
+        results = [_find(image, target.colour) for target in targets]
+        done_s = time.monotonic()
+        self.timings = {"search": (searched_s - start_s) * 1e3, "paste": (done_s - searched_s) * 1e3}
+        return results
 
 
 def _find(image: NDArray[np.uint8], colour: NDArray[np.uint8]) -> TrackResult:
-    near = np.abs(image.astype(np.int16) - colour.astype(np.int16)).max(axis=2) < 30
-    mask = near.astype(np.uint8) * 255
-    if not near.any():
+    low, high = (np.clip(colour.astype(int) + step, 0, 255) for step in (-29, 29))
+    mask = np.asarray(cv2.inRange(image, low, high), np.uint8)
+    x, y, width, height = map(float, cv2.boundingRect(mask))
+    if not width:
         return TrackResult(np.array([1.0, 2.0, 3.0, 4.0]), RotatedBox(2.5, 4.0, 3.0, 4.0, 0.0), 0.05, mask)
-    rows, columns = np.nonzero(near)
-    x, y = float(columns.min()), float(rows.min())
-    width, height = float(columns.max() + 1 - x), float(rows.max() + 1 - y)
     rotated = RotatedBox(x + width / 2, y + height / 2, width, height, 0.0)
     return TrackResult(np.array([x, y, width, height]), rotated, 0.9, mask)

@@ -90,6 +90,11 @@ class NodeProcess:
         values = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8").rsplit(") ", 1)[1].split()
         return (int(values[11]) + int(values[12])) / os.sysconf("SC_CLK_TCK")
 
+    def resident_mb(self) -> float:
+        """Resident memory now, 10^6 bytes."""
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text(encoding="utf-8").split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
     def is_running(self) -> bool:
         return self._child.poll() is None
 
@@ -180,6 +185,17 @@ class Client:
                 if self.objects and self.objects[-1].header == header:
                     return self.objects[-1]
         raise AssertionError("no result for an image that was sent thirty times")
+
+    def track_many(self, picture: NDArray[np.uint8], count: int) -> None:
+        """Publish one picture `count` times, each time when the last one's result is there; keep nothing."""
+        for _ in range(count):
+            self.objects.clear()
+            self.masks.clear()
+            while not self.objects:
+                self.send(picture)
+                end_s = time.monotonic() + 0.5
+                while not self.objects and time.monotonic() < end_s:
+                    self._executor.spin_once(timeout_sec=0.02)
 
     def set_target(self, box: tuple[float, ...], id: str = "", stamp: Time | None = None, label: str = ""):
         request = SetTarget.Request(id=id, label=label)

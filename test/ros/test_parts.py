@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from siammaskpp_core.tracking import BoxError, RotatedBox, TrackResult
 from siammaskpp_ros.diagnostics import Measured, Statistics, diagnostic_message, judge, status_message
 from siammaskpp_ros.frame_buffer import Frame, FrameBuffer
 from siammaskpp_ros.parameters import NodeConfig
-from siammaskpp_ros.publishers import label_picture, objects_of, state_of
+from siammaskpp_ros.publishers import label_picture, objects_of, state_of, union_mask
 from siammaskpp_ros.selection import Refusal, choose_frame
 from siammaskpp_ros.targets import Observation, TargetStore, TooManyTargets
 from siammaskpp_ros.worker import LatestWorker
@@ -153,6 +154,16 @@ def test_targets_start_on_their_frame_and_are_replaced_by_id() -> None:
     assert store.ids() == []
 
 
+def test_times_are_those_of_the_last_step() -> None:
+    store = TargetStore(FakeTracker(step_s=0.001))
+    store.set("a", "", scene(), (100, 50, 40, 30), since=1, limit=1)
+    store.step(scene(), 2)
+    assert store.timings["search"] >= 1.0
+    store.remove("a")
+    store.step(scene(), 3)
+    assert store.timings == {}
+
+
 def test_a_refused_box_leaves_the_target_with_this_id() -> None:
     store = TargetStore(FakeTracker())
     store.set("a", "", scene(), (100, 50, 40, 30), since=1, limit=1)
@@ -212,6 +223,17 @@ def test_where_masks_overlap_the_higher_score_wins() -> None:
     left[0, :3], right[0, 1:] = 255, 255
     picture = label_picture((1, 4), [(1, result(0.9, left)), (2, result(0.6, right))])
     assert picture.tolist() == [[1, 1, 1, 2]]
+
+
+def test_the_union_of_masks() -> None:
+    left, right = np.zeros((1, 4), np.uint8), np.zeros((1, 4), np.uint8)
+    left[0, :2], right[0, 1:3] = 255, 255
+    assert union_mask((1, 4), [result(0.9, left), result(0.6, right)]).tolist() == [[255, 255, 255, 0]]
+    assert union_mask((1, 4), [result(0.9, left)]) is left
+    assert left.tolist() == [[255, 255, 0, 0]]
+    without_mask = replace(result(0.9), mask=None)
+    assert union_mask((1, 4), [without_mask]).tolist() == [[0, 0, 0, 0]]
+    assert label_picture((1, 4), [(3, without_mask)]).tolist() == [[0, 0, 0, 0]]
 
 
 def test_statistics_count_and_measure() -> None:

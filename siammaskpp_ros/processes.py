@@ -1,0 +1,37 @@
+"""Nodes of this package as child processes."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from ament_index_python.packages import get_package_prefix
+
+_STOP_TIMEOUT_S = 10.0
+
+
+def installed(executable: str) -> list[str]:
+    """The command that runs an executable of this package."""
+    return [str(Path(get_package_prefix("siammaskpp")) / "lib" / "siammaskpp" / executable)]
+
+
+def start(command: Sequence[str], namespace: str, **parameters: object) -> subprocess.Popen[bytes]:
+    """Start a node in `namespace` with these parameters."""
+    command = [*command, "--ros-args", "-r", f"__ns:={namespace}"]
+    for name, value in parameters.items():
+        # Quoted, so that a file named 7 or true stays a text.
+        command += ["-p", f'{name}:="{value}"' if isinstance(value, str) else f"{name}:={value}"]
+    return subprocess.Popen(command)
+
+
+def stop(child: subprocess.Popen[bytes]) -> int:
+    """End a process as Ctrl-C does; its exit code."""
+    if child.poll() is None:
+        child.send_signal(signal.SIGINT)
+    try:
+        return child.wait(_STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        return child.wait()
