@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import reduce
 
@@ -13,7 +14,7 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from siammaskpp.msg import Box, FrameTiming, RotatedBox, TrackedObject, TrackedObjectArray
+from siammaskpp.msg import FrameTiming, TrackedObject, TrackedObjectArray
 from siammaskpp_core.drawing import draw_results
 from siammaskpp_core.tracking import TrackResult
 
@@ -80,7 +81,7 @@ def objects_of(seen: Sequence[Observation], config: NodeConfig) -> list[TrackedO
     for entry in seen:
         state = state_of(entry.result.score, config)
         item = TrackedObject(id=entry.id, label=entry.label, state=state)
-        item.score = float(np.nan_to_num(entry.result.score, nan=0.0))
+        item.score = 0.0 if math.isnan(entry.result.score) else float(entry.result.score)
         if state != TrackedObject.LOST:
             _fill_place(item, entry.result)
             item.mask_value = 1 + sum(1 for other in objects if other.mask_value)
@@ -113,14 +114,10 @@ def label_picture(
 
 
 def _fill_place(item: TrackedObject, result: TrackResult) -> None:
-    x, y, width, height = (float(value) for value in result.box_xywh)
-    item.box = Box(x=x, y=y, width=width, height=height)
-    rotated = result.rotated_box
-    item.rotated_box = RotatedBox(
-        center_x=float(rotated.center_x),
-        center_y=float(rotated.center_y),
-        width=float(rotated.width),
-        height=float(rotated.height),
-        angle=float(rotated.angle_rad),
-        corners=np.asarray(rotated.corners(), np.float64).reshape(8),
-    )
+    # Into the messages that are there: making one takes longer than all of this.
+    box, rotated, source = item.box, item.rotated_box, result.rotated_box
+    box.x, box.y, box.width, box.height = map(float, result.box_xywh)
+    rotated.center_x, rotated.center_y = float(source.center_x), float(source.center_y)
+    rotated.width, rotated.height = float(source.width), float(source.height)
+    rotated.angle = float(source.angle_rad)
+    rotated.corners = np.asarray(source.corners(), np.float64).reshape(8)
