@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from tqdm import tqdm
 
 from siammaskpp_core.engines import load_engine
 from siammaskpp_core.engines.graphs import GraphEngine, read_model, write_description
@@ -103,7 +104,7 @@ class _Feeds(CalibrationDataReader):  # type: ignore[misc]
 
     @staticmethod
     def _make(engine: GraphEngine, graph: str, crops: Sequence[CropPair]) -> Iterator[dict[str, Any]]:
-        for pair in crops:
+        for pair in tqdm(crops, unit="pair", desc=graph, mininterval=0.5):
             if graph == "search":
                 yield {"pixels": pair[1][None], "kernels": engine.encode_template(pair[0][None])}
             else:
@@ -124,6 +125,9 @@ def _quantise(path: Path, output: Path, feeds: _Feeds, symmetric: bool) -> None:
     model = onnx.load(path)
     _constants_to_initializers(model.graph)
     _gather_kernels(model.graph)
+    _drop_unused(model.graph)
+    # Norms are folded since the export and constants since here: the quantiser need not advise it.
+    helper.set_model_props(model, {"onnx.quant.pre_process": "onnxruntime.quant"})
     quantize_static(
         model,
         output,
@@ -169,6 +173,12 @@ def _gather_kernels(graph: Any) -> None:
             gather = helper.make_node("Gather", [node.input[0], indices.name], [name], name=name, axis=1)
             graph.node.insert(place, gather)
         parts.update(node.output)
+
+
+def _drop_unused(graph: Any) -> None:
+    used = {name for node in graph.node for name in node.input}
+    for tensor in [tensor for tensor in graph.initializer if tensor.name not in used]:
+        graph.initializer.remove(tensor)
 
 
 def _kept_in_float(graph: Any) -> list[str]:

@@ -134,6 +134,36 @@ def test_a_mask_outside_the_image_is_empty():
     assert outline(mask, region) is None
 
 
+@pytest.mark.parametrize("scale", [0.4, 1.7])
+def test_a_mask_is_pasted_only_where_it_can_be_and_as_if_everywhere(scale):
+    """Against bilinear interpolation at every pixel of the image, in double precision."""
+    window, (row, column) = CropWindow(150.3, 130.8, 255 / scale, 255), (10, 15)
+    y, x = np.mgrid[:127, :127]
+    probability = (1 / (1 + np.exp(np.hypot(x - 40, 1.5 * (y - 80)) - 20))).astype(np.float32)
+    mask, region = paste_mask(probability, window, (row, column), (240, 320), 0.5)
+
+    center_x, center_y = 150.3 + (column - 12) * 8 / scale, 130.8 + (row - 12) * 8 / scale
+    columns = (np.arange(320) + 0.5 - center_x) * scale + 63
+    rows = (np.arange(240) + 0.5 - center_y) * scale + 63
+    padded = np.pad(probability.astype(np.float64), 1)
+    places = np.arange(-1, 128)
+    along_x = np.stack([np.interp(columns, places, line, 0, 0) for line in padded])
+    expected = np.stack([np.interp(rows, places, line, 0, 0) for line in along_x.T]).T
+    clear = np.abs(expected - 0.5) > 0.05  # OpenCV rounds places to 1/32 of a pixel
+    np.testing.assert_array_equal(mask[clear] > 0, expected[clear] > 0.5)
+    assert (mask[~clear] > 0).sum() == pytest.approx((expected[~clear] > 0.5).sum(), abs=3)
+    # The target has 41 x 27 of the mask's pixels; some more may be touched by interpolation.
+    assert region.right - region.left <= 46 / scale + 2
+    assert region.bottom - region.top <= 32 / scale + 2
+
+
+def test_nothing_is_touched_by_a_mask_below_the_threshold():
+    probability = np.full((127, 127), 0.4, np.float32)
+    mask, region = paste_mask(probability, CropWindow(50, 50, 255, 255), (12, 12), (100, 100), 0.5)
+    assert not mask.any()
+    assert region == Region(0, 0, 0, 0)
+
+
 def test_the_outline_is_the_largest_part():
     mask = np.zeros((50, 60), np.uint8)
     mask[5:9, 5:9] = 255
