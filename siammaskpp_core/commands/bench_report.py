@@ -54,38 +54,38 @@ def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
     return row["model"], row["engine"], row["precision"], *_task(row)
 
 
-COLUMNS = {
-    "times_faster": "than published",
-    "times_one_target": "times one target",
+FIGURES = {
     "peak_gflops": "peak GFLOP/s",
     "share_of_peak": "share of peak",
+    "times_faster": "x published",
+    "times_one_target": "x one target",
 }
 
 
 def text(result: Mapping[str, Any]) -> str:
-    """One table of median and p95 per stage, a column for each case, and the figures below."""
-    rows = result["steps"]
-    width = 22
-    lines = [f"median / p95 in ms of {result['frames']} frames"]
-
-    def line(name: str, cells: Sequence[str]) -> None:
-        lines.append(f"{name:16}" + "".join(f"{cell:>{width}}" for cell in cells))
-
-    line("model", [row["model"][-width + 1 :] for row in rows])
-    line("engine", [row["engine"] for row in rows])
-    line("precision", [row["precision"] for row in rows])
-    line("image, targets", [f"{row['size'][0]}x{row['size'][1]}, {row['targets']}" for row in rows])
-    for stage in rows[0]["stages"]:
-        cells = [row["stages"][stage] for row in rows]
-        line(stage, [f"{cell['median_ms']:.2f} / {cell['p95_ms']:.2f}" for cell in cells])
-    line("fps", [f"{row['fps']:.1f}" for row in rows])
-    if any("gflop" in row for row in rows):
-        line("GFLOP", [f"{sum(row['gflop'].values()):.1f}" if "gflop" in row else "" for row in rows])
-    else:
+    """One table, a line for each case: median milliseconds by stage, and what follows from them."""
+    rows = [_cells(row) for row in result["steps"]]
+    names = list(rows[0])
+    table = [names] + [[row[name] for name in names] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = [f"median of {result['frames']} frames in ms; around: what is not the network's"]
+    lines += ["  ".join(map(str.rjust, cells, widths)) for cells in table]
+    if not any("gflop" in row for row in result["steps"]):
         lines.append("operations are counted when onnx is installed: pip install 'siammaskpp[quantise]'")
-    for key, name in COLUMNS.items():
-        if any(key in row for row in rows):
-            line(name, [f"{row[key]:.2f}" if key in row else "" for row in rows])
     lines.append(f"peak memory {result['peak_rss_mb']:.0f} MB")
     lines += [f"{key}: {value}" for key, value in result["machine"].items()]
     return "\n".join(lines)
+
+
+def _cells(row: Mapping[str, Any]) -> dict[str, str]:
+    cells = {name: row[name] for name in ("model", "engine", "precision")}
+    cells["image"] = f"{row['size'][0]}x{row['size'][1]}"
+    cells["targets"] = str(row["targets"])
+    for stage, times in row["stages"].items():
+        cells[stage] = f"{times['median_ms']:.2f}"
+    cells["p95"] = f"{row['stages']['total']['p95_ms']:.2f}"
+    cells["fps"] = f"{row['fps']:.1f}"
+    cells["GFLOP"] = f"{sum(row['gflop'].values()):.1f}" if "gflop" in row else "-"
+    for key, name in FIGURES.items():
+        cells[name] = f"{row[key]:.2f}" if key in row else "-"
+    return cells

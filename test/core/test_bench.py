@@ -1,6 +1,7 @@
 """What `siammaskpp bench` measures and prints."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -78,10 +79,13 @@ def test_the_table_has_every_case():
     rows = [row("onnxruntime", 250.0), row("published", 1000.0)]
     relate(rows, "published")
     lines = text({"frames": 3, "steps": rows, "peak_rss_mb": 1.0, "machine": {"cores": 2}}).splitlines()
-    table = {line[:16].strip(): line[16:].split() for line in lines}
-    assert table["engine"] == ["onnxruntime", "published"]
-    assert table["fps"] == ["4.0", "1.0"]
-    assert table["than published"] == ["4.00"]
+    names, *cases = ([cell.strip() for cell in re.split("  +", line.strip())] for line in lines[1:4])
+    table = [dict(zip(names, case, strict=True)) for case in cases]
+    assert [case["engine"] for case in table] == ["onnxruntime", "published"]
+    assert [case["total"] for case in table] == ["250.00", "1000.00"]
+    assert [case["fps"] for case in table] == ["4.0", "1.0"]
+    assert [case["x published"] for case in table] == ["4.00", "-"]
+    assert len({len(line) for line in lines[1:4]}) == 1, "aligned"
 
 
 def test_the_scene_has_the_objects_where_it_says():
