@@ -1,8 +1,10 @@
 """The TensorRT engine with a stand-in for TensorRT and the GPU, and with the real ones: pytest -m gpu."""
 
 import json
+import re
 import shutil
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -103,8 +105,10 @@ def scene(count: int):
 # What it computes ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("precision", ["fp32", "fp16"])
-@pytest.mark.parametrize(("max_targets", "count"), [(1, 1), (3, 2), (2, 5)])
+@pytest.mark.parametrize(
+    ("precision", "max_targets", "count"),
+    [("fp32", 1, 1), ("fp32", 3, 2), ("fp32", 2, 5), ("fp16", 1, 1), ("fp16", 2, 2)],
+)
 def test_it_answers_like_onnxruntime(any_gpu, lite, precision, max_targets, count):
     """Also with more targets than it was built for."""
     assert build("--precision", precision, "--max-targets", max_targets) == 0
@@ -409,6 +413,20 @@ def test_without_a_gpu(monkeypatch):
         tensorrt_driver.open_driver()
 
 
+def test_cuda_python_has_what_is_used():
+    """Every name of the CUDA runtime; and where there is no GPU, CUDA's own words."""
+    pytest.importorskip("cuda.bindings.runtime")
+    from siammaskpp_core.engines import tensorrt_cuda
+
+    names = set(re.findall(r"cuda\.(cuda\w+)", Path(tensorrt_cuda.__file__).read_text(encoding="utf-8")))
+    assert len(names) > 15
+    assert {name for name in names if not hasattr(tensorrt_cuda.cuda, name)} == set()
+    error, count = tensorrt_cuda.cuda.cudaGetDeviceCount()
+    if int(error) or not count:
+        with pytest.raises(EngineError, match=r"CUDA: \w+ \w+"):
+            tensorrt_cuda.CudaDriver()
+
+
 def test_auto_takes_the_first_that_works(gpu, lite, monkeypatch, caplog):
     assert load_engine(lite, "auto").name == "openvino"
     assert "tensorrt: no TensorRT 10.3.0 engine" in caplog.text
@@ -416,6 +434,18 @@ def test_auto_takes_the_first_that_works(gpu, lite, monkeypatch, caplog):
     assert load_engine(lite, "auto").name == "onnxruntime"
     build("--precision", "fp32")
     assert load_engine(lite, "auto").name == "tensorrt"
+
+
+@pytest.mark.slow
+def test_an_int8_model(any_gpu, tmp_path):
+    """Batches of the int8 graph answer as that graph does on ONNX Runtime."""
+    from test_tensorrt_rtx import quantised
+
+    model = quantised(read_model(DEFAULT_MODEL), tmp_path / "int8")
+    arguments = ["build-engine", str(model.folder), "--precision", "int8", "--max-targets", "2"]
+    assert cli.main(arguments) == 0
+    assert set(load_engine(model, "tensorrt").differences) == {"kernels", "cls", "loc", "masks"}
+    assert cli.main([*arguments[:2], "--precision", "fp16"]) == 2
 
 
 def test_int8_needs_an_int8_model(gpu, capsys):
