@@ -60,7 +60,9 @@ def _labelled(found: Sequence[TestSequence]) -> list[Labelled]:
 
 def _commands(options: argparse.Namespace) -> dict[str, list[str]]:
     """The commands that start the TraX servers; what cannot run is told before anything does."""
-    load_tracker(options.model, options.engine, options.threads, None, options.precision, options.pin)
+    # Without its threads: OpenVINO with a chosen number of them and the toolkit's native library in one
+    # process end it with a segmentation fault. The servers are processes of their own.
+    load_tracker(options.model, options.engine, precision=options.precision)
     server = [sys.executable, "-m", "siammaskpp_core.evaluation.trax_server"]
     own = ["--engine", options.engine, "--threads", str(options.threads), "--precision", options.precision]
     own += ["--pin"] if options.pin else []
