@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -292,12 +293,13 @@ def test_the_engine_built_last_is_used(gpu, for_two, lite):
 def test_a_wrong_engine_is_not_kept(gpu, for_two, monkeypatch, capsys):
     """The old one stays when the new one computes something else."""
     before = (for_two / "engines.json").read_bytes()
-    compute = stand_in.onnxruntime.InferenceSession.run
-    monkeypatch.setattr(
-        stand_in.onnxruntime.InferenceSession,
-        "run",
-        lambda *arguments: [value * 1.01 for value in compute(*arguments)],
-    )
+
+    class Wrong(stand_in.onnxruntime.InferenceSession):
+        def run(self, *arguments):
+            return [value * 1.01 for value in super().run(*arguments)]
+
+    wrong = types.SimpleNamespace(**{**vars(stand_in.onnxruntime), "InferenceSession": Wrong})
+    monkeypatch.setattr(stand_in, "onnxruntime", wrong)
     assert build("--precision", "fp32", "--max-targets", 2, "--rebuild") == 2
     assert "differs from ONNX Runtime by more than 0.001 of the largest value: kernels by 0.01" in (
         capsys.readouterr().err

@@ -3,6 +3,7 @@
 The engines cannot run here: the kernels are chosen on the GPU.
 """
 
+import importlib
 import os
 import re
 import subprocess
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 from test_tensorrt_graphs import exported
 
+from siammaskpp_core import engines
 from siammaskpp_core.engines import DEFAULT_MODEL, EngineError, read_model
 
 pytestmark = [
@@ -28,14 +30,16 @@ def builder(monkeypatch):
     """The module tensorrt_builder on TensorRT for RTX."""
     rtx = pytest.importorskip("tensorrt_rtx", reason="pip install tensorrt-rtx-cu12")
     monkeypatch.setitem(sys.modules, "tensorrt", rtx)
-    names = [f"siammaskpp_core.engines.tensorrt_{end}" for end in ("builder", "library")]
+    names = ("tensorrt_builder", "tensorrt_library")
+    for name in names:  # a package remembers its modules, too
+        monkeypatch.delitem(sys.modules, f"siammaskpp_core.engines.{name}", raising=False)
+        monkeypatch.delattr(engines, name, raising=False)
+    module = importlib.import_module("siammaskpp_core.engines.tensorrt_builder")
+    assert module.trt is rtx
+    yield module
     for name in names:
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    from siammaskpp_core.engines import tensorrt_builder
-
-    yield tensorrt_builder
-    for name in names:
-        sys.modules.pop(name, None)
+        sys.modules.pop(f"siammaskpp_core.engines.{name}", None)
+        vars(engines).pop(name, None)
 
 
 @pytest.fixture(scope="module")
