@@ -15,6 +15,7 @@ from ros_harness import ball, ball_box
 from siammaskpp_ros.demo_video import DemoVideoError, fetch_cup
 
 IMAGES = 30
+RATE = 30.0  # of folders of images
 
 
 @pytest.fixture
@@ -57,7 +58,10 @@ def test_the_demo_records_what_it_tracked(video: Path, tmp_path: Path, domain_id
         rows = list(csv.DictReader(file))
     assert {row["id"] for row in rows} == {"target"}
     # Which image is the last that is tracked depends on the machine; the ball moves 4 px an image.
-    assert 200 + 2 * IMAGES < float(rows[-1]["center_x"]) < 200 + 4 * IMAGES + 20
+    first, last = (({key: float(row[key]) for key in ("stamp_s", "center_x")}) for row in (rows[0], rows[-1]))
+    seconds = last["stamp_s"] - first["stamp_s"]
+    assert seconds > IMAGES / 2 / RATE
+    assert last["center_x"] == pytest.approx(first["center_x"] + 4 * RATE * seconds, abs=20)
     assert cv2.imread(str(output / "contact_sheet.png")) is not None
     found, picture = cv2.VideoCapture(str(output / "overlay.mp4")).read()
     assert found
