@@ -13,15 +13,14 @@ from rclpy.parameter import Parameter
 
 from siammaskpp_core.config import Checked, Config, ConfigError, OptionSpec, from_mapping, option, spec_of
 from siammaskpp_core.engines import AUTO, ENGINES
+from siammaskpp_core.tracking.presence import PresenceConfig
 
-# These act on the next image; all others are read when the node is configured.
-RUNTIME_PARAMETERS = frozenset({"score_uncertain", "score_lost", "max_targets", "no_image_warning_s"})
 _NO_LIMIT = float("inf")
 
 
 @dataclass(frozen=True)
-class NodeConfig(Checked):
-    """Parameters of the tracker node."""
+class NodeOptions(Checked):
+    """Parameters that only the node has."""
 
     autostart: bool = option(True, "Configure and activate at start; false: wait for lifecycle commands")
     model: str = option("", "Folder of the model; empty: the default weights of this package")
@@ -37,13 +36,7 @@ class NodeConfig(Checked):
         "Reliability asked of the camera; auto: reliable when all its publishers are, else best_effort",
         choices=("auto", "best_effort", "reliable"),
     )
-    score_uncertain: float = option(
-        0.5, "Below this score a target is UNCERTAIN; changes at run time", low=0.0, high=1.0
-    )
-    score_lost: float = option(
-        0.25, "Below this score a target is LOST; changes at run time", low=0.0, high=1.0
-    )
-    max_targets: int = option(8, "Targets tracked at the same time; changes at run time", low=1, high=254)
+    max_targets: int = option(8, "Targets tracked at the same time", low=1, high=254)
     frame_memory_s: float = option(
         1.0,
         "How long images are remembered for set_target requests with a stamp",
@@ -55,17 +48,19 @@ class NodeConfig(Checked):
         96, "Bound of the memory for these images; older ones go first", low=1, high=4096, unit="MB"
     )
     no_image_warning_s: float = option(
-        5.0, "Warn when no image came for so long; changes at run time", low=0.5, high=3600.0, unit="s"
+        5.0, "Warn when no image came for so long", low=0.5, high=3600.0, unit="s"
     )
 
-    def __post_init__(self) -> None:
-        """Check ranges and that the thresholds are in order."""
-        super().__post_init__()
-        if self.score_lost > self.score_uncertain:
-            raise ConfigError(
-                f"score_lost: {self.score_lost:g} is above score_uncertain {self.score_uncertain:g}; "
-                "set both at once (set_parameters_atomically) or change the other one first"
-            )
+
+@dataclass(frozen=True)
+class NodeConfig(PresenceConfig, NodeOptions):
+    """Parameters of the tracker node."""
+
+
+# These act on the next image; all others are read when the node is configured.
+RUNTIME_PARAMETERS = frozenset(
+    {"max_targets", "no_image_warning_s", *(item.name for item in fields(PresenceConfig))}
+)
 
 
 def declare(node: Node, cls: type[Config]) -> Config:
@@ -137,7 +132,7 @@ def yaml_text() -> str:
         "  ros__parameters:",
     ]
     for item in fields(NodeConfig):
-        lines += [f"    # {_help_line(spec_of(item), item.default)}"]
+        lines += [f"    # {_help_line(spec_of(item), item.default, item.name)}"]
         lines += [f"    {item.name}: {yaml_value(item.default)}"]
     return "\n".join(lines) + "\n"
 
@@ -153,16 +148,17 @@ def markdown_table() -> str:
     """The table of all parameters in README.md."""
     rows = ["| parameter | default | meaning |", "| --- | --- | --- |"]
     for item in fields(NodeConfig):
-        text = _help_line(spec_of(item), item.default).replace("|", "\\|")
+        text = _help_line(spec_of(item), item.default, item.name).replace("|", "\\|")
         rows.append(f"| `{item.name}` | `{yaml_value(item.default)}` | {text} |")
     return "\n".join(rows) + "\n"
 
 
-def _help_line(spec: OptionSpec, default: object) -> str:
+def _help_line(spec: OptionSpec, default: object, name: str) -> str:
+    text = f"{spec.help}; changes at run time" if name in RUNTIME_PARAMETERS else spec.help
     if spec.choices:
-        return f"{spec.help}; one of {', '.join(spec.choices)}"
+        return f"{text}; one of {', '.join(spec.choices)}"
     is_number = isinstance(default, (int, float)) and not isinstance(default, bool)
-    return f"{spec.help}; {spec.range_text()}" if is_number else spec.help
+    return f"{text}; {spec.range_text()}" if is_number else text
 
 
 if __name__ == "__main__":

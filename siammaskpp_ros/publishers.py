@@ -20,7 +20,6 @@ from siammaskpp_core.tracking import TrackResult
 
 from .conversions import to_image
 from .frame_buffer import Frame
-from .parameters import NodeConfig
 from .targets import Observation
 from .timing import Moments, timing_message
 
@@ -41,13 +40,13 @@ class ResultPublishers:
         self._timing = node.create_publisher(FrameTiming, "~/timing", _OBJECTS_QOS)
 
     def publish(
-        self, header: Header, picture: NDArray[np.uint8], seen: Sequence[Observation], config: NodeConfig
+        self, header: Header, picture: NDArray[np.uint8], seen: Sequence[Observation]
     ) -> list[TrackedObject]:
-        """Publish what was seen in one image; mask and labels only while some target is not lost.
+        """Publish what was seen in one image; mask and labels only while some target is seen.
 
         Pictures are made only for topics with subscribers. Returns the published objects.
         """
-        objects = objects_of(seen, config)
+        objects = objects_of(seen)
         self._objects.publish(TrackedObjectArray(header=header, objects=objects))
         found = [(item, entry.result) for item, entry in zip(objects, seen, strict=True) if item.mask_value]
         if found and self._mask.get_subscription_count():
@@ -75,25 +74,17 @@ class ResultPublishers:
             self._node.destroy_publisher(publisher)
 
 
-def objects_of(seen: Sequence[Observation], config: NodeConfig) -> list[TrackedObject]:
-    """The messages of all observations; mask values count from 1 over the targets that are not lost."""
+def objects_of(seen: Sequence[Observation]) -> list[TrackedObject]:
+    """The messages of all observations; mask values count from 1 over the targets that are seen."""
     objects: list[TrackedObject] = []
     for entry in seen:
-        state = state_of(entry.result.score, config)
-        item = TrackedObject(id=entry.id, label=entry.label, state=state)
+        item = TrackedObject(id=entry.id, label=entry.label, state=int(entry.state))
         item.score = 0.0 if math.isnan(entry.result.score) else float(entry.result.score)
-        if state != TrackedObject.LOST:
+        if entry.is_seen:
             _fill_place(item, entry.result)
             item.mask_value = 1 + sum(1 for other in objects if other.mask_value)
         objects.append(item)
     return objects
-
-
-def state_of(score: float, config: NodeConfig) -> int:
-    """TRACKING, UNCERTAIN or LOST by the thresholds of `config`; a score that is not a number is LOST."""
-    if score >= config.score_uncertain:
-        return int(TrackedObject.TRACKING)
-    return int(TrackedObject.UNCERTAIN if score >= config.score_lost else TrackedObject.LOST)
 
 
 def union_mask(shape: tuple[int, int], results: Sequence[TrackResult]) -> NDArray[np.uint8]:

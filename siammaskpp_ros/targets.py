@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siammaskpp_core.tracking import Target, TrackResult
+from siammaskpp_core.tracking.presence import PresenceConfig, Sighting, State, advance
 
 
 class TrackerLike(Protocol):
@@ -36,6 +37,9 @@ class Observation:
     id: str
     label: str
     result: TrackResult
+    state: State
+    is_seen: bool
+    """False while LOST, and in an image that does not show an UNCERTAIN target: the result holds no place."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +94,13 @@ class TargetStore:
         with self._entries_lock:
             return list(self._entries)
 
-    def step(self, image: NDArray[np.uint8], index: int) -> list[Observation]:
-        """Find all targets in the frame `index`; targets removed or set anew meanwhile are left out."""
+    def step(
+        self, image: NDArray[np.uint8], index: int, stamp_ns: int, config: PresenceConfig
+    ) -> list[Observation]:
+        """Find all targets in the frame `index`; targets removed or set anew meanwhile are left out.
+
+        `stamp_ns` is the image's stamp, from which the states take their time.
+        """
         with self._entries_lock:
             # A target that was set on this frame or a later one has nothing to find here.
             entries = {name: entry for name, entry in self._entries.items() if entry.since < index}
@@ -101,9 +110,13 @@ class TargetStore:
         with self._tracker_lock:
             results = self._tracker.step(image, [entry.target for entry in entries.values()])
             self.timings = self._tracker.timings
+        for entry, result in zip(entries.values(), results, strict=True):
+            has_mask = result.mask is None or bool(result.mask.any())
+            sighting = Sighting(result.score, result.box_xywh.tolist(), has_mask)
+            entry.target.presence = advance(entry.target.presence, sighting, stamp_ns, config)
         with self._entries_lock:
             return [
-                Observation(name, entry.label, result)
+                _observation(name, entry, result)
                 for (name, entry), result in zip(entries.items(), results, strict=True)
                 if self._entries.get(name) is entry
             ]
@@ -115,3 +128,8 @@ class TargetStore:
                 f"{len(ids)} targets are tracked already and max_targets is {limit}; remove one of "
                 f"{', '.join(ids)} or raise max_targets"
             )
+
+
+def _observation(id: str, entry: _Entry, result: TrackResult) -> Observation:
+    presence = entry.target.presence
+    return Observation(id, entry.label, result, presence.state, presence.is_seen)

@@ -139,11 +139,11 @@ class TrackerNode(LifecycleNode):
         begun_s = time.monotonic()
         picture = frame.bgr()
         converted_s = time.monotonic()
-        seen = self._targets.step(picture, frame.index)
+        seen = self._targets.step(picture, frame.index, frame.stamp_ns, self.config)
         if self._worker.is_stopping():
             return
         tracked_s = time.monotonic()
-        objects = self._results.publish(frame.message.header, picture, seen, self.config)
+        objects = self._results.publish(frame.message.header, picture, seen)
         now_s = time.monotonic()
         age_s = (self.get_clock().now().nanoseconds - frame.stamp_ns) * 1e-9
         states = tuple(item.state for item in objects)

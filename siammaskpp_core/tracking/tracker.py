@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +17,7 @@ from siammaskpp_core.tracking.config import TrackingConfig
 from siammaskpp_core.tracking.crops import CropWindow, context_side, mean_colour
 from siammaskpp_core.tracking.decoding import Candidate, make_decoder
 from siammaskpp_core.tracking.masks import outline, paste_mask
+from siammaskpp_core.tracking.presence import Presence
 
 if TYPE_CHECKING:
     from siammaskpp_core.engines.protocol import Engine
@@ -30,7 +31,7 @@ class ImageError(ValueError):
 
 @dataclass
 class Target:
-    """One followed object: its template's kernels and where it was seen last, in image pixels."""
+    """One followed object: its template's kernels, where it was seen last, in image pixels, and its state."""
 
     kernels: NDArray[np.float32]
     padding_bgr: tuple[float, ...]
@@ -38,6 +39,7 @@ class Target:
     center_y: float
     width: float
     height: float
+    presence: Presence = field(default_factory=Presence)
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siammaskpp_core.tracking import BoxError, RotatedBox, TrackResult
+from siammaskpp_core.tracking.presence import Presence
 
 
 class FakeTarget:
     def __init__(self, colour: NDArray[np.uint8]) -> None:
         self.colour = colour
+        self.presence = Presence()
 
 
 class FakeTracker:

@@ -137,21 +137,20 @@ def test_a_failing_tracker_keeps_node_and_target(start: Start) -> None:
     assert client.track(scene(x=95)).objects[0].box.x == 95
 
 
-def test_a_lost_target_has_no_place_and_no_mask(start: Start) -> None:
-    _, client = start()
+def test_a_lost_target_has_no_place_and_no_mask_until_it_is_confirmed(start: Start) -> None:
+    _, client = start(0.0, "-p", "lost_after_frames:=2", "-p", "confirm_frames:=2")
     client.track(scene())
     assert client.set_target((100, 50, 40, 30)).success
-    (item,) = client.track(scene(colour=GREEN)).objects
-    assert (item.state, item.mask_value, item.box.width, item.rotated_box.width) == (
-        TrackedObject.LOST,
-        0,
-        0,
-        0,
-    )
+    for state in (TrackedObject.UNCERTAIN, TrackedObject.LOST, TrackedObject.LOST):
+        (item,) = client.track(scene(colour=GREEN)).objects
+        assert item.state == state
+        assert (item.mask_value, item.box.width, item.rotated_box.width) == (0, 0, 0)
     client.until(lambda: client.statuses[-1].state == TrackerStatus.LOST, "status says lost")
-    assert client.masks == []
     (item,) = client.track(scene(x=140)).objects
-    assert (item.state, item.box.x) == (TrackedObject.TRACKING, 140)
+    assert (item.state, item.box.width) == (TrackedObject.LOST, 0)
+    assert client.masks == []
+    (item,) = client.track(scene(x=145)).objects
+    assert (item.state, item.box.x) == (TrackedObject.TRACKING, 145)
 
 
 def test_the_newest_image_wins(start: Start) -> None:
@@ -240,7 +239,7 @@ def test_parameters_at_run_time(start: Start) -> None:
     assert client.set_target((100, 50, 40, 30)).success
     assert client.set_parameters(score_uncertain=0.95).successful
     assert client.track(scene()).objects[0].state == TrackedObject.UNCERTAIN
-    assert client.set_parameters(score_lost=0.92).successful
+    assert client.set_parameters(score_lost=0.92, lost_after_frames=1).successful
     assert client.track(scene()).objects[0].state == TrackedObject.LOST
     for values, reason in (
         ({"score_lost": 1.5}, "range"),

@@ -17,10 +17,11 @@ from std_msgs.msg import Header
 
 from siammaskpp.msg import TrackedObject, TrackerStatus
 from siammaskpp_core.tracking import BoxError, RotatedBox, TrackResult
+from siammaskpp_core.tracking.presence import State
 from siammaskpp_ros.diagnostics import Measured, Statistics, diagnostic_message, judge, status_message
 from siammaskpp_ros.frame_buffer import Frame, FrameBuffer
 from siammaskpp_ros.parameters import NodeConfig
-from siammaskpp_ros.publishers import label_picture, objects_of, state_of, union_mask
+from siammaskpp_ros.publishers import label_picture, objects_of, union_mask
 from siammaskpp_ros.selection import Refusal, choose_frame
 from siammaskpp_ros.targets import Observation, TargetStore, TooManyTargets
 from siammaskpp_ros.worker import LatestWorker
@@ -136,17 +137,24 @@ def test_a_stamp_chooses_its_frame() -> None:
         choose_frame(frames, Time(sec=2, nanosec=0), "")
 
 
+def step(store: TargetStore, picture: np.ndarray, index: int) -> list[Observation]:
+    return store.step(picture, index, index * 10**8, NodeConfig())
+
+
 def test_targets_start_on_their_frame_and_are_replaced_by_id() -> None:
     store = TargetStore(FakeTracker())
     picture = scene()
     store.set("a", "first", picture, (100, 50, 40, 30), since=5, limit=2)
-    assert store.step(picture, 5) == []  # nothing to find in the frame it was set on, or before
-    assert [(item.id, item.label) for item in store.step(picture, 6)] == [("a", "first")]
+    assert step(store, picture, 5) == []  # nothing to find in the frame it was set on, or before
+    assert [(item.id, item.label) for item in step(store, picture, 6)] == [("a", "first")]
     store.set("b", "", picture, (100, 50, 40, 30), since=6, limit=2)
     with pytest.raises(TooManyTargets, match="max_targets is 2; remove one of a, b"):
         store.set("c", "", picture, (100, 50, 40, 30), since=6, limit=2)
     store.set("a", "second", picture, (100, 50, 40, 30), since=6, limit=2)
-    assert [(item.id, item.label) for item in store.step(picture, 7)] == [("a", "second"), ("b", "")]
+    assert [(item.id, item.label) for item in step(store, picture, 7)] == [
+        ("a", "second"),
+        ("b", ""),
+    ]
     assert store.remove("c") == []
     assert store.remove("b") == ["b"]
     store.set("b", "", picture, (100, 50, 40, 30), since=7, limit=2)
@@ -157,10 +165,10 @@ def test_targets_start_on_their_frame_and_are_replaced_by_id() -> None:
 def test_times_are_those_of_the_last_step() -> None:
     store = TargetStore(FakeTracker(step_s=0.001))
     store.set("a", "", scene(), (100, 50, 40, 30), since=1, limit=1)
-    store.step(scene(), 2)
+    step(store, scene(), 2)
     assert store.timings["search"] >= 1.0
     store.remove("a")
-    store.step(scene(), 3)
+    step(store, scene(), 3)
     assert store.timings == {}
 
 
@@ -169,7 +177,7 @@ def test_a_refused_box_leaves_the_target_with_this_id() -> None:
     store.set("a", "", scene(), (100, 50, 40, 30), since=1, limit=1)
     with pytest.raises(BoxError):
         store.set("a", "", scene(), (0, 0, 0, 0), since=2, limit=1)
-    (seen,) = store.step(scene(x=110), 3)
+    (seen,) = step(store, scene(x=110), 3)
     assert seen.result.box_xywh[0] == 110
 
 
@@ -182,7 +190,7 @@ def test_a_target_removed_during_a_step_is_not_reported() -> None:
     store = TargetStore(Removing())
     for id in ("kept", "gone"):
         store.set(id, "", scene(), (100, 50, 40, 30), since=1, limit=2)
-    assert [item.id for item in store.step(scene(), 2)] == ["kept"]
+    assert [item.id for item in step(store, scene(), 2)] == ["kept"]
 
 
 def result(score: float, mask: np.ndarray | None = None) -> TrackResult:
@@ -191,27 +199,46 @@ def result(score: float, mask: np.ndarray | None = None) -> TrackResult:
     return TrackResult(box, RotatedBox(2.5, 4.0, 3.0, 4.0, 0.1), score, mask)
 
 
+def observation(score: float, state: State = State.TRACKING, is_seen: bool = True) -> Observation:
+    return Observation("a", "b", result(score), state, is_seen)
+
+
 @pytest.mark.parametrize(
-    ("score", "state"),
+    ("state", "is_seen", "number"),
     [
-        (1.0, TrackedObject.TRACKING),
-        (0.5, TrackedObject.TRACKING),
-        (0.49, TrackedObject.UNCERTAIN),
-        (0.25, TrackedObject.UNCERTAIN),
-        (0.24, TrackedObject.LOST),
-        (float("nan"), TrackedObject.LOST),
+        (State.TRACKING, True, TrackedObject.TRACKING),
+        (State.UNCERTAIN, True, TrackedObject.UNCERTAIN),
+        (State.UNCERTAIN, False, TrackedObject.UNCERTAIN),
+        (State.LOST, False, TrackedObject.LOST),
     ],
 )
-def test_states_follow_the_thresholds(score: float, state: int) -> None:
-    config = NodeConfig(score_uncertain=0.5, score_lost=0.25)
-    assert state_of(score, config) == state
-    (item,) = objects_of([Observation("a", "", result(score))], config)
-    assert item.state == state
-    assert (item.box.width, item.mask_value) == ((0.0, 0) if state == TrackedObject.LOST else (3.0, 1))
+def test_only_what_is_seen_has_a_place(state: State, is_seen: bool, number: int) -> None:
+    (item,) = objects_of([observation(float("nan"), state, is_seen)])
+    assert (item.state, item.score) == (number, 0.0)
+    assert (item.box.width, item.mask_value) == ((3.0, 1) if is_seen else (0.0, 0))
+
+
+def test_states_come_from_the_stamps_and_scores() -> None:
+    store = TargetStore(FakeTracker())
+    store.set("a", "", scene(), (100, 50, 40, 30), since=1, limit=1)
+    config = NodeConfig(lost_after_s=0.5, lost_after_frames=100, confirm_frames=2)
+    states = []
+    pictures = [scene(), *[scene(colour=GREEN)] * 3, scene(), scene()]
+    for index, picture in enumerate(pictures):
+        (seen,) = store.step(picture, 2 + index, index * 250_000_000, config)
+        states.append((seen.state, seen.is_seen))
+    assert states == [
+        (State.TRACKING, True),
+        (State.UNCERTAIN, False),
+        (State.UNCERTAIN, False),
+        (State.LOST, False),
+        (State.LOST, False),
+        (State.TRACKING, True),
+    ]
 
 
 def test_rotated_box_goes_over_completely() -> None:
-    (item,) = objects_of([Observation("a", "b", result(0.9))], NodeConfig())
+    (item,) = objects_of([observation(0.9)])
     rotated = item.rotated_box
     places = (rotated.center_x, rotated.center_y, rotated.width, rotated.height, rotated.angle)
     assert places == (2.5, 4.0, 3.0, 4.0, 0.1)
