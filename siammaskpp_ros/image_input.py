@@ -10,9 +10,13 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 
+from .camera_topic import incompatible, why_no_image
 from .parameters import NodeConfig
 
-_ADVICE = "check the camera and the remapping image:=..."
+try:
+    from rclpy.event_handler import SubscriptionEventCallbacks
+except ImportError:  # Humble
+    from rclpy.qos_event import SubscriptionEventCallbacks
 
 
 class ImageInput:
@@ -33,6 +37,8 @@ class ImageInput:
         self._kind = CompressedImage if config.compressed else Image
         self.topic: str = node.resolve_topic_name("image/compressed" if config.compressed else "image")
         self._subscription: Any = None
+        self.incompatible = ""
+        """Which publishers cannot reach this subscription, and the remedy; empty when all can."""
         self.adapt()
 
     def adapt(self) -> None:
@@ -40,11 +46,20 @@ class ImageInput:
         wanted = self._wanted()
         if self._subscription is not None:
             if self._subscription.qos_profile.reliability == wanted:
+                if self.incompatible:
+                    self.incompatible = self._incompatible()
                 return
             self.close()
+        self.incompatible = ""
         # Depth 1: an image that waits here is already too old.
         qos = QoSProfile(depth=1, reliability=wanted)
-        self._subscription = self._node.create_subscription(self._kind, self.topic, self._on_message, qos)
+        self._subscription = self._node.create_subscription(
+            self._kind,
+            self.topic,
+            self._on_message,
+            qos,
+            event_callbacks=SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible_qos),
+        )
 
     def close(self) -> None:
         """Take no more images."""
@@ -53,12 +68,17 @@ class ImageInput:
 
     def hint(self) -> str:
         """Why there may be no images: topic, publishers and what they offer."""
-        offers = self._offers()
-        publishers = f"{len(offers)} publisher(s)" + (
-            f" ({', '.join(item.name for item in offers)})" if offers else ""
-        )
-        asked = self._subscription.qos_profile.reliability.name
-        return f"no image on {self.topic}: it has {publishers}, {asked} is asked for; {_ADVICE}"
+        return why_no_image(self._node, self.topic, self._kind, self._subscription.qos_profile)
+
+    def _incompatible(self) -> str:
+        infos = self._node.get_publishers_info_by_topic(self.topic)
+        return incompatible(infos, self._subscription.qos_profile)
+
+    def _on_incompatible_qos(self, _event: object) -> None:
+        self.incompatible = self._incompatible()
+        # With image_reliability auto a publisher may be new; adapt() comes to it within a second.
+        if self.incompatible and self._wanted() == self._subscription.qos_profile.reliability:
+            self._node.get_logger().warning(f"{self.topic}: {self.incompatible}")
 
     def _on_message(self, message: Image | CompressedImage, info: dict[str, int]) -> None:
         arrived_ns = info["received_timestamp"]  # by the system's clock; 0: the middleware does not tell

@@ -11,23 +11,23 @@ from pathlib import Path
 from typing import Any
 
 import rclpy
-from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
+from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage, Image
 
-from siammaskpp.msg import TrackerStatus
 from siammaskpp.srv import RemoveTarget, SetTarget
 from siammaskpp_core.config import ConfigError
-from siammaskpp_core.engines import DEFAULT_MODEL, load_tracker
+from siammaskpp_core.engines import load_tracker
 
-from . import diagnostics, parameters
+from . import parameters
 from .frame_buffer import Frame, FrameBuffer
 from .image_input import ImageInput
 from .publishers import ResultPublishers
+from .reports import Reporter
 from .selection import Refusal, choose_frame, select
 from .targets import TargetStore, TrackerLike
 from .timing import Moments
@@ -51,19 +51,17 @@ class TrackerNode(LifecycleNode):
         self.config = parameters.declare(self, parameters.NodeConfig)
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._load_tracker = tracker_loader
-        self._statistics = diagnostics.Statistics()
+        self._reporter = Reporter(self)
         self._indices = itertools.count(1)  # never starts anew: targets remember on which frame they began
         self._worker: LatestWorker[Frame] = LatestWorker(self._process, self._on_failure)
         self._targets: TargetStore | None = None
         self._results: ResultPublishers | None = None
         self._frames: FrameBuffer | None = None
         self._input: ImageInput | None = None
-        self._warned_s = 0.0
-        self._status = self.create_publisher(TrackerStatus, "~/status", 1)
-        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 1)
         self.create_service(SetTarget, "~/set_target", self._on_set_target)
         self.create_service(RemoveTarget, "~/remove_target", self._on_remove_target)
-        self.create_timer(1.0, self._report)
+        # The node's own clock stands still with use_sim_time while nobody plays.
+        self.create_timer(1.0, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     # Lifecycle -------------------------------------------------------------------------------------
 
@@ -81,9 +79,9 @@ class TrackerNode(LifecycleNode):
         try:
             tracker = self._load_tracker(model_dir=model, engine=config.engine, threads=config.threads)
         except Exception as error:  # missing files, missing runtimes, broken models: all end here
-            self.get_logger().error(f"The network cannot be loaded: {error}")
-            return TransitionCallbackReturn.FAILURE
+            return self._refuse(f"The network cannot be loaded: {error}")
         self._targets = TargetStore(tracker)
+        self._reporter.fault = ""
         self._results = ResultPublishers(self)
         self._frames = FrameBuffer(config.frame_memory_s, config.frame_memory_mb * 1_000_000)
         return super().on_configure(state)
@@ -93,10 +91,8 @@ class TrackerNode(LifecycleNode):
         try:
             self._worker.start()
         except RuntimeError as error:
-            self.get_logger().error(f"Cannot activate: {error}; restart the node")
-            return TransitionCallbackReturn.FAILURE
-        self._statistics = diagnostics.Statistics()
-        self._warned_s = time.monotonic()
+            return self._refuse(f"Cannot activate: {error}; restart the node")
+        self._reporter.start()
         self._input = ImageInput(self, self.config, self._on_image)
         self.get_logger().info(f"Ready: waiting for images on {self._input.topic}")
         return super().on_activate(state)
@@ -125,18 +121,22 @@ class TrackerNode(LifecycleNode):
 
     def _on_image(self, message: Image | CompressedImage, take_s: float) -> None:
         now_s = time.monotonic()
-        self._statistics.frame_received(now_s)
         frame = Frame(message, next(self._indices), now_s - take_s, take_s)
+        warning = self._reporter.statistics.frame_received(now_s, frame.stamp_ns)
+        if warning:
+            self.get_logger().warning(warning)
         if self._frames is not None:
             self._frames.add(frame)
         if self._worker.put(frame):
-            self._statistics.frame_dropped()
+            self._reporter.statistics.frame_dropped()
 
     def _process(self, frame: Frame) -> None:
         """Track in one image and publish; runs in the worker's thread."""
         assert self._targets is not None
         assert self._results is not None
         begun_s = time.monotonic()
+        statistics = self._reporter.statistics
+        statistics.frame_begun(begun_s)
         picture = frame.bgr()
         converted_s = time.monotonic()
         seen = self._targets.step(picture, frame.index, frame.stamp_ns, self.config)
@@ -145,16 +145,22 @@ class TrackerNode(LifecycleNode):
         tracked_s = time.monotonic()
         objects = self._results.publish(frame.message.header, picture, seen)
         now_s = time.monotonic()
-        age_s = (self.get_clock().now().nanoseconds - frame.stamp_ns) * 1e-9
+        age_s = self._age_s(frame)
         states = tuple(item.state for item in objects)
-        self._statistics.frame_done(now_s, now_s - frame.received_s, age_s, states)
+        statistics.frame_done(now_s, now_s - frame.received_s, age_s, states)
         moments = Moments(begun_s, converted_s, tracked_s, now_s)
         self._results.publish_timing(frame, moments, age_s, self._targets.timings)
+
+    def _age_s(self, frame: Frame) -> float:
+        """Time since the image's stamp; NaN when it has none."""
+        if not frame.stamp_ns:
+            return float("nan")
+        return float((self.get_clock().now().nanoseconds - frame.stamp_ns) * 1e-9)
 
     def _on_failure(self, frame: Frame, error: Exception) -> None:
         if self._worker.is_stopping() or not self.context.ok():
             return
-        self._statistics.frame_failed(f"image {frame.index} failed: {error}")
+        self._reporter.statistics.frame_failed(f"image {frame.index} failed: {error}")
         self.get_logger().error(
             f"No result for image {frame.index}; targets are kept: {type(error).__name__}: {error}",
             throttle_duration_sec=5.0,
@@ -195,23 +201,14 @@ class TrackerNode(LifecycleNode):
     # Reports and parameters ------------------------------------------------------------------------
 
     def _report(self) -> None:
-        """Once a second: status, diagnostics, and a warning when no images come."""
-        now_s, hint = time.monotonic(), ""
-        if self._input is not None:
-            self._input.adapt()
-            hint = self._input.hint()
-        measured = self._statistics.measured(now_s)
         targets = len(self._targets.ids()) if self._targets is not None else 0
-        state, text = diagnostics.judge(measured, self._input is not None, targets, now_s, hint)
-        model = self.config.model or str(DEFAULT_MODEL)
-        stamp = self.get_clock().now().to_msg()
-        status = diagnostics.status_message(measured, state, text, stamp, self.config.engine, model, targets)
-        self._status.publish(status)
-        self._diagnostics.publish(diagnostics.diagnostic_message(status, self.get_fully_qualified_name()))
-        silent_since_s = max(self._warned_s, measured.last_received_s or 0.0)
-        if self._input is not None and now_s - silent_since_s > self.config.no_image_warning_s:
-            self._warned_s = now_s
-            self.get_logger().warning(hint)
+        self._reporter.report(self.config, self._input, targets)
+
+    def _refuse(self, reason: str) -> TransitionCallbackReturn:
+        """Let a transition fail, and say why in log and status."""
+        self._reporter.fault = reason
+        self.get_logger().error(reason)
+        return TransitionCallbackReturn.FAILURE
 
     def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
         result, self.config = parameters.changed(self.config, changes, self._targets is not None)

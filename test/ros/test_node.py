@@ -92,7 +92,7 @@ def test_without_an_image_the_answer_names_topic_and_publishers(start: Start) ->
     answer = client.set_target((1, 2, 30, 40))
     assert not answer.success
     assert "/image" in answer.message
-    assert "1 publisher(s) (RELIABLE)" in answer.message
+    assert "1 publisher(s) (/test_client RELIABLE)" in answer.message
     process.wait_for_text("no image on /image: it has 1 publisher(s)")
     client.until(lambda: client.statuses[-1].state == TrackerStatus.WAITING, "status says it waits")
 

@@ -268,7 +268,7 @@ def test_statistics_count_and_measure() -> None:
     assert np.isnan(statistics.measured(0.0).fps)
     for index in range(11):
         now_s = index * 0.1
-        statistics.frame_received(now_s)
+        statistics.frame_received(now_s, stamp_ns=index + 1)
         statistics.frame_done(now_s, latency_s=0.01 * (index + 1), age_s=0.2, states=(TrackedObject.LOST,))
     statistics.frame_dropped()
     statistics.frame_failed("broken")
@@ -276,6 +276,7 @@ def test_statistics_count_and_measure() -> None:
     assert (measured.received, measured.tracked, measured.idle) == (11, 11, 0)
     assert (measured.dropped, measured.failed, measured.error) == (1, 1, "broken")
     assert measured.fps == pytest.approx(10.0)
+    assert measured.received_hz == pytest.approx(10.0)
     assert measured.latency_median_ms == pytest.approx(60.0)
     assert measured.latency_p95_ms == pytest.approx(105.0)
     assert measured.age_median_ms == pytest.approx(200.0)
@@ -286,10 +287,17 @@ def test_statistics_count_and_measure() -> None:
 @pytest.mark.parametrize(
     ("measured", "is_active", "targets", "state", "text"),
     [
-        (Measured(), False, 0, TrackerStatus.INACTIVE, "not active"),
         (Measured(), True, 0, TrackerStatus.WAITING, "no camera"),
         (Measured(last_received_s=7.0), True, 0, TrackerStatus.WAITING, "no camera"),
         (Measured(last_received_s=9.5), True, 0, TrackerStatus.IDLE, "set_target"),
+        (Measured(last_received_s=9.9, begun_s=4.9), True, 1, TrackerStatus.ERROR, "hangs"),
+        (
+            Measured(last_received_s=9.9, begun_s=5.1, states=(1,)),
+            True,
+            1,
+            TrackerStatus.TRACKING,
+            "1 target",
+        ),
         (Measured(last_received_s=9.5, error="broken"), True, 1, TrackerStatus.ERROR, "broken"),
         (Measured(last_received_s=9.5, states=(1, 3)), True, 2, TrackerStatus.TRACKING, "1 lost"),
         (Measured(last_received_s=9.5, states=(3, 3)), True, 2, TrackerStatus.LOST, "searching"),
@@ -302,7 +310,7 @@ def test_status_says_what_is_going_on(
     assert got == state
     assert text in sentence
     status = status_message(measured, got, sentence, Time(sec=3), "onnxruntime", "lite", targets)
-    diagnostic = diagnostic_message(status, "/ns/tracker_node").status[0]
+    diagnostic = diagnostic_message(status, "/ns/tracker_node", measured, {}).status[0]
     assert diagnostic.name.startswith("/ns/tracker_node")
     assert diagnostic.message == sentence
     is_bad = state in (TrackerStatus.WAITING, TrackerStatus.LOST, TrackerStatus.ERROR)
