@@ -19,7 +19,16 @@ from ament_index_python.packages import get_package_share_directory
 from siammaskpp_core.commands.argument_types import positive, positives, sizes
 from siammaskpp_core.commands.bench_machine import machine
 from siammaskpp_core.commands.bench_report import statistics
-from siammaskpp_core.engines import CPU_ENGINES, DEFAULT_MODEL, EngineError, ModelError, read_model
+from siammaskpp_core.commands.option_arguments import add_options, options_from
+from siammaskpp_core.config import to_mapping
+from siammaskpp_core.engines import (
+    CPU_ENGINES,
+    DEFAULT_MODEL,
+    EngineError,
+    EngineOptions,
+    ModelError,
+    read_model,
+)
 
 from .bench_client import BenchFailed, Case, Recording, measure
 from .client import NoAnswer
@@ -37,10 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     profile = Path(get_package_share_directory("siammaskpp")) / "config" / "fastdds_images.xml"
     os.environ.setdefault("FASTRTPS_DEFAULT_PROFILES_FILE", str(profile))
     model = options.model or DEFAULT_MODEL
-    parameters = {"engine": options.engine, "threads": options.threads, "model": str(model.resolve())}
+    engine = options_from(EngineOptions, options)
+    parameters = {**to_mapping(engine), "model": str(model.resolve())}
     rows = []
     try:
-        arithmetic = _Arithmetic(model, options.engine, options.threads)
+        arithmetic = _Arithmetic(model, engine)
         for size, rate_hz, targets in product(options.size, options.rate, options.targets):
             case = Case(size, float(rate_hz), targets, options.frames)
             row = row_of(case, measure(installed("tracker_node"), case, **parameters))
@@ -102,7 +112,7 @@ def table(result: dict[str, Any]) -> str:
 class _Arithmetic:
     """Operations of the network, and the most that its engine reaches on this machine."""
 
-    def __init__(self, folder: Path, engine: str, threads: int) -> None:
+    def __init__(self, folder: Path, options: EngineOptions) -> None:
         self._operations, self._peak = 0, None
         try:
             from siammaskpp_core.engines.operations import Peak, count_operations
@@ -111,8 +121,8 @@ class _Arithmetic:
         model = read_model(folder)
         graphs = [stage for stage in NETWORK_STAGES if stage in model.graphs]
         self._operations = sum(count_operations(model.graph(stage)) for stage in graphs)
-        if engine in CPU_ENGINES:
-            self._peak = Peak(engine, threads, "fp32", False, model.precision == "int8")
+        if options.engine in CPU_ENGINES:
+            self._peak = Peak(options, model.precision == "int8")
             self._peak.measure()
 
     def figures(self, row: dict[str, Any]) -> dict[str, float]:
@@ -138,10 +148,7 @@ def _parser() -> argparse.ArgumentParser:
         "measured by a camera slower than the tracker; a faster one shows how old images get.",
     )
     parser.add_argument("--model", type=Path, metavar="DIR", help="model folder (default: the one shipped)")
-    parser.add_argument("--engine", default="onnxruntime", metavar="NAME", help="default onnxruntime")
-    parser.add_argument(
-        "--threads", type=positive, default=0, metavar="N", help="default: the engine's choice"
-    )
+    add_options(parser, EngineOptions)
     parser.add_argument(
         "--size", type=sizes, default=[(640, 480)], metavar="WxH,..", help="of images (default 640x480)"
     )

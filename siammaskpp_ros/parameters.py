@@ -11,25 +11,19 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from siammaskpp_core.config import Checked, Config, ConfigError, OptionSpec, from_mapping, option, spec_of
-from siammaskpp_core.engines import AUTO, ENGINES
+from siammaskpp_core.config import Config, ConfigError, OptionSpec, from_mapping, option, spec_of
+from siammaskpp_core.engine_options import EngineOptions
 from siammaskpp_core.tracking.presence import PresenceConfig
 
 _NO_LIMIT = float("inf")
 
 
 @dataclass(frozen=True)
-class NodeOptions(Checked):
-    """Parameters that only the node has."""
+class NodeOptions(EngineOptions):
+    """Parameters that only the node has, and those of its engine."""
 
     autostart: bool = option(True, "Configure and activate at start; false: wait for lifecycle commands")
     model: str = option("", "Folder of the model; empty: the default weights of this package")
-    engine: str = option(
-        "onnxruntime",
-        "Runtime of the network; auto: tensorrt where an engine was built, else openvino, else onnxruntime",
-        choices=(*ENGINES, AUTO),
-    )
-    threads: int = option(0, "CPU threads of the engine; 0: as the engine chooses", low=0, high=256)
     compressed: bool = option(False, "Subscribe to sensor_msgs/CompressedImage on image/compressed")
     image_reliability: str = option(
         "auto",

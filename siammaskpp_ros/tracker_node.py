@@ -77,7 +77,7 @@ class TrackerNode(LifecycleNode):
         config = self.config
         model = Path(config.model).expanduser() if config.model else None
         try:
-            tracker = self._load_tracker(model_dir=model, engine=config.engine, threads=config.threads)
+            tracker = self._load_tracker(model, config)
         except Exception as error:  # missing files, missing runtimes, broken models: all end here
             return self._refuse(f"The network cannot be loaded: {error}")
         self._targets = TargetStore(tracker)

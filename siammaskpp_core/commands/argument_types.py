@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 
+from siammaskpp_core.config import ConfigError
+from siammaskpp_core.engine_options import EngineOptions
+
 
 def box(text: str) -> list[float]:
     """`X,Y,W,H` as four numbers."""
@@ -46,7 +49,10 @@ def positives(text: str) -> list[int]:
     return [positive(word) for word in text.split(",")]
 
 
-def engines(text: str) -> list[tuple[str, str]]:
-    """`NAME` or `NAME:PRECISION`, several with commas between, as (name, precision), each once."""
+def engines(text: str) -> list[EngineOptions]:
+    """`NAME` or `NAME:PRECISION`, several with commas between, each once."""
     pairs = (word.partition(":") for word in names(text))
-    return [(name, precision or "fp32") for name, _, precision in pairs]
+    try:
+        return [EngineOptions(name, precision or "fp32") for name, _, precision in pairs]
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error

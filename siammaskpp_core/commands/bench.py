@@ -7,7 +7,7 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -17,11 +17,10 @@ from siammaskpp_core.commands.bench_machine import machine, peak_rss_mb
 from siammaskpp_core.commands.bench_report import relate, statistics, text
 from siammaskpp_core.commands.bench_scene import moving_objects
 from siammaskpp_core.commands.extras import extra
-from siammaskpp_core.engines import DEFAULT_MODEL, Model, load_engine, read_model
+from siammaskpp_core.engines import CPU_ENGINES, DEFAULT_MODEL, EngineOptions, Model, load_engine, read_model
 from siammaskpp_core.tracking import Tracker
 
 PUBLISHED = "published"
-CPU_ENGINES = ("onnxruntime", "openvino")
 WARM_UP_FRAMES = 5
 
 
@@ -77,13 +76,13 @@ def load_variants(options: argparse.Namespace) -> list[Variant]:
     for folder in options.model or [DEFAULT_MODEL]:
         model = read_model(folder)
         backbone, operations = model.network.backbone, _gflop(model)
-        for name, precision in options.engine:
-            arguments = (name, options.threads, precision, options.pin)
-            tracker = Tracker(load_engine(model, *arguments), model.network, model.tracking)
+        for named in options.engine:
+            chosen = replace(named, threads=options.threads, pin=options.pin)
+            tracker = Tracker(load_engine(model, chosen), model.network, model.tracking)
             is_int8 = model.precision == "int8"
-            shown = f"int8, {precision}" if is_int8 else precision
-            peak = _peak(*arguments, is_int8) if operations and name in CPU_ENGINES else None
-            variants.append(Variant(folder.name, backbone, name, shown, tracker, operations, peak))
+            shown = f"int8, {chosen.precision}" if is_int8 else chosen.precision
+            peak = _peak(chosen, is_int8) if operations and chosen.engine in CPU_ENGINES else None
+            variants.append(Variant(folder.name, backbone, chosen.engine, shown, tracker, operations, peak))
         if options.published and model.precision == "fp32":
             with extra("train", "for the published formulation"):
                 from siammaskpp_core.engines.published import PublishedEngine
@@ -128,9 +127,9 @@ def _gflop(model: Model) -> dict[str, float]:
     return {stage: count_operations(model.graph(stage)) / 1e9 for stage in stages}
 
 
-def _peak(engine: str, threads: int, precision: str, pinned: bool, is_int8: bool) -> Any:
+def _peak(options: EngineOptions, is_int8: bool) -> Any:
     from siammaskpp_core.engines.operations import Peak
 
-    peak = Peak(engine, threads, precision, pinned, is_int8)
+    peak = Peak(options, is_int8)
     peak.measure()
     return peak

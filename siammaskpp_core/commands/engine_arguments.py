@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from siammaskpp_core.commands.argument_types import engines, positive, positives, sizes
+from siammaskpp_core.commands.option_arguments import add_options
+from siammaskpp_core.engine_options import EngineOptions
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -14,30 +16,7 @@ Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 def add_model(command: argparse.ArgumentParser) -> None:
     """The model, and the engine that computes it."""
     command.add_argument("--model", type=Path, metavar="DIR", help="model folder (default: the one shipped)")
-    command.add_argument(
-        "--engine",
-        default="onnxruntime",
-        metavar="NAME",
-        help="onnxruntime (default), openvino, tensorrt, or auto: the fastest that works here",
-    )
-    command.add_argument(
-        "--precision",
-        default="fp32",
-        metavar="NAME",
-        help="fp32 (default), or bf16 with openvino; for int8 give a --model that `quantise` made",
-    )
-    _add_threads(command)
-
-
-def _add_threads(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--threads",
-        type=positive,
-        default=0,
-        metavar="N",
-        help="threads of the engine (default: its choice)",
-    )
-    command.add_argument("--pin", action="store_true", help="keep each of them on one processor")
+    add_options(command, EngineOptions)
 
 
 def add_bench(commands: Commands) -> None:
@@ -60,11 +39,11 @@ def add_bench(commands: Commands) -> None:
     bench.add_argument(
         "--engine",
         type=engines,
-        default=[("onnxruntime", "fp32")],
+        default=[EngineOptions()],
         metavar="A,B",
         help="onnxruntime (default), openvino or openvino:bf16",
     )
-    _add_threads(bench)
+    add_options(bench, EngineOptions, "threads", "pin")
     bench.add_argument(
         "--size", type=sizes, default=[(640, 480)], metavar="WxH,..", help="of images (default 640x480)"
     )

@@ -8,7 +8,8 @@ from importlib import import_module
 
 from tqdm import tqdm
 
-from siammaskpp_core.engines import load_tracker
+from siammaskpp_core.commands.option_arguments import options_from
+from siammaskpp_core.engines import EngineOptions, load_tracker
 from siammaskpp_core.evaluation.report import overall_table, report, sequence_table, write_report
 from siammaskpp_core.evaluation.runner import evaluate
 from siammaskpp_core.evaluation.sequences import find_sequences
@@ -27,7 +28,7 @@ def run(options: argparse.Namespace) -> None:
         from siammaskpp_core.evaluation.plots import draw_plots
     sequences = find_sequences(options.folders)
     trackers: list[EvaluatedTracker] = [make_peer(name, options.nanotrack) for name in options.peers]
-    own = load_tracker(options.model, options.engine, options.threads, None, options.precision, options.pin)
+    own = load_tracker(options.model, options_from(EngineOptions, options))
     trackers.insert(0, SiamMaskTracker(own))
     total = len(trackers) * sum(len(sequence.frames) - 1 for sequence in sequences)
     with ExitStack() as stack:

@@ -6,13 +6,15 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from tqdm import tqdm
 
-from siammaskpp_core.engines import load_tracker
+from siammaskpp_core.commands.option_arguments import options_from, words_of
+from siammaskpp_core.engines import EngineOptions, load_tracker
 from siammaskpp_core.evaluation.sequences import Sequence as TestSequence
 from siammaskpp_core.evaluation.sequences import find_sequences
 from siammaskpp_core.evaluation.trackers import make_peer
@@ -62,10 +64,10 @@ def _commands(options: argparse.Namespace) -> dict[str, list[str]]:
     """The commands that start the TraX servers; what cannot run is told before anything does."""
     # Without its threads: OpenVINO with a chosen number of them and the toolkit's native library in one
     # process end it with a segmentation fault. The servers are processes of their own.
-    load_tracker(options.model, options.engine, precision=options.precision)
+    engine = options_from(EngineOptions, options)
+    load_tracker(options.model, replace(engine, threads=0, pin=False))
     server = [sys.executable, "-m", "siammaskpp_core.evaluation.trax_server"]
-    own = ["--engine", options.engine, "--threads", str(options.threads), "--precision", options.precision]
-    own += ["--pin"] if options.pin else []
+    own = words_of(engine)
     own += ["--model", str(options.model.resolve())] if options.model else []
     own += ["--rotated-box", options.rotated_box] if options.rotated_box else []
     commands = {OWN_NAME: [*server, *own]}

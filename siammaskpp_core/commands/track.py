@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from siammaskpp_core.commands.option_arguments import options_from
 from siammaskpp_core.drawing import draw_results
-from siammaskpp_core.engines import load_tracker
+from siammaskpp_core.engines import EngineOptions, load_tracker
 from siammaskpp_core.tracking import Tracker, TrackResult
 from siammaskpp_core.video import Frames, Output, VideoError, VideoWriter, open_frames
 
@@ -29,9 +30,7 @@ CSV_COLUMNS = ("frame", "score", "x", "y", "w", "h", "cx", "cy", "rw", "rh", "an
 def run(options: argparse.Namespace) -> None:
     """Track, write what was asked for, print frames and speed."""
     frames = open_frames(options.source)
-    tracker = load_tracker(
-        options.model, options.engine, options.threads, options.rotated_box, options.precision, options.pin
-    )
+    tracker = load_tracker(options.model, options_from(EngineOptions, options), options.rotated_box)
     start = time.perf_counter()
     with ExitStack() as outputs:
         count, tracking_s = _follow(frames, tracker, options.box, _open_sinks(options, frames, outputs))

@@ -6,78 +6,45 @@ import logging
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import Literal, TypeAlias, overload
 
-from siammaskpp_core.engines.graphs import GraphEngine, Model, read_model
+from siammaskpp_core.engine_options import AUTO, CPU_ENGINES, ENGINES, EngineOptions
+from siammaskpp_core.engines.graphs import Model, read_model
 from siammaskpp_core.engines.protocol import Engine, EngineError, ModelError, SearchOutput
 from siammaskpp_core.tracking.tracker import Tracker
 
-ENGINES = {
+_CLASSES = {
     "onnxruntime": "OnnxRuntimeEngine",
     "openvino": "OpenVinoEngine",
     "tensorrt": "TensorRtEngine",
 }
-"""Engine names (also the modules here that hold them) and their classes."""
-
-CpuEngine: TypeAlias = Literal["onnxruntime", "openvino"]
-CPU_ENGINES: tuple[CpuEngine, ...] = ("onnxruntime", "openvino")
-"""Those that compute the model folder's graphs as they are: all but tensorrt."""
-
-AUTO = "auto"
 _PREFERENCE = ("tensorrt", "openvino", "onnxruntime")
 
 DEFAULT_MODEL = Path(__file__).parents[1] / "weights" / "lite"
+_DEFAULT = EngineOptions()
 
 
-@overload
-def load_engine(
-    model: Model,
-    name: CpuEngine = "onnxruntime",
-    threads: int = 0,
-    precision: str = "fp32",
-    pinned: bool = False,
-) -> GraphEngine: ...
-
-
-@overload
-def load_engine(
-    model: Model, name: str, threads: int = 0, precision: str = "fp32", pinned: bool = False
-) -> Engine: ...
-
-
-def load_engine(
-    model: Model,
-    name: str = "onnxruntime",
-    threads: int = 0,
-    precision: str = "fp32",
-    pinned: bool = False,
-) -> Engine:
-    """The engine `name` with the graphs of `model`.
+def load_engine(model: Model, options: EngineOptions = _DEFAULT) -> Engine:
+    """An engine with the graphs of `model`, by default ONNX Runtime.
 
     "auto" is the first that works of tensorrt, openvino and onnxruntime; why the others did not is logged.
+    The precision is that of the numbers which the model keeps in float; int8 is a property of the model
+    (:mod:`~siammaskpp_core.engines.quantise`).
 
-    `precision` is that of the numbers which the model keeps in float: fp32, and bf16 with OpenVINO. int8
-    is a property of the model (:mod:`~siammaskpp_core.engines.quantise`). `pinned` keeps each of the
-    engine's threads on one processor.
-
-    Raises :class:`EngineError` when the name is unknown or its runtime is not installed,
-    :class:`ModelError` when the runtime refuses a graph.
+    Raises :class:`EngineError` when the runtime is not installed or cannot do what the options ask,
+    :class:`ModelError` when it refuses a graph.
     """
-    if name == AUTO:
-        return _first_that_works(model, threads, precision, pinned)
-    if name not in ENGINES:
-        raise EngineError(f"engine {name!r} is unknown; choose one of {', '.join((*ENGINES, AUTO))}")
-    engine: Engine = getattr(import_module(f"{__name__}.{name}"), ENGINES[name])(
-        model, threads, precision, pinned
-    )
+    if options.engine == AUTO:
+        return _first_that_works(model, options)
+    module = import_module(f"{__name__}.{options.engine}")
+    engine: Engine = getattr(module, _CLASSES[options.engine])(model, options)
     return engine
 
 
-def _first_that_works(model: Model, threads: int, precision: str, pinned: bool) -> Engine:
+def _first_that_works(model: Model, options: EngineOptions) -> Engine:
     reasons = []
     for name in _PREFERENCE:
         try:
-            engine = load_engine(model, name, threads, precision, pinned)
+            engine = load_engine(model, replace(options, engine=name))
         except EngineError as error:
             reasons.append(f"{name}: {error}")
             continue
@@ -88,21 +55,16 @@ def _first_that_works(model: Model, threads: int, precision: str, pinned: bool) 
 
 
 def load_tracker(
-    model_dir: Path | None = None,
-    engine: str = "onnxruntime",
-    threads: int = 0,
-    rotated_box: str | None = None,
-    precision: str = "fp32",
-    pinned: bool = False,
+    model_dir: Path | None = None, options: EngineOptions = _DEFAULT, rotated_box: str | None = None
 ) -> Tracker:
     """A tracker with the model in `model_dir`, by default the network `lite` that comes with the package.
 
     `rotated_box`, "min_area" or "ellipse", replaces the model's own choice
-    (:class:`~siammaskpp_core.tracking.TrackingConfig`). The others are those of :func:`load_engine`.
+    (:class:`~siammaskpp_core.tracking.TrackingConfig`). Raises what :func:`load_engine` does.
     """
     model = read_model(model_dir or DEFAULT_MODEL)
     config = replace(model.tracking, rotated_box=rotated_box) if rotated_box else model.tracking
-    return Tracker(load_engine(model, engine, threads, precision, pinned), model.network, config)
+    return Tracker(load_engine(model, options), model.network, config)
 
 
 __all__ = [
@@ -112,6 +74,7 @@ __all__ = [
     "ENGINES",
     "Engine",
     "EngineError",
+    "EngineOptions",
     "Model",
     "ModelError",
     "SearchOutput",

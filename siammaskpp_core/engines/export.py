@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from siammaskpp_core.config import from_mapping, to_mapping
-from siammaskpp_core.engines import CPU_ENGINES, load_engine
+from siammaskpp_core.engines import CPU_ENGINES, EngineOptions, load_engine
 from siammaskpp_core.engines.fusion import fused
 from siammaskpp_core.engines.graphs import (
     GraphEngine,
@@ -54,10 +54,11 @@ def save_model(model: SiamMaskPP, tracking: TrackingConfig, output: Path) -> Non
         write_model(model, tracking, work)
         for name in CPU_ENGINES:
             try:
-                engine = load_engine(read_model(work), name)
+                engine = load_engine(read_model(work), EngineOptions(name))
             except EngineError as error:
                 print(f"{name}: not checked ({error})")
                 continue
+            assert isinstance(engine, GraphEngine)
             difference = parity(model, engine)
             print(f"{name}: largest relative difference to torch {max(difference.values()):.1e}")
 

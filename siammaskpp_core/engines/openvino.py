@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from siammaskpp_core.engine_options import EngineOptions
 from siammaskpp_core.engines.graphs import GraphEngine, Model
 from siammaskpp_core.engines.protocol import EngineError, Floats, ModelError
 
@@ -11,39 +12,38 @@ _PRECISIONS = {"fp32": "f32", "bf16": "bf16"}
 
 
 class OpenVinoEngine(GraphEngine):
-    """The graphs compiled by OpenVINO; `threads` 0 leaves the number to the runtime.
+    """The graphs compiled by OpenVINO.
 
     Inputs are read where they lie; outputs stay in the buffers of the requests.
     """
 
     name = "openvino"
 
-    def __init__(self, model: Model, threads: int = 0, precision: str = "fp32", pinned: bool = False) -> None:
+    def __init__(self, model: Model, options: EngineOptions) -> None:
         super().__init__(model)
-        if precision not in _PRECISIONS:
-            raise EngineError(f"OpenVINO knows no {precision} here: choose one of {', '.join(_PRECISIONS)}")
         try:
             import openvino
         except ImportError as error:
             raise EngineError("OpenVINO is not installed: pip install 'siammaskpp[openvino]'") from error
         core = openvino.Core()
-        if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        if options.precision == "bf16" and "BF16" not in capabilities:
             raise EngineError("this processor has no bfloat16 instructions: choose fp32 (the default)")
         # Named explicitly, because the plugin may otherwise choose bfloat16, which is not equal enough.
-        options: dict[str, Any] = {
+        properties: dict[str, Any] = {
             "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_PRECISION_HINT": _PRECISIONS[precision],
+            "INFERENCE_PRECISION_HINT": _PRECISIONS[options.precision],
         }
-        if threads:
-            options["INFERENCE_NUM_THREADS"] = threads
-        if pinned:
-            options["ENABLE_CPU_PINNING"] = True
+        if options.threads:
+            properties["INFERENCE_NUM_THREADS"] = options.threads
+        if options.pin:
+            properties["ENABLE_CPU_PINNING"] = True
         self._models: dict[str, Any] = {}
         self._requests: dict[tuple[str, int], Any] = {}
         for graph in model.graphs:
             path = model.graph(graph)
             try:
-                self._models[graph] = core.compile_model(path, "CPU", options)
+                self._models[graph] = core.compile_model(path, "CPU", properties)
             except RuntimeError as error:
                 raise ModelError(f"{path}: OpenVINO cannot load it: {error}") from error
 

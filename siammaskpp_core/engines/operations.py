@@ -13,7 +13,7 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-from siammaskpp_core.engines import load_engine
+from siammaskpp_core.engines import EngineOptions, load_engine
 from siammaskpp_core.engines.graphs import GraphEngine, Model
 from siammaskpp_core.network.config import NetworkConfig
 from siammaskpp_core.tracking.config import TrackingConfig
@@ -75,12 +75,12 @@ class Peak:
     `is_int8` takes the convolution as :mod:`~siammaskpp_core.engines.quantise` writes it.
     """
 
-    def __init__(self, engine: str, threads: int, precision: str, pinned: bool, is_int8: bool) -> None:
+    def __init__(self, options: EngineOptions, is_int8: bool) -> None:
         with TemporaryDirectory(prefix="siammaskpp-peak-") as folder:
             path = Path(folder) / "search.onnx"
             onnx.save(_convolution(is_int8), path)
             model = _OneGraph(Path(folder), NetworkConfig(mask="none"), TrackingConfig())
-            loaded = load_engine(model, engine, threads, precision, pinned)
+            loaded = load_engine(model, options)
             assert isinstance(loaded, GraphEngine), "the peak of a CPU"
             self._engine = loaded
             self._operations = count_operations(path)

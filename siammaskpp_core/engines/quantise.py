@@ -14,8 +14,9 @@ from onnx import helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from tqdm import tqdm
 
-from siammaskpp_core.engines import load_engine
+from siammaskpp_core.engine_options import EngineOptions
 from siammaskpp_core.engines.graphs import GraphEngine, read_model, write_description
+from siammaskpp_core.engines.onnxruntime import OnnxRuntimeEngine
 from siammaskpp_core.engines.protocol import EngineError, ModelError, Pixels, SearchOutput
 from siammaskpp_core.video import Output
 
@@ -52,7 +53,7 @@ def quantise_model(
         raise ModelError(f"{model_folder} is quantised already; give the float model")
     if len(crops) < CHECKED:
         raise ValueError(f"{len(crops)} pairs of crops are too few; give at least {CHECKED}")
-    engine = load_engine(model)
+    engine = OnnxRuntimeEngine(model, EngineOptions())
     checked = crops[::CHECKED]
     calibrated = [pair for index, pair in enumerate(crops) if index % CHECKED]
     with Output(output, is_folder=True) as work:
@@ -64,7 +65,7 @@ def quantise_model(
                     model.graph(graph), work / f"{graph}.onnx", _Feeds(engine, graph, calibrated), symmetric
                 )
         write_description(work, model.network, model.tracking, "int8")
-        return check(engine, load_engine(read_model(work)), checked)
+        return check(engine, OnnxRuntimeEngine(read_model(work), EngineOptions()), checked)
 
 
 def check(engine: GraphEngine, quantised: GraphEngine, crops: Sequence[CropPair]) -> dict[str, float]:

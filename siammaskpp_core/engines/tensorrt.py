@@ -6,6 +6,7 @@ import weakref
 
 import numpy as np
 
+from siammaskpp_core.engine_options import EngineOptions
 from siammaskpp_core.engines import tensorrt_cache as cache
 from siammaskpp_core.engines.graphs import Model, graph_outputs
 from siammaskpp_core.engines.protocol import EngineError, Floats, Pixels, SearchOutput
@@ -27,19 +28,14 @@ class TensorRtEngine:
     answer, therefore, mask and features are None.
 
     Nothing is built here. Raises :class:`EngineError` when there is no engine for this machine, when it is
-    damaged or foreign, or when it answers other than ONNX Runtime did. `threads` and `pinned` are for
-    engines on the CPU; the precision is what was built last.
+    damaged or foreign, or when it answers other than ONNX Runtime did. Of the options none is for it: the
+    precision is what was built last.
     """
 
     name = "tensorrt"
 
     def __init__(
-        self,
-        model: Model,
-        threads: int = 0,
-        precision: str = "",
-        pinned: bool = False,
-        built: cache.Built | None = None,
+        self, model: Model, options: EngineOptions | None = None, built: cache.Built | None = None
     ) -> None:
         tensorrt = version()
         self._driver: Driver = open_driver()

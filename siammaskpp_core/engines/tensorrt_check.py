@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from siammaskpp_core.engine_options import EngineOptions
 from siammaskpp_core.engines.graphs import Model
 from siammaskpp_core.engines.onnxruntime import OnnxRuntimeEngine
 from siammaskpp_core.engines.protocol import Engine, EngineError, Pixels
@@ -34,7 +35,7 @@ def expected_answers(model: Model, targets: int) -> Arrays:
     places = [(last // 2, last // 2), (0, last), (last, 0), (2, 5)]
     cells = np.array([places[index % len(places)] for index in range(targets)])
     inputs: Arrays = {"template": template, "search": search, "cells": cells}
-    engine = OnnxRuntimeEngine(model)
+    engine = OnnxRuntimeEngine(model, EngineOptions())
     inputs["kernels"] = engine.encode_template(template)
     answers = _answers(engine, inputs, model.network.mask != "none")
     return inputs | {name: value.copy() for name, value in answers}

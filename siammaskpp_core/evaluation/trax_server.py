@@ -16,7 +16,9 @@ import numpy as np
 import trax
 from numpy.typing import NDArray
 
-from siammaskpp_core.engines import load_tracker
+from siammaskpp_core.commands.engine_arguments import add_model
+from siammaskpp_core.commands.option_arguments import options_from
+from siammaskpp_core.engines import EngineOptions, load_tracker
 from siammaskpp_core.evaluation.trackers import OpenCvTracker, SiamMaskTracker, make_peer
 from siammaskpp_core.evaluation.vot_regions import polygon_box, rotated_polygon
 from siammaskpp_core.tracking import RotatedBox, Target, Tracker
@@ -126,23 +128,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m siammaskpp_core.evaluation.trax_server")
     parser.add_argument("--tracker", default=OWN_NAME, help=f"{OWN_NAME} (default), csrt, kcf or nanotrack")
     parser.add_argument("--nanotrack", type=Path, metavar="DIR", help="folder of NanoTrack V2's files")
-    parser.add_argument("--model", type=Path, metavar="DIR", help="model folder (default: the one shipped)")
-    parser.add_argument("--engine", default="onnxruntime", metavar="NAME")
-    parser.add_argument("--threads", type=int, default=0, metavar="N")
-    parser.add_argument("--precision", default="fp32", metavar="NAME")
-    parser.add_argument("--pin", action="store_true")
+    add_model(parser)
     parser.add_argument("--rotated-box", metavar="KIND")
     options = parser.parse_args()
     tracker: ServedTracker
     if options.tracker == OWN_NAME:
-        loaded = load_tracker(
-            options.model,
-            options.engine,
-            options.threads,
-            options.rotated_box,
-            options.precision,
-            options.pin,
-        )
+        loaded = load_tracker(options.model, options_from(EngineOptions, options), options.rotated_box)
         tracker = ServedSiamMask(loaded)
     else:
         tracker = ServedPeer(make_peer(options.tracker, options.nanotrack))

@@ -13,7 +13,7 @@ import pytest
 
 from siammaskpp_core import cli
 from siammaskpp_core.commands import evaluate, track
-from siammaskpp_core.engines import EngineError
+from siammaskpp_core.engines import EngineError, EngineOptions
 from siammaskpp_core.tracking import RotatedBox, Target, TrackResult
 from siammaskpp_core.tracking.boxes import checked_box, mask_hull
 from siammaskpp_core.video import Frames, VideoWriter, open_frames
@@ -42,7 +42,7 @@ class BrightSquare:
 @pytest.fixture(autouse=True)
 def fake_tracker(monkeypatch):
     for command in (track, evaluate):
-        monkeypatch.setattr(command, "load_tracker", lambda model, engine, threads, *_: BrightSquare())
+        monkeypatch.setattr(command, "load_tracker", lambda *_: BrightSquare())
 
 
 def pictures() -> list[np.ndarray]:
@@ -123,7 +123,7 @@ def test_looking_for_the_first_frames_mask_leaves_the_target_alone(folder, monke
 def test_track_takes_the_kind_of_rotated_box(folder, monkeypatch):
     kinds = []
 
-    def load_tracker(model, engine, threads, rotated_box, *_):
+    def load_tracker(model, options, rotated_box):
         kinds.append(rotated_box)
         return BrightSquare()
 
@@ -257,7 +257,8 @@ def test_track_and_evaluate_pass_the_engine_on(folder, monkeypatch):
     chosen = ("--model", "m", "--engine", "openvino", "--precision", "bf16", "--threads", "2", "--pin")
     assert run("track", folder, "--box", "20,30,25,20", *chosen) == 0
     assert run("evaluate", folder.parent, *chosen) == 0
-    assert calls == [(Path("m"), "openvino", 2, None, "bf16", True)] * 2
+    options = EngineOptions("openvino", "bf16", 2, True)
+    assert calls == [(Path("m"), options, None), (Path("m"), options)]
 
 
 def test_engine_errors_are_told_and_other_runtime_errors_are_not_hidden(folder, monkeypatch, capsys):

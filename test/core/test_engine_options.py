@@ -12,7 +12,15 @@ import pytest
 torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 
-from siammaskpp_core.engines import EngineError, ModelError, load_engine, load_tracker, read_model  # noqa: E402
+from siammaskpp_core.config import ConfigError  # noqa: E402
+from siammaskpp_core.engines import (  # noqa: E402
+    EngineError,
+    EngineOptions,
+    ModelError,
+    load_engine,
+    load_tracker,
+    read_model,
+)
 from siammaskpp_core.engines.export import write_model  # noqa: E402
 from siammaskpp_core.engines.fusion import fused  # noqa: E402
 from siammaskpp_core.engines.operations import Peak, count_operations  # noqa: E402
@@ -24,6 +32,7 @@ from siammaskpp_core.tracking import TrackingConfig  # noqa: E402
 # So many mask channels that composing them with the expansion makes fewer weights.
 CONFIG = NetworkConfig(head_channels=8, mask_channels=64, refine_channels=(8, 4, 2))
 RUNTIMES = ("onnxruntime", "openvino")
+BF16 = EngineOptions("openvino", precision="bf16")
 ROOT = Path(__file__).parents[2]
 
 
@@ -61,12 +70,13 @@ SAME_ANSWER = """
 import json, sys
 from pathlib import Path
 import numpy as np
-from siammaskpp_core.engines import load_engine, read_model
+from siammaskpp_core.engines import EngineOptions, load_engine, read_model
 
 folder, name, options = Path(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3])
 rng = np.random.default_rng(0)
 template, search = (rng.integers(0, 256, (1, side, side, 3), dtype=np.uint8) for side in (127, 255))
-plain, chosen = load_engine(read_model(folder), name), load_engine(read_model(folder), name, **options)
+model = read_model(folder)
+plain, chosen = (load_engine(model, EngineOptions(name, **values)) for values in ({}, options))
 kernels = plain.encode_template(template)
 np.testing.assert_allclose(chosen.encode_template(template), kernels, rtol=1e-3, atol=1e-4)
 (own,), (expected,) = (engine.search(search, [kernels[0]]) for engine in (chosen, plain))
@@ -76,7 +86,7 @@ print("the same")
 
 
 @pytest.mark.parametrize("name", RUNTIMES)
-@pytest.mark.parametrize("options", [{"threads": 1}, {"threads": 2, "pinned": True}, {"pinned": True}])
+@pytest.mark.parametrize("options", [{"threads": 1}, {"threads": 2, "pin": True}, {"pin": True}])
 def test_threads_change_no_answer(folder, name, options):
     pytest.importorskip(name)
     command = [sys.executable, "-c", SAME_ANSWER, str(folder), name, json.dumps(options)]
@@ -88,27 +98,36 @@ def test_bfloat16_is_near_and_not_equal(folder, crops):
     openvino = pytest.importorskip("openvino")
     if "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         with pytest.raises(EngineError, match="no bfloat16"):
-            load_engine(read_model(folder), "openvino", precision="bf16")
+            load_engine(read_model(folder), BF16)
         pytest.skip("no bfloat16 on this processor")
-    exact = load_engine(read_model(folder), "openvino").encode_template(crops[0])
-    rounded = load_engine(read_model(folder), "openvino", precision="bf16").encode_template(crops[0])
+    exact = load_engine(read_model(folder), EngineOptions("openvino")).encode_template(crops[0])
+    rounded = load_engine(read_model(folder), BF16).encode_template(crops[0])
     error = np.linalg.norm(rounded - exact) / np.linalg.norm(exact)
     assert 1e-4 < error < 0.3  # noise grows in a network that was not trained
 
 
+def test_a_precision_that_the_engine_lacks(folder):
+    with pytest.raises(EngineError, match="siammaskpp quantise"):
+        load_tracker(folder, EngineOptions(precision="bf16"))
+
+
 @pytest.mark.parametrize(
-    ("name", "message"), [("onnxruntime", "siammaskpp quantise"), ("openvino", "fp32, bf16")]
+    ("values", "message"),
+    [
+        ({"engine": "caffe"}, "'caffe' is not one of onnxruntime, openvino, tensorrt, auto"),
+        ({"precision": "fp8"}, "'fp8' is not one of fp32, bf16"),
+        ({"threads": -1}, "outside"),
+    ],
 )
-def test_unknown_precisions_say_what_there_is(folder, name, message):
-    pytest.importorskip(name)
-    with pytest.raises(EngineError, match=message):
-        load_tracker(folder, name, precision="fp8")
+def test_unknown_choices_say_what_there_is(values, message):
+    with pytest.raises(ConfigError, match=message):
+        EngineOptions(**values)
 
 
 @pytest.mark.parametrize("name", RUNTIMES)
 def test_buffers_are_kept_and_targets_have_their_own(folder, crops, name):
     pytest.importorskip(name)
-    engine = load_engine(read_model(folder), name)
+    engine = load_engine(read_model(folder), EngineOptions(name))
     kernels = engine.encode_template(crops[0])
     first, second = engine.search(crops[1], list(kernels))
     assert not np.shares_memory(first.stride2, second.stride2)
@@ -191,7 +210,7 @@ def test_operations_are_those_of_torch(network, folder):
 
 @pytest.mark.parametrize("is_int8", [False, True])
 def test_the_peak_only_rises(is_int8):
-    peak = Peak("onnxruntime", 1, "fp32", False, is_int8)
+    peak = Peak(EngineOptions(threads=1), is_int8)
     first = peak.measure()
     assert first > 1e8
     assert peak.measure() >= first

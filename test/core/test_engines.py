@@ -8,7 +8,14 @@ import yaml
 
 from siammaskpp_core import engines
 from siammaskpp_core.config import ConfigError
-from siammaskpp_core.engines import EngineError, ModelError, load_engine, load_tracker, read_model
+from siammaskpp_core.engines import (
+    EngineError,
+    EngineOptions,
+    ModelError,
+    load_engine,
+    load_tracker,
+    read_model,
+)
 from siammaskpp_core.engines.graphs import cut_window
 from siammaskpp_core.network.config import NetworkConfig
 from siammaskpp_core.tracking import TrackingConfig
@@ -51,7 +58,7 @@ def model_folder(exported, tmp_path):
 
 def engine_of(folder, name):
     pytest.importorskip(name)
-    return load_engine(read_model(folder), name)
+    return load_engine(read_model(folder), EngineOptions(name))
 
 
 @pytest.mark.parametrize("name", RUNTIMES)
@@ -164,7 +171,7 @@ def test_a_file_that_is_no_graph(model_folder, name):
     (model_folder / "template.onnx").write_bytes(b"not a graph")
     write_description(model_folder, SMALL, TrackingConfig())
     with pytest.raises(ModelError, match=r"template\.onnx"):
-        load_engine(read_model(model_folder), name)
+        load_engine(read_model(model_folder), EngineOptions(name))
 
 
 @pytest.mark.parametrize(
@@ -192,18 +199,13 @@ def test_description_that_is_not_yaml(model_folder):
         read_model(model_folder)
 
 
-def test_unknown_engine(exported):
-    with pytest.raises(EngineError, match="choose one of onnxruntime, openvino"):
-        load_engine(read_model(exported), "caffe")
-
-
 @pytest.mark.parametrize(
     ("name", "remedy"), [("onnxruntime", "pip install onnx"), ("openvino", "pip install")]
 )
 def test_missing_runtime_says_what_to_install(exported, monkeypatch, name, remedy):
     monkeypatch.setitem(__import__("sys").modules, name, None)
     with pytest.raises(EngineError, match=remedy):
-        load_engine(read_model(exported), name)
+        load_engine(read_model(exported), EngineOptions(name))
 
 
 def test_a_foreign_checkpoint(tmp_path):

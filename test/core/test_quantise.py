@@ -10,7 +10,14 @@ onnx = pytest.importorskip("onnx")
 
 from siammaskpp_core import cli  # noqa: E402
 from siammaskpp_core.commands.quantise import crop_pairs  # noqa: E402
-from siammaskpp_core.engines import DEFAULT_MODEL, ENGINES, ModelError, load_engine, read_model  # noqa: E402
+from siammaskpp_core.engines import (  # noqa: E402
+    CPU_ENGINES,
+    DEFAULT_MODEL,
+    EngineOptions,
+    ModelError,
+    load_engine,
+    read_model,
+)
 from siammaskpp_core.engines import quantise as module  # noqa: E402
 from siammaskpp_core.engines.quantise import QuantisationError, check, quantise_model  # noqa: E402
 from siammaskpp_core.video import VideoWriter  # noqa: E402
@@ -79,10 +86,10 @@ def test_symmetric_graphs_are_such_as_tensorrt_reads(video, tmp_path):
     assert len(quantised_weights) > 0.7 * len(convolutions)
 
 
-@pytest.mark.parametrize("name", list(ENGINES)[:2])
+@pytest.mark.parametrize("name", CPU_ENGINES)
 def test_answers_are_near_those_in_float(quantised, video, name):
     pytest.importorskip(name)
-    engine = load_engine(read_model(quantised), name)
+    engine = load_engine(read_model(quantised), EngineOptions(name))
     differences = check(load_engine(read_model(DEFAULT_MODEL)), engine, crop_pairs(str(video), 4))
     assert set(differences) == {"cls", "loc", "mask"}
     assert 0 < max(differences.values()) < module.TOLERANCE

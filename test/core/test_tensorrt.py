@@ -15,6 +15,7 @@ from siammaskpp_core import cli
 from siammaskpp_core.engines import (
     DEFAULT_MODEL,
     EngineError,
+    EngineOptions,
     load_engine,
     load_tracker,
     read_model,
@@ -23,6 +24,8 @@ from siammaskpp_core.engines import (
 from siammaskpp_core.engines import tensorrt_cache as cache
 
 pytest.importorskip("onnx")
+
+TENSORRT = EngineOptions("tensorrt")
 
 _WITH_LIBRARY = [f"siammaskpp_core.engines.tensorrt{end}" for end in ("", "_builder", "_library", "_runtime")]
 
@@ -113,7 +116,7 @@ def scene(count: int):
 def test_it_answers_like_onnxruntime(any_gpu, lite, precision, max_targets, count):
     """Also with more targets than it was built for."""
     assert build("--precision", precision, "--max-targets", max_targets) == 0
-    engine, reference = load_engine(lite, "tensorrt"), load_engine(lite)
+    engine, reference = load_engine(lite, TENSORRT), load_engine(lite)
     crops, templates = scene(count)
     tolerance = {"fp32": 2e-3, "fp16": 0.05}[precision]
     kernels = engine.encode_template(templates)
@@ -135,7 +138,7 @@ def test_a_video_gives_the_same_boxes_and_masks(any_gpu):
     build("--precision", "fp32", "--max-targets", 2)
     rng = np.random.default_rng(0)
     image = rng.integers(0, 120, (240, 320, 3), dtype=np.uint8)
-    trackers = [load_tracker(engine=name) for name in ("tensorrt", "onnxruntime")]
+    trackers = [load_tracker(options=EngineOptions(name)) for name in ("tensorrt", "onnxruntime")]
     targets = [[tracker.init(image, (60, 50, 60, 80))] for tracker in trackers]
     for frame in range(6):
         if frame == 2:
@@ -153,7 +156,7 @@ def test_a_video_gives_the_same_boxes_and_masks(any_gpu):
 
 def test_answers_can_be_refined_in_any_order_and_again(any_gpu, lite):
     build("--precision", "fp32", "--max-targets", 2)
-    engine = load_engine(lite, "tensorrt")
+    engine = load_engine(lite, TENSORRT)
     crops, templates = scene(3)
     outputs = engine.search(crops, list(engine.encode_template(templates)))
     cells = [(12, 12), (0, 24), (24, 0)]
@@ -164,7 +167,7 @@ def test_answers_can_be_refined_in_any_order_and_again(any_gpu, lite):
 
 
 def test_answers_of_an_older_search_are_refused(gpu, for_two, lite):
-    engine = load_engine(lite, "tensorrt")
+    engine = load_engine(lite, TENSORRT)
     crops, templates = scene(1)
     kernels = list(engine.encode_template(templates))
     old = engine.search(crops, kernels)
@@ -180,14 +183,14 @@ def test_a_network_without_masks(gpu, tmp_path):
 
     model = exported("no masks", tmp_path / "model")
     assert cli.main(["build-engine", str(model.folder), "--max-targets", "2"]) == 0
-    assert set(load_engine(model, "tensorrt").differences) == {"kernels", "cls", "loc"}
+    assert set(load_engine(model, TENSORRT).differences) == {"kernels", "cls", "loc"}
 
 
 # How it uses the GPU -------------------------------------------------------------------------------
 
 
 def test_kernels_are_uploaded_once(gpu, for_two, lite):
-    engine = load_engine(lite, "tensorrt")
+    engine = load_engine(lite, TENSORRT)
     crops, templates = scene(2)
     kernels = list(engine.encode_template(templates))
     engine.search(crops, kernels)
@@ -206,7 +209,7 @@ def test_kernels_are_uploaded_once(gpu, for_two, lite):
 
 
 def test_memory_is_allocated_once_for_each_group(gpu, for_two, lite):
-    engine = load_engine(lite, "tensorrt")
+    engine = load_engine(lite, TENSORRT)
     crops, templates = scene(3)
     kernels = list(engine.encode_template(templates))
     engine.search(crops[:2], kernels[:2])
@@ -220,7 +223,7 @@ def test_memory_is_allocated_once_for_each_group(gpu, for_two, lite):
 
 
 def test_work_is_recorded_the_second_time(gpu, for_two, lite):
-    engine = load_engine(lite, "tensorrt")
+    engine = load_engine(lite, TENSORRT)
     crops, templates = scene(2)
     kernels = list(engine.encode_template(templates))
     driver = gpu[-1]
@@ -233,7 +236,7 @@ def test_work_is_recorded_the_second_time(gpu, for_two, lite):
 def test_it_runs_where_nothing_can_be_recorded(gpu, for_two, lite, monkeypatch):
     monkeypatch.setattr(tensorrt_driver, "open_driver", lambda: stand_in.StandInDriver(can_record=False))
     use_library(monkeypatch, sys.modules["tensorrt"])
-    engine = load_engine(lite, "tensorrt")
+    engine = load_engine(lite, TENSORRT)
     crops, templates = scene(1)
     kernels = list(engine.encode_template(templates))
     first = engine.search(crops, kernels)[0].cls.copy()
@@ -242,7 +245,7 @@ def test_it_runs_where_nothing_can_be_recorded(gpu, for_two, lite, monkeypatch):
 
 
 def test_an_answer_of_tensorrt_that_is_no(gpu, for_two, lite, monkeypatch):
-    engine = load_engine(lite, "tensorrt")
+    engine = load_engine(lite, TENSORRT)
     monkeypatch.setattr(stand_in.Context, "execute_async_v3", lambda self, stream: False)
     _, templates = scene(1)
     with pytest.raises(EngineError, match="template: TensorRT could not run it"):
@@ -285,9 +288,9 @@ def test_engines_are_built_once_and_again_where_asked_for(gpu, monkeypatch, caps
 
 def test_the_engine_built_last_is_used(gpu, for_two, lite):
     build("--precision", "fp32", "--max-targets", 1)
-    assert load_engine(lite, "tensorrt").max_targets == 1
+    assert load_engine(lite, TENSORRT).max_targets == 1
     build("--precision", "fp32", "--max-targets", 2)  # is there already, and becomes the one in use
-    assert load_engine(lite, "tensorrt").max_targets == 2
+    assert load_engine(lite, TENSORRT).max_targets == 2
 
 
 def test_a_wrong_engine_is_not_kept(gpu, for_two, monkeypatch, capsys):
@@ -345,7 +348,7 @@ def edit(path, change):
 def test_damaged_and_foreign_engines(gpu, for_two, lite, damage, message, capsys):
     damage(for_two)
     with pytest.raises(EngineError, match=message):
-        load_engine(lite, "tensorrt")
+        load_engine(lite, TENSORRT)
     assert build("--precision", "fp32", "--max-targets", 2) == 2
     assert "build-engine" in capsys.readouterr().err
 
@@ -358,7 +361,7 @@ def test_an_engine_that_tensorrt_refuses(gpu, for_two, lite):
     digest = hashlib.sha256(b"foreign").hexdigest()
     edit(for_two / "engines.json", lambda c: c["sha256"].update({"search.engine": digest}))
     with pytest.raises(EngineError, match=r"search cannot be loaded: Serialization assertion"):
-        load_engine(lite, "tensorrt")
+        load_engine(lite, TENSORRT)
 
 
 def test_an_engine_that_computes_something_else_is_not_loaded(gpu, for_two, lite):
@@ -367,13 +370,13 @@ def test_an_engine_that_computes_something_else_is_not_loaded(gpu, for_two, lite
     built.expected["cls"] += 1
     cache.write(built, key, for_two)
     with pytest.raises(EngineError, match=r"differs from ONNX Runtime .*: cls by"):
-        load_engine(lite, "tensorrt")
+        load_engine(lite, TENSORRT)
 
 
 def test_engines_are_of_one_model_version_and_device(gpu, for_two, lite, monkeypatch):
     monkeypatch.setattr(stand_in.StandInDriver, "compute_capability", "7.2")
     with pytest.raises(EngineError, match=r"no TensorRT 10\.3\.0 engine .*\(7\.2\); build it: siammaskpp"):
-        load_engine(lite, "tensorrt")
+        load_engine(lite, TENSORRT)
 
 
 def test_keys():
@@ -394,7 +397,7 @@ def test_keys():
 def test_without_tensorrt(lite, monkeypatch, capsys):
     use_library(monkeypatch, None)
     with pytest.raises(EngineError, match=r"apt install python3-libnvinfer.*siammaskpp\[tensorrt\]"):
-        load_engine(lite, "tensorrt")
+        load_engine(lite, TENSORRT)
     assert build() == 2
     assert "TensorRT is not installed" in capsys.readouterr().err
 
@@ -402,7 +405,7 @@ def test_without_tensorrt(lite, monkeypatch, capsys):
 def test_tensorrt_that_is_too_old(gpu, lite, monkeypatch):
     use_library(monkeypatch, stand_in.make_module("8.2.1"))
     with pytest.raises(EngineError, match=r"TensorRT 8\.2\.1 is too old, 8\.5 is the oldest"):
-        load_engine(lite, "tensorrt")
+        load_engine(lite, TENSORRT)
 
 
 def test_without_a_gpu(monkeypatch):
@@ -430,12 +433,12 @@ def test_cuda_python_has_what_is_used():
 
 
 def test_auto_takes_the_first_that_works(gpu, lite, monkeypatch, caplog):
-    assert load_engine(lite, "auto").name == "openvino"
+    assert load_engine(lite, EngineOptions("auto")).name == "openvino"
     assert "tensorrt: no TensorRT 10.3.0 engine" in caplog.text
     monkeypatch.setitem(sys.modules, "openvino", None)
-    assert load_engine(lite, "auto").name == "onnxruntime"
+    assert load_engine(lite, EngineOptions("auto")).name == "onnxruntime"
     build("--precision", "fp32")
-    assert load_engine(lite, "auto").name == "tensorrt"
+    assert load_engine(lite, EngineOptions("auto")).name == "tensorrt"
 
 
 @pytest.mark.slow
@@ -446,7 +449,7 @@ def test_an_int8_model(any_gpu, tmp_path):
     model = quantised(read_model(DEFAULT_MODEL), tmp_path / "int8")
     arguments = ["build-engine", str(model.folder), "--precision", "int8", "--max-targets", "2"]
     assert cli.main(arguments) == 0
-    assert set(load_engine(model, "tensorrt").differences) == {"kernels", "cls", "loc", "masks"}
+    assert set(load_engine(model, TENSORRT).differences) == {"kernels", "cls", "loc", "masks"}
     assert cli.main([*arguments[:2], "--precision", "fp16"]) == 2
 
 

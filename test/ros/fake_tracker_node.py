@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from fake_tracker import FakeTracker
 
+from siammaskpp_core.engine_options import EngineOptions
 from siammaskpp_ros.tracker_node import main
 
 parser = argparse.ArgumentParser()
@@ -19,9 +20,10 @@ parser.add_argument("--load-seconds", type=float, default=0.0)
 own, ros_arguments = parser.parse_known_args()
 
 
-def load(model_dir: Path | None, engine: str, threads: int) -> FakeTracker:
+def load(model_dir: Path | None, options: EngineOptions) -> FakeTracker:
     if model_dir is not None and not model_dir.is_dir():
         raise FileNotFoundError(f"{model_dir} is no model folder")
+    print(f"engine: {options.engine} {options.precision} {options.threads} {options.pin}", flush=True)
     if own.load_seconds:
         print("loading", flush=True)
         # In short pieces: a signal that comes just before a sleep begins does not end it.

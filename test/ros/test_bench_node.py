@@ -147,7 +147,8 @@ def test_the_installed_command_prints_json(domain_id: int) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "reason"),
     [
-        (("--engine", "abacus"), 1, "abacus"),
+        (("--engine", "abacus"), 2, "abacus"),
+        (("--precision", "bf16"), 1, "knows no bf16"),
         (("--model", "/no/such"), 1, "/no/such"),
         (("--size", "9x9"), 2, "at least 64x64"),
         (("--rate", "0"), 2, "at least 1"),

@@ -79,6 +79,7 @@ def test_interrupted_while_the_network_is_loaded(processes: list[NodeProcess], d
         (("-p", "score_lost:=0.9"), "above score_uncertain"),
         (("-p", "score_lost:=7.0"), "score_lost"),
         (("-p", "engine:=abacus"), "not one of onnxruntime"),
+        (("-p", "precision:=fp8"), "not one of fp32, bf16"),
         (("-p", "threads:=many"), "threads"),
         (("-p", "model:=/no/such/folder"), "/no/such/folder"),
     ],
@@ -90,6 +91,12 @@ def test_a_start_that_cannot_work_says_why(
     assert process.wait() == 1
     assert reason in process.text
     assert "Traceback" not in process.text
+
+
+def test_the_parameters_of_the_engine_reach_it(processes: list[NodeProcess], domain_id: int) -> None:
+    chosen = ("engine:=openvino", "precision:=bf16", "threads:=3", "pin:=true")
+    arguments = [word for parameter in chosen for word in ("-p", parameter)]
+    begin(processes, domain_id, "0.0", "--ros-args", *arguments).wait_for_text("engine: openvino bf16 3 True")
 
 
 def test_a_second_node_is_not_disturbed(processes: list[NodeProcess], domain_id: int) -> None:
