@@ -23,9 +23,8 @@ def add_options(command: argparse.ArgumentParser, cls: type[Any], *names: str) -
             flag,
             type=_reader(item),
             default=item.default,
-            choices=spec.choices or None,
             help=f"{_sentence(spec)} (default {item.default})",
-            metavar="NAME" if isinstance(item.default, str) else "N",
+            metavar="|".join(spec.choices) or type(item.default).__name__.upper(),
         )
 
 

@@ -84,7 +84,7 @@ def test_bad_input_is_refused_before_anything_runs(folder, tmp_path, capsys):
     assert "no sequences found" in error_of(capsys, "evaluate", tmp_path / "empty", *vot)
     assert "is not a peer" in error_of(capsys, "evaluate", folder, "--peers", "mosse", *vot)
     assert "nanotrack needs --nanotrack" in error_of(capsys, "evaluate", folder, "--peers", "nanotrack", *vot)
-    assert "unknown; choose one of" in error_of(capsys, "evaluate", folder, "--engine", "abacus", *vot)
+    assert "knows no bf16" in error_of(capsys, "evaluate", folder, "--precision", "bf16", *vot)
     assert "know no real-time experiment" in error_of(
         capsys, "evaluate", folder, "--vot-year", 2016, "--realtime", *vot
     )

@@ -46,7 +46,7 @@ def test_words_and_options_are_inverse(config):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--kind", "clay"], "'steel', 'glass'|steel, glass"),
+        (["--kind", "clay"], "kind: 'clay' is not one of steel, glass"),
         (["--heat-w", "9000"], r"heat_w: 9000.0 is outside \[100, 3000\] W"),
         (["--cups", "two"], "invalid int value: 'two'"),
     ],
@@ -59,7 +59,8 @@ def test_bad_values_are_refused_with_the_reason(words, message, capsys):
 
 def test_help_and_default_are_those_of_the_option():
     text = " ".join(parser().format_help().split())
-    assert "--heat-w N power (default 900.0)" in text
+    assert "--heat-w FLOAT power (default 900.0)" in text
+    assert "--kind steel|glass what it is made of (default steel)" in text
     assert "--is-on begin to boil" in text
 
 
