@@ -7,9 +7,14 @@ import itertools
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from ros_harness import Client
 
 sys.path.insert(0, str(Path(__file__).parent))  # the harness and the fakes
 
@@ -44,3 +49,12 @@ def pytest_report_header() -> str:
 @pytest.fixture
 def domain_id() -> int:
     return 1 + next(_domains) % 101
+
+
+@pytest.fixture
+def client(domain_id: int) -> Iterator[Client]:
+    from ros_harness import Client  # needs ROS
+
+    client = Client(domain_id)
+    yield client
+    client.close()

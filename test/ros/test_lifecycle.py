@@ -14,13 +14,11 @@ from siammaskpp.msg import TrackerStatus
 pytestmark = pytest.mark.ros
 
 
-@pytest.fixture
-def client(domain_id: int) -> Iterator[Client]:
+@pytest.fixture(autouse=True)
+def _node(domain_id: int) -> Iterator[None]:
     arguments = ["--ros-args", "-p", "autostart:=false"]
     process = NodeProcess([*FAKE_NODE, "0.0", *arguments], domain_id)
-    client = Client(domain_id)
-    yield client
-    client.close()
+    yield
     process.interrupt()
     try:
         assert process.wait() == 0, process.text

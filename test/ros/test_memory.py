@@ -23,13 +23,6 @@ def process(domain_id: int) -> Iterator[NodeProcess]:
     process.end()
 
 
-@pytest.fixture
-def client(domain_id: int) -> Iterator[Client]:
-    client = Client(domain_id)
-    yield client
-    client.close()
-
-
 @pytest.mark.slow
 def test_memory_is_flat_over_ten_thousand_images(process: NodeProcess, client: Client) -> None:
     picture = scene(x=20, y=20, size=(96, 72))

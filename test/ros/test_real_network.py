@@ -22,13 +22,6 @@ def process(domain_id: int) -> Iterator[NodeProcess]:
     process.end()
 
 
-@pytest.fixture
-def client(domain_id: int) -> Iterator[Client]:
-    client = Client(domain_id)
-    yield client
-    client.close()
-
-
 def test_ready_within_five_seconds_and_follows(process: NodeProcess, client: Client) -> None:
     process.wait_for_text("Ready")
     # Nothing waits during the start, so on a machine that is free this is no less than the time it takes.

@@ -27,22 +27,20 @@ def begin(processes: list[NodeProcess], domain_id: int, *arguments: str) -> Node
 
 
 @pytest.mark.parametrize("step_s", [0.5, 300.0])
-def test_interrupted_in_mid_inference(processes: list[NodeProcess], domain_id: int, step_s: float) -> None:
+def test_interrupted_in_mid_inference(
+    processes: list[NodeProcess], domain_id: int, client: Client, step_s: float
+) -> None:
     process = begin(processes, domain_id, str(step_s))
-    client = Client(domain_id)
-    try:
-        client.connect()
-        client.until(lambda: (client.send(scene()), client.spin(0.2), client.objects)[-1], "an image arrives")
-        assert client.set_target((100, 50, 40, 30)).success
-        for _ in range(5):  # now a step is running for sure
-            client.send(scene())
-            client.spin(0.1)
-        process.interrupt()
-        # Before the launch system would send SIGTERM, 5 s after SIGINT.
-        assert process.wait(4.9) == 0, process.text
-        assert "Traceback" not in process.text
-    finally:
-        client.close()
+    client.connect()
+    client.until(lambda: (client.send(scene()), client.spin(0.2), client.objects)[-1], "an image arrives")
+    assert client.set_target((100, 50, 40, 30)).success
+    for _ in range(5):  # now a step is running for sure
+        client.send(scene())
+        client.spin(0.1)
+    process.interrupt()
+    # Before the launch system would send SIGTERM, 5 s after SIGINT.
+    assert process.wait(4.9) == 0, process.text
+    assert "Traceback" not in process.text
 
 
 @pytest.mark.parametrize("delay_s", [0.0, 0.05, 0.4])
