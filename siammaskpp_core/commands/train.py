@@ -18,4 +18,5 @@ def run(options: argparse.Namespace) -> None:
         steps=options.steps,
         init=options.init,
         workers=options.workers,
+        memory_bytes=options.picture_memory * 1_000_000,
     )

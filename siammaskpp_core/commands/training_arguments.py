@@ -61,6 +61,13 @@ def add_train(commands: Commands) -> None:
         metavar="N",
         help="processes that make pairs, for each training process (default 1)",
     )
+    train.add_argument(
+        "--picture-memory",
+        type=positive,
+        default=0,
+        metavar="MB",
+        help="of decoded pictures that each of these keeps (default 0): less to read again",
+    )
 
 
 def add_export(commands: Commands) -> None:

@@ -29,14 +29,15 @@ def cut_windows(features: Features, batch: Tensor, rows: Tensor, columns: Tensor
     `batch`, `rows`, `columns` are int64 [N]. Response cell (r, c) is centred on conv3 cell (r+3, c+3),
     so its window starts 4 cells up and left of (r, c); at stride 4 and 2 all of that doubles.
     """
-    starts = list(zip(batch.tolist(), rows.tolist(), columns.tolist(), strict=True))
 
     def cut(x: Tensor, step: int) -> Tensor:
         side = x.shape[-1] - 16 * step
         padded = F.pad(x, (4 * step,) * 4)
-        return torch.stack(
-            [padded[b, :, r * step : r * step + side, c * step : c * step + side] for b, r, c in starts]
-        )
+        reach = torch.arange(side, device=x.device)
+        y, x_ = (step * place[:, None] + reach for place in (rows, columns))
+        # One gather for all windows: a slice each costs a GPU more in launches than in work.
+        windows = padded[batch[:, None, None], :, y[:, :, None], x_[:, None, :]]
+        return windows.permute(0, 3, 1, 2)
 
     return Windows(cut(features.stride2, 4), cut(features.stride4, 2), cut(features.conv3, 1))
 

@@ -63,21 +63,50 @@ class Geometry:
         return np.asarray((about_middle @ to_crop)[:2])
 
 
+class Warp:
+    """Pictures to crops of `size` pixels by an affine `matrix` [2, 3], and a `bend` in the crop.
+
+    `bend` float32 [size, size, 2] says by how many pixels of the crop each of its pixels looks aside.
+    """
+
+    def __init__(self, matrix: Array, size: int, bend: NDArray[np.float32] | None = None) -> None:
+        self.matrix, self.size, self.maps = matrix, size, None
+        if bend is not None:
+            to_picture = cv2.invertAffineTransform(matrix)
+            grid = np.stack(np.meshgrid(*[np.arange(size, dtype=np.float32)] * 2), axis=-1) + bend
+            self.maps = cv2.transform(grid, to_picture)
+
+    def __call__(self, image: Image, border: int = cv2.BORDER_CONSTANT) -> Image:
+        """The crop of `image`."""
+        if self.maps is not None:
+            crop = cv2.remap(image, self.maps, None, cv2.INTER_LINEAR, borderMode=border)  # type: ignore[call-overload]
+        else:
+            size = (self.size, self.size)
+            crop = cv2.warpAffine(image, self.matrix, size, flags=cv2.INTER_LINEAR, borderMode=border)
+        return np.asarray(crop, np.uint8)
+
+
+def random_bend(size: int, strength_px: float, rng: Rng) -> NDArray[np.float32]:
+    """A smooth field for :class:`Warp`: normal displacements at 5 x 5 knots, cubic between them."""
+    knots = rng.normal(0, strength_px, (5, 5, 2)).astype(np.float32)
+    return np.asarray(cv2.resize(knots, (size, size), interpolation=cv2.INTER_CUBIC), np.float32)
+
+
 def render(
-    sample: Sample, matrix: Array, size: int, background: Callable[[], Image], cutout: bool, rng: Rng
+    sample: Sample, warp: Warp, background: Callable[[], Image], cutout: bool, rng: Rng
 ) -> View | None:
     """Warp the object (alone when `cutout`, else with its picture) onto a background [size, size, 3].
 
     `background` is not asked when the picture fills the crop. None when less than a third of the object
     is inside the crop.
     """
-    flags = cv2.INTER_LINEAR
-    warped = cv2.warpAffine(sample.image, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    matrix, size = warp.matrix, warp.size
+    warped = warp(sample.image, cv2.BORDER_REPLICATE)
     if sample.mask is None:
         cutout = False
         mask, box = None, _warp_box(sample.box_xywh, matrix, size)
     else:
-        soft = cv2.warpAffine(sample.mask, matrix, (size, size), flags=flags)
+        soft = warp(sample.mask)
         mask = (soft > 127).astype(np.uint8) * 255
         box = mask_hull(mask)
         expected = np.count_nonzero(sample.mask) * abs(np.linalg.det(matrix[:, :2]))
@@ -88,8 +117,7 @@ def render(
     if cutout:
         alpha = cv2.GaussianBlur(soft, (0, 0), rng.uniform(0.5, 1.5))
     else:
-        whole = np.full(sample.image.shape[:2], 255, np.uint8)
-        alpha = cv2.warpAffine(whole, matrix, (size, size), flags=flags)
+        alpha = warp(np.full(sample.image.shape[:2], 255, np.uint8))
     return View(warped if alpha.min() == 255 else blend(warped, background(), alpha), mask, box)
 
 
@@ -119,7 +147,6 @@ def paste_object(view: View, other: Sample, occlude: bool, rng: Rng) -> None:
     """
     if other.mask is None or view.mask is None or view.box_xywh is None:
         return
-    size = view.image.shape[0]
     x, y, width, height = view.box_xywh
     own = np.sqrt(width * height)
     zoom = own / np.sqrt(other.box_xywh[2] * other.box_xywh[3]) * np.exp(rng.uniform(-0.5, 0.5))
@@ -127,21 +154,55 @@ def paste_object(view: View, other: Sample, occlude: bool, rng: Rng) -> None:
     reach = rng.uniform(0.4, 0.9) if occlude else rng.uniform(0.9, 2.2)
     centre = np.array([x + width / 2, y + height / 2])
     centre += reach * np.array([width, height]) * (np.cos(angle), np.sin(angle))
-    source = other.box_xywh[:2] + other.box_xywh[2:] / 2
-    mirror = rng.choice([-1.0, 1.0])
-    linear = np.diag([zoom * mirror, zoom])
-    matrix = np.column_stack([linear, centre - linear @ source])
-    alpha = cv2.warpAffine(other.mask, matrix, (size, size), flags=cv2.INTER_LINEAR)
+    warp = _place(other, centre, zoom, view.image.shape[0], rng)
+    alpha = warp(other.mask)
     hides = alpha > 127
     visible = view.mask if not occlude else np.where(hides, 0, view.mask).astype(np.uint8)
     if np.count_nonzero(visible) < np.count_nonzero(view.mask) / 2:
         return
     if not occlude:
         alpha = np.where(view.mask > 0, 0, alpha).astype(np.uint8)
-    front = cv2.warpAffine(other.image, matrix, (size, size), flags=cv2.INTER_LINEAR)
-    alpha = cv2.GaussianBlur(alpha, (0, 0), 0.7)
-    view.image = blend(front, view.image, alpha)  # type: ignore[arg-type]
+    _lay_over(view, warp(other.image), alpha)
     view.mask, view.box_xywh = visible, mask_hull(visible)
+
+
+def cover_object(view: View, other: Sample, rng: Rng) -> bool:
+    """Hide the target of `view` behind another object, in place; False, and nothing, when that fails.
+
+    At most a seventh of the target stays visible.
+    """
+    if other.mask is None or view.mask is None or view.box_xywh is None:
+        return False
+    size_wh = view.box_xywh[2:]
+    centre = view.box_xywh[:2] + size_wh * rng.uniform(0.4, 0.6, 2)
+    zoom = float(np.max(size_wh / other.box_xywh[2:])) * rng.uniform(1.1, 2.0)
+    warp = _place(other, centre, zoom, view.image.shape[0], rng)
+    alpha = warp(other.mask)
+    if np.count_nonzero((view.mask > 0) & (alpha <= 127)) > np.count_nonzero(view.mask) / 7:
+        return False
+    _lay_over(view, warp(other.image), alpha)
+    return True
+
+
+def mirror(view: View) -> View:
+    """The view with left and right exchanged."""
+    mask = None if view.mask is None else np.ascontiguousarray(view.mask[:, ::-1])
+    box = view.box_xywh
+    if box is not None:
+        box = np.array([view.image.shape[1] - box[0] - box[2], *box[1:]])
+    return View(np.ascontiguousarray(view.image[:, ::-1]), mask, box)
+
+
+def _place(other: Sample, centre_xy: Array, zoom: float, size: int, rng: Rng) -> Warp:
+    """Puts the middle of an object at `centre_xy` of a crop, at random mirrored."""
+    middle = other.box_xywh[:2] + other.box_xywh[2:] / 2
+    linear = np.diag([zoom * rng.choice([-1.0, 1.0]), zoom])
+    return Warp(np.column_stack([linear, centre_xy - linear @ middle]), size)
+
+
+def _lay_over(view: View, front: Image, alpha: Image) -> None:
+    alpha = np.asarray(cv2.GaussianBlur(alpha, (0, 0), 0.7), np.uint8)
+    view.image = blend(front, view.image, alpha)
 
 
 def change_light(image: Image, strength: float, rng: Rng) -> Image:

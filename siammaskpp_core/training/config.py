@@ -54,6 +54,7 @@ class TrainingConfig(Checked):
         "statistics of batch norms; sync: of all processes (GPUs), local: of each process, frozen: stay",
         choices=("sync", "local", "frozen"),
     )
+    backbone_norms: bool = option(True, "the backbone's batch norms learn where it learns; false: they stay")
     precision: str = option(
         "bf16-mixed", "numbers in the network", choices=("32-true", "bf16-mixed", "16-mixed")
     )
@@ -69,11 +70,17 @@ class TrainingConfig(Checked):
     cls_weight: float = option(1.0, "A: weight of the classification loss", low=0.0)
     loc_weight: float = option(1.2, "B: weight of the box loss", low=0.0)
     mask_weight: float = option(36.0, "C: weight of the mask loss", low=0.0)
+    overlap_weight: float = option(
+        0.0, "weight of the masks' Dice loss, which small and large objects share alike", low=0.0
+    )
     smooth_l1_omega: float = option(3.0, "omega of the smooth L1 loss", low=0.1, high=10.0)
     mask_positions: int = option(4, "positive cells a pair whose masks are learned", low=1, high=64)
 
     negative_share: float = option(
         0.2, "share of pairs without the target in the search region", low=0.0, high=1.0
+    )
+    covered_share: float = option(
+        0.0, "share of those pairs where another object covers the target instead", low=0.0, high=1.0
     )
     search_shift: float = option(
         64.0, "shift of the target in the search region", low=0.0, high=127.0, unit="px"
@@ -84,6 +91,14 @@ class TrainingConfig(Checked):
     template_scale: float = option(0.05, "log scale change of the template", low=0.0, high=1.0)
     rotation: float = option(12.0, "rotation of either crop", low=0.0, high=180.0, unit="deg")
     aspect: float = option(0.1, "log change of the aspect ratio", low=0.0, high=1.0)
+    bend: float = option(
+        0.0,
+        "displacement of a search region's pixels by a smooth random field",
+        low=0.0,
+        high=32.0,
+        unit="px",
+    )
+    mirror: float = option(0.0, "probability that both crops are mirrored", low=0.0, high=1.0)
     cutout_share: float = option(
         0.5, "share of crops with the object cut out onto another picture", low=0.0, high=1.0
     )

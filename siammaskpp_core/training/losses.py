@@ -65,6 +65,14 @@ def mask_loss(logits: Tensor, masks: Tensor) -> Mean:
     return Mean(pixels.mean((1, 2)).sum(), pixels.new_tensor(len(masks)))
 
 
+def dice_loss(logits: Tensor, masks: Tensor) -> Mean:
+    """`1 - 2 sum(p m) / (sum p + sum m)` of each mask (V-Net, Milletari et al. 2016), shapes as above."""
+    probabilities, true = logits[:, 0].float().sigmoid(), masks.float()
+    common = (probabilities * true).sum((1, 2))
+    sizes = probabilities.sum((1, 2)) + true.sum((1, 2))
+    return Mean((1 - (2 * common + 1) / (sizes + 1)).sum(), common.new_tensor(len(masks)))
+
+
 def mask_overlap(logits: Tensor, masks: Tensor) -> Mean:
     """Intersection over union of predicted and true masks, shapes as in :func:`mask_loss`."""
     predicted, true = logits[:, 0] > 0, masks > 0

@@ -15,6 +15,7 @@ from siammaskpp_core.training.losses import (
     Mean,
     box_loss,
     classification_loss,
+    dice_loss,
     hard_negatives,
     mask_loss,
     mask_overlap,
@@ -79,7 +80,7 @@ def mask_positions(batch: Batch) -> Tensor:
 def losses_of(
     prediction: Prediction, batch: Batch, draws: Tensor | None, config: TrainingConfig
 ) -> dict[str, Mean]:
-    """The means `target`, `background`, `box`, `mask` and the `overlap` of masks, as far as they apply.
+    """The means `target`, `background`, `box`, `mask`, `dice` and masks' `overlap`, as far as they apply.
 
     `draws` choose the random negatives, see :func:`random_draws`.
     """
@@ -97,6 +98,8 @@ def losses_of(
         masks = batch.masks[batch.cells[..., 0] >= 0]
         logits = prediction.masks[: len(masks)]
         means["mask"], means["overlap"] = mask_loss(logits, masks), mask_overlap(logits, masks)
+        if config.overlap_weight:
+            means["dice"] = dice_loss(logits, masks)
     return means
 
 
@@ -107,6 +110,7 @@ def total_loss(means: dict[str, Tensor], config: TrainingConfig) -> Tensor:
         "background": config.cls_weight / 2,
         "box": config.loc_weight,
         "mask": config.mask_weight,
+        "dice": config.overlap_weight,
     }
     return torch.stack([weights[name] * mean for name, mean in means.items() if name in weights]).sum()
 

@@ -49,7 +49,8 @@ class Place(NamedTuple):
 class PairDataset:
     """Random pairs. Pair `i` depends on the seed and `i` alone, so a resumed run sees the same ones.
 
-    In `negative_share` of the pairs the search region shows another object. That object, whatever is
+    In `negative_share` of the pairs the search region shows another object, or one that covers the
+    target (`covered_share`). That object, whatever is
     pasted and whatever lies in the background come from another picture or video than the template:
     beside the object itself they could show it again, where the labels say that it is not.
     """
@@ -83,9 +84,15 @@ class PairDataset:
         first, second = self.sources[place.source].pair(place.item, rng)
         template = self._template(first, place, rng)
         negative = rng.random() < config.negative_share
-        search = self._search(self._elsewhere(place, rng) if negative else second, place, rng)
+        covered = negative and rng.random() < config.covered_share
+        shown = self._elsewhere(place, rng) if negative and not covered else second
+        search = self._search(shown, place, rng)
         if template is None or search is None or search.box_xywh is None:
             return None
+        if covered and not augment.cover_object(search, self._elsewhere(place, rng), rng):
+            return None
+        if rng.random() < config.mirror:
+            template, search = augment.mirror(template), augment.mirror(search)
         grey = rng.random() < config.grey
         images = [self._degrade(view.image, grey, rng) for view in (template, search)]
         box = None if negative else search.box_xywh
@@ -117,28 +124,32 @@ class PairDataset:
         geometry = Geometry(
             config.template_shift, config.template_scale, config.rotation / 2, config.aspect / 2
         )
-        return self._render(sample, place, geometry, TEMPLATE_SIZE, rng)
+        return self._render(sample, place, geometry, TEMPLATE_SIZE, 0.0, rng)
 
     def _search(self, sample: Sample, place: Place, rng: Rng) -> View | None:
         config = self.config
         shift = config.search_shift * (0.25 if rng.random() < config.small_shift_share else 1.0)
         geometry = Geometry(shift, config.search_scale, config.rotation, config.aspect)
-        view = self._render(sample, place, geometry, SEARCH_SIZE, rng)
+        view = self._render(sample, place, geometry, SEARCH_SIZE, config.bend, rng)
         if view is not None and view.mask is not None and rng.random() < config.paste_share:
             occlude = rng.random() < config.occluder_share
             augment.paste_object(view, self._elsewhere(place, rng), occlude, rng)
         return view
 
-    def _render(self, sample: Sample, place: Place, geometry: Geometry, size: int, rng: Rng) -> View | None:
+    def _render(
+        self, sample: Sample, place: Place, geometry: Geometry, size: int, bend: float, rng: Rng
+    ) -> View | None:
         matrix = geometry.matrix(sample, size, CONTEXT, rng)
+        field = None
+        if bend and sample.mask is not None:  # a box without a mask cannot follow
+            field = augment.random_bend(size, bend * rng.random(), rng)
+        warp = augment.Warp(matrix, size, field)
         # An object that fills its picture has no surroundings of its own: cut it out more often.
         height, width = sample.image.shape[:2]
         fills = max(sample.box_xywh[2] / width, sample.box_xywh[3] / height) > 0.6
         share = self.config.cutout_share
         cutout = rng.random() < ((1 + share) / 2 if fills and share else share)
-        return augment.render(
-            sample, matrix, size, lambda: self._background(place, size, cutout, rng), cutout, rng
-        )
+        return augment.render(sample, warp, lambda: self._background(place, size, cutout, rng), cutout, rng)
 
     def _degrade(self, image: Image, grey: bool, rng: Rng) -> Image:
         image = augment.change_light(image, self.config.light, rng)

@@ -18,11 +18,13 @@ def train(
     steps: int | None = None,
     init: Path | None = None,
     workers: int = 1,
+    memory_bytes: int = 0,
 ) -> None:
     """Train the network of the YAML file `config` on the folder `data`, or go on with the run in `output`.
 
     `steps` replaces the number in the file, `init` is the checkpoint of the stage before, `workers` make
-    the pairs of each process. Leaves `checkpoint.pt`, `log.jsonl`, `tensorboard/` and `curves.png`.
+    the pairs of each process and keep up to `memory_bytes` of decoded pictures each. Leaves
+    `checkpoint.pt`, `log.jsonl`, `tensorboard/` and `curves.png`.
     """
     experiment = read_experiment(config)
     training = experiment.training if steps is None else replace(experiment.training, steps=steps)
@@ -34,6 +36,7 @@ def train(
         tracking=experiment.tracking,
         init=init,
         workers=workers,
+        memory_bytes=memory_bytes,
     )
     trainer.run()
     if trainer.fabric.is_global_zero:

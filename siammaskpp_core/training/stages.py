@@ -64,8 +64,9 @@ def set_learning(model: SiamMaskPP, config: TrainingConfig, backbone: bool) -> N
     if model.refine is not None and model.config.refine_input == "correlation":
         assert model.mask is not None
         model.mask.requires_grad_(False).eval()  # the refine module does not look at it
-    if config.batch_norm == "frozen":
-        for module in model.modules():
+    still: list[nn.Module] = [] if config.backbone_norms else [model.backbone]
+    for part in [model] if config.batch_norm == "frozen" else still:
+        for module in part.modules():
             if isinstance(module, _BatchNorm):
                 module.eval()
 

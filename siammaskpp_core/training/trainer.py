@@ -63,13 +63,14 @@ class Trainer:
         tracking: TrackingConfig | None = None,
         init: Path | None = None,
         workers: int = 1,
+        memory_bytes: int = 0,
     ) -> None:
         state = read_checkpoint(output, network, config)
         self.fabric = fabric = start_engine(config)
         torch.manual_seed(config.seed)
         self.config, self.output, self.workers = config, output, workers
         self.tracking = tracking or TrackingConfig()
-        self.sources = open_sources(config, data)
+        self.sources = open_sources(config, data, memory_bytes)
         self.model = SiamMaskPP(network)
         if state is None:
             with fabric.rank_zero_first():  # what is downloaded is downloaded once

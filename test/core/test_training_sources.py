@@ -181,7 +181,7 @@ def test_what_is_not_the_target_is_of_another_scene(negative_share):
 def test_share_of_cut_out_objects(monkeypatch, cutout_share, radius):
     """An object that fills its picture is cut out more often, but not if none is to be."""
     cut_out = []
-    monkeypatch.setattr(augmentation, "render", lambda *arguments: cut_out.append(arguments[4]))
+    monkeypatch.setattr(augmentation, "render", lambda *arguments: cut_out.append(arguments[3]))
     pairs = dataset([Drawn("a", [], radius=radius)], cutout_share=cutout_share)
     for index in range(10):
         pairs._try(np.random.default_rng(index))

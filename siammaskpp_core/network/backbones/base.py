@@ -9,6 +9,7 @@ for the template (127).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -103,6 +104,9 @@ def upsample(x: Tensor, size: int) -> Tensor:
     The inverse of a stride-2 layer that is symmetric about the centre: from n cells, size 2n-1 puts
     input cell i on output cell 2i, size 2n+1 on 2i+1, size 2n+5 on 2i+3. Border cells are repeated.
     """
+    if x.is_cuda:  # the same by two matrix products: torch's kernel takes a fifth of a training step
+        weights = _upsampling_weights(int(x.shape[-1]), size).to(x)
+        return torch.transpose(torch.transpose(x @ weights.T, -1, -2) @ weights.T, -1, -2)
     surplus = (size - (2 * int(x.shape[-1]) - 1)) // 2
     pad = (surplus + 1) // 2
     crop = 2 * pad - surplus
@@ -110,6 +114,13 @@ def upsample(x: Tensor, size: int) -> Tensor:
         x = F.pad(x, (pad,) * 4, mode="replicate")
     x = F.interpolate(x, size=(size + 2 * crop,) * 2, mode="bilinear", align_corners=True)
     return x[..., crop:-crop, crop:-crop] if crop else x
+
+
+@cache
+def _upsampling_weights(cells: int, size: int) -> Tensor:
+    """What :func:`upsample` does along one axis, [size, cells]: answers to one bright row after another."""
+    rows = torch.eye(cells)[:, None, :, None].expand(cells, 1, cells, cells)
+    return upsample(rows, size)[:, 0, :, 0].T.contiguous()
 
 
 def _fit(published: Tensor, shape: torch.Size) -> Tensor:

@@ -12,30 +12,35 @@ from siammaskpp_core.training.preparation.prepare import READERS
 from siammaskpp_core.training.sources.base import Sample, Source
 from siammaskpp_core.training.sources.folders import MaskFolder, VideoFolder
 from siammaskpp_core.training.sources.indexed import IndexedSource
+from siammaskpp_core.training.sources.memory import PictureMemory
 
 __all__ = ["Sample", "Source", "open_source", "open_sources"]
 
 
-def open_sources(config: TrainingConfig, data: Path) -> list[Source]:
-    """The sources of a training configuration; their folders are under `data`."""
-    ranges = config.source_frame_ranges
-    return [open_source(spec, data, reach) for spec, reach in zip(config.sources, ranges, strict=True)]
+def open_sources(config: TrainingConfig, data: Path, memory_bytes: int = 0) -> list[Source]:
+    """The sources of a training configuration; their folders are under `data`.
+
+    Decoded pictures of up to `memory_bytes` are kept.
+    """
+    ranges, read = config.source_frame_ranges, PictureMemory(memory_bytes)
+    return [open_source(spec, data, reach, read) for spec, reach in zip(config.sources, ranges, strict=True)]
 
 
-def open_source(spec: str, data: Path, frame_range: int) -> Source:
+def open_source(spec: str, data: Path, frame_range: int, read: PictureMemory | None = None) -> Source:
     """The source of a line such as `masks:DIR`, `videos:DIR` or `coco:DIR`; DIR is under `data`.
 
     The frames of a pair are at most `frame_range` apart. Raises ValueError naming what is missing.
     """
+    read = read or PictureMemory()
     kind, _, place = spec.partition(":")
     if not place or kind not in ("masks", "videos", *READERS):
         known = ", ".join(f"{name}:DIR" for name in ("masks", "videos", *READERS))
         raise ConfigError(f"source {spec!r}: write one of {known}")
     folder = data / Path(place).expanduser()
     if kind == "masks":
-        return MaskFolder(folder)
+        return MaskFolder(folder, read)
     if kind == "videos":
-        return VideoFolder(folder, frame_range)
+        return VideoFolder(folder, frame_range, read)
     small = read_small_coco(folder) if kind == "coco" else None
     index, root = (small, folder) if small else load_index(kind, folder)
-    return IndexedSource(index, root, frame_range)
+    return IndexedSource(index, root, frame_range, read)

@@ -12,14 +12,15 @@ from siammaskpp_core.config import ConfigError
 from siammaskpp_core.evaluation.sequences import Sequence, find_sequences
 from siammaskpp_core.tracking.boxes import mask_hull
 from siammaskpp_core.training.sources.base import Rng, Sample
+from siammaskpp_core.training.sources.memory import PictureMemory
 from siammaskpp_core.training.sources.pairing import nearby_frames
-from siammaskpp_core.video import read_image
 
 
 class MaskFolder:
     """`images/*.jpg` with `masks/*.png` of the same name: one object a picture."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, read: PictureMemory) -> None:
+        self.read = read
         self.images = sorted((root / "images").glob("*.jpg"))
         self.masks = root / "masks"
         if not self.images:
@@ -35,8 +36,8 @@ class MaskFolder:
     def sample(self, index: int, rng: Rng) -> Sample:
         """See :class:`Source`; raises ValueError when picture and mask do not fit each other."""
         path = self.images[index]
-        image = read_image(path)
-        annotation = read_image(self.masks / f"{path.stem}.png", cv2.IMREAD_GRAYSCALE)
+        image = self.read(path)
+        annotation = self.read(self.masks / f"{path.stem}.png", cv2.IMREAD_GRAYSCALE)
         mask = cv2.threshold(annotation, 127, 255, cv2.THRESH_BINARY)[1].astype(np.uint8)
         box = mask_hull(mask)
         if box is None:
@@ -60,8 +61,8 @@ class VideoFolder:
 
     MIN_SIDE = 6
 
-    def __init__(self, root: Path, frame_range: int) -> None:
-        self.frame_range = frame_range
+    def __init__(self, root: Path, frame_range: int, read: PictureMemory) -> None:
+        self.frame_range, self.read = frame_range, read
         self.sequences: list[Sequence] = []
         self.visible: list[NDArray[np.intp]] = []
         for sequence in find_sequences([root]):
@@ -96,4 +97,4 @@ class VideoFolder:
     def _read(self, index: int, frame: int) -> Sample:
         sequence = self.sequences[index]
         mask = sequence.mask(frame) if sequence.annotations else None
-        return Sample(read_image(sequence.frames[frame]), sequence.boxes[frame], mask)
+        return Sample(self.read(sequence.frames[frame]), sequence.boxes[frame], mask)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from siammaskpp_core.training.preparation.index import ObjectIndex
 from siammaskpp_core.training.preparation.parts import coco_masks
 from siammaskpp_core.training.sources.base import Image, Rng, Sample
+from siammaskpp_core.training.sources.memory import PictureMemory
 from siammaskpp_core.training.sources.pairing import nearby_frames
-from siammaskpp_core.video import read_image
 
 # Annotations were drawn on the pictures as they are stored, whatever their EXIF orientation says.
 READ_FLAGS = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
@@ -25,8 +25,8 @@ class IndexedSource:
     The two frames of a pair are at most `frame_range` pictures of the video apart.
     """
 
-    def __init__(self, index: ObjectIndex, root: Path, frame_range: int) -> None:
-        self.index, self.root, self.frame_range = index, root, frame_range
+    def __init__(self, index: ObjectIndex, root: Path, frame_range: int, read: PictureMemory) -> None:
+        self.index, self.root, self.frame_range, self.read = index, root, frame_range, read
         self.scenes = np.repeat(np.arange(len(index.objects), dtype=np.int32), index.objects)
         self.first_view = _offsets(index.views)
         self.first_byte = _offsets(index.rle_length)
@@ -52,7 +52,7 @@ class IndexedSource:
     def _read(self, index: int, view: int) -> Sample:
         folder = os.fsdecode(self.index.folder[self.scenes[index]])
         path = self.root / folder / os.fsdecode(self.index.picture[view])
-        image = read_image(path, READ_FLAGS)
+        image = self.read(path, READ_FLAGS)
         mask = self._mask(view)
         if mask is not None and mask.shape != image.shape[:2]:
             raise ValueError(f"{path}: picture {image.shape[:2]} and mask {mask.shape} differ in size")
