@@ -72,9 +72,13 @@ def run(options: argparse.Namespace) -> None:
 
 def load_variants(options: argparse.Namespace) -> list[Variant]:
     """Every model on every engine, and its published formulation if that is asked for."""
+    models = [read_model(folder) for folder in options.model or [DEFAULT_MODEL]]
+    published = []
+    if options.published:  # first of all: it fails where the weights for torch are missing
+        in_float = [model for model in models if model.precision == "fp32"]
+        published = [_published(model, options.threads) for model in in_float or models]
     variants = []
-    for folder in options.model or [DEFAULT_MODEL]:
-        model = read_model(folder)
+    for model in models:
         backbone, operations = model.network.backbone, _gflop(model)
         for named in options.engine:
             chosen = replace(named, threads=options.threads, pin=options.pin)
@@ -82,13 +86,16 @@ def load_variants(options: argparse.Namespace) -> list[Variant]:
             is_int8 = model.precision == "int8"
             shown = f"int8, {chosen.precision}" if is_int8 else chosen.precision
             peak = _peak(chosen, is_int8) if operations and chosen.engine in CPU_ENGINES else None
-            variants.append(Variant(folder.name, backbone, chosen.engine, shown, tracker, operations, peak))
-        if options.published and model.precision == "fp32":
-            with extra("train", "for the published formulation"):
-                from siammaskpp_core.engines.published import PublishedEngine
-            tracker = Tracker(PublishedEngine(folder, options.threads), model.network, model.tracking)
-            variants.append(Variant(folder.name, backbone, PUBLISHED, "fp32", tracker, {}))
-    return variants
+            name = model.folder.name
+            variants.append(Variant(name, backbone, chosen.engine, shown, tracker, operations, peak))
+    return variants + published
+
+
+def _published(model: Model, threads: int) -> Variant:
+    with extra("train", "for the published formulation"):
+        from siammaskpp_core.engines.published import PublishedEngine
+    tracker = Tracker(PublishedEngine(model.folder, threads), model.network, model.tracking)
+    return Variant(model.folder.name, model.network.backbone, PUBLISHED, "fp32", tracker, {})
 
 
 def measure(

@@ -33,8 +33,9 @@ class PublishedEngine:
         path = model_folder / WEIGHTS
         if not path.is_file():
             raise ModelError(
-                f"{path} is missing, from which the published formulation is computed: `siammaskpp export` "
-                "and `siammaskpp import-weights` write it"
+                f"{path} is missing, from which the published formulation is computed. Folders that "
+                "`siammaskpp export` or `siammaskpp import-weights` wrote hold it, the shipped one and those "
+                "in int8 do not: choose another --model, or leave out --published"
             )
         self.network, _ = load_checkpoint(path)
         config = self.network.config

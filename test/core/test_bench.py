@@ -124,4 +124,7 @@ def test_the_shipped_network_on_one_engine(capsys):
 
 def test_published_needs_the_weights(capsys):
     assert cli.main(["bench", "--published", "--frames", "1"]) == 2
-    assert "weights.pt is missing" in capsys.readouterr().err
+    answer = capsys.readouterr()
+    assert answer.out == ""
+    for words in ("weights/lite/weights.pt is missing", "siammaskpp export", "leave out --published"):
+        assert words in answer.err
