@@ -1,0 +1,116 @@
+"""The filter: velocity, certainty, outliers, gaps, and time that jumps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from pose_scene import Plate, camera, picture, rotation, seen
+
+from siammaskpp_core.pose import NoPose, PoseConfig, PoseEstimator
+from siammaskpp_core.pose.motion import Motion
+
+STEP_NS = 33_333_333
+COVARIANCE = np.diag([1e-4, 1e-4, 4e-4])
+VELOCITY = np.array([0.3, -0.1, 0.5])
+START = np.array([0.1, 0.2, 1.5])
+
+
+def place(index: int) -> np.ndarray:
+    return START + VELOCITY * index * STEP_NS * 1e-9
+
+
+def test_velocity_of_a_noisy_straight_motion() -> None:
+    rng = np.random.default_rng(1)
+    motion = Motion(PoseConfig())
+    errors, speeds = [], []
+    for index in range(90):
+        measured = place(index) + rng.multivariate_normal(np.zeros(3), COVARIANCE)
+        state = motion.update(index * STEP_NS, measured, COVARIANCE)
+        assert state is not None
+        assert state.is_velocity_known == (index > 0)
+        errors.append(
+            (np.linalg.norm(state.position_m - place(index)), np.linalg.norm(measured - place(index)))
+        )
+        speeds.append(np.linalg.norm(state.velocity_m_s - VELOCITY))
+    filtered, raw = np.array(errors)[30:].mean(axis=0)
+    assert filtered < 0.75 * raw
+    assert np.mean(speeds[30:]) < 0.2
+    assert np.sqrt(np.trace(state.velocity_covariance)) < 0.4
+    assert (np.linalg.eigvalsh(state.position_covariance) < np.diag(COVARIANCE)).all()
+
+
+def test_it_agrees_with_the_textbook_on_two_steps() -> None:
+    """One axis by hand: prior variance r and v, then a prediction over t and a correction."""
+    t, r, v, q = 0.1, 0.04, 9.0, 2.0
+    motion = Motion(PoseConfig(acceleration=q))
+    motion.update(0, np.array([1.0, 0, 2]), np.eye(3) * r)
+    state = motion.update(100_000_000, np.array([1.2, 0, 2]), np.eye(3) * r)
+    assert state is not None
+    prior = r + t**2 * v + q**2 * t**4 / 4
+    cross = t * v + q**2 * t**3 / 2
+    gain, gain_v = prior / (prior + r), cross / (prior + r)
+    assert state.position_m == pytest.approx([1 + gain * 0.2, 0, 2])
+    assert state.velocity_m_s == pytest.approx([gain_v * 0.2, 0, 0])
+    assert state.position_covariance == pytest.approx(np.eye(3) * (1 - gain) * prior, abs=1e-12)
+
+
+def test_an_outlier_is_left_out_and_a_new_place_is_believed_at_the_third_time() -> None:
+    motion = Motion(PoseConfig())
+    for index in range(20):
+        motion.update(index * STEP_NS, START, COVARIANCE)
+    assert motion.update(20 * STEP_NS, START + 2, COVARIANCE) is None
+    state = motion.update(21 * STEP_NS, START, COVARIANCE)
+    assert state is not None
+    assert np.linalg.norm(state.position_m - START) < 0.01
+    answers = [motion.update((22 + index) * STEP_NS, START + 2, COVARIANCE) for index in range(3)]
+    assert answers[:2] == [None, None]
+    assert answers[2] is not None
+    np.testing.assert_array_equal(answers[2].position_m, START + 2)
+    assert not answers[2].is_velocity_known
+
+
+def test_certainty_falls_with_the_time_between_images() -> None:
+    sigmas = []
+    for gap_ns in (STEP_NS, 15 * STEP_NS):
+        motion = Motion(PoseConfig())
+        for index in range(20):
+            motion.update(index * STEP_NS, START, COVARIANCE)
+        state = motion.update(19 * STEP_NS + gap_ns, START, COVARIANCE)
+        assert state is not None
+        sigmas.append(np.trace(state.position_covariance))
+    assert sigmas[1] > 1.3 * sigmas[0]
+
+
+@pytest.mark.parametrize("jump_ns", [-5_000_000_000, 1_500_000_000])
+def test_after_a_gap_or_a_jump_back_it_begins_anew(jump_ns: int) -> None:
+    motion = Motion(PoseConfig())
+    for index in range(20):
+        motion.update(10**10 + index * STEP_NS, place(index), COVARIANCE)
+    state = motion.update(10**10 + 19 * STEP_NS + jump_ns, START - 1, COVARIANCE)
+    assert state is not None
+    np.testing.assert_array_equal(state.position_m, START - 1)
+    assert not state.is_velocity_known
+
+
+def test_a_moving_plate_is_followed_within_one_percent() -> None:
+    estimator = PoseEstimator()
+    velocity = np.array([0.4, 0.05, -0.3])
+    for index in range(30):
+        at = np.array([-0.2, 0.0, 1.4]) + velocity * index / 30
+        plate = Plate(tuple(at), rotation(0, 20, 10 + 2 * index), (0.3, 0.18))
+        depth, mask = picture(plate, noise=0.005, holes=0.2, dtype=np.uint16, seed=index)
+        pose = estimator.from_depth(seen(mask), depth, camera(), index * STEP_NS)
+        assert np.linalg.norm(pose.position_m - at) <= max(0.01 * np.linalg.norm(at), 0.005)
+        if index >= 15:
+            assert pose.velocity is not None
+            assert np.linalg.norm(pose.velocity.linear_m_s - velocity) < 0.15
+
+
+def test_a_jump_of_the_mask_makes_no_pose() -> None:
+    estimator = PoseEstimator()
+    for index in range(5):
+        depth, mask = picture(Plate((0.0, 0.0, 1.0), np.eye(3)))
+        estimator.from_depth(seen(mask), depth, camera(), index * STEP_NS)
+    depth, mask = picture(Plate((0.4, 0.0, 2.0), np.eye(3)))
+    with pytest.raises(NoPose, match="jumped"):
+        estimator.from_depth(seen(mask), depth, camera(), 5 * STEP_NS)
