@@ -1,8 +1,8 @@
 """Between ROS images and the HxWx3 uint8 BGR arrays of the core.
 
-The common 8-bit encodings are viewed or converted here, without cv_bridge: its binary is built for one
-NumPy version and fails to import beside another. It is imported only for encodings not listed in
-:data:`NATIVE_ENCODINGS` (Bayer, YUV, 16 bit).
+What cameras send is viewed or converted here, without cv_bridge: its binary is built for one NumPy
+version and fails to import beside another. It is imported only for encodings that are not listed in
+:data:`NATIVE_ENCODINGS` or :data:`DEEP_ENCODINGS`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,18 @@ NATIVE_ENCODINGS: dict[str, tuple[int, int | None]] = {
     "rgba8": (4, cv2.COLOR_RGBA2BGR),
     "mono8": (1, cv2.COLOR_GRAY2BGR),
     "8UC1": (1, cv2.COLOR_GRAY2BGR),
+    "yuv422": (2, cv2.COLOR_YUV2BGR_UYVY),
+    "uyvy": (2, cv2.COLOR_YUV2BGR_UYVY),
+    "yuv422_yuy2": (2, cv2.COLOR_YUV2BGR_YUY2),
+    "yuyv": (2, cv2.COLOR_YUV2BGR_YUY2),
+    # ROS names the upper left 2x2 pixels, OpenCV's constants the ones from (1, 1) on.
+    "bayer_rggb8": (1, cv2.COLOR_BayerBG2BGR),
+    "bayer_bggr8": (1, cv2.COLOR_BayerRG2BGR),
+    "bayer_gbrg8": (1, cv2.COLOR_BayerGR2BGR),
+    "bayer_grbg8": (1, cv2.COLOR_BayerGB2BGR),
 }
+# 16 bits a channel, of which the upper 8 are kept -> the encoding that is left then.
+DEEP_ENCODINGS = {"mono16": "mono8", "bgr16": "bgr8", "rgb16": "rgb8", "bgra16": "bgra8", "rgba16": "rgba8"}
 
 
 class ImageMessageError(ValueError):
@@ -41,11 +52,21 @@ def to_bgr(message: Image | CompressedImage) -> NDArray[np.uint8]:
     """
     if isinstance(message, CompressedImage):
         return _decode(message)
-    if message.encoding not in NATIVE_ENCODINGS:
+    is_deep = message.encoding in DEEP_ENCODINGS
+    encoding = DEEP_ENCODINGS.get(message.encoding, message.encoding)
+    if encoding not in NATIVE_ENCODINGS:
         return _convert_with_cv_bridge(message)
-    channels, conversion = NATIVE_ENCODINGS[message.encoding]
-    view = _view(message, channels)
-    return view if conversion is None else np.asarray(cv2.cvtColor(view, conversion), np.uint8)
+    channels, conversion = NATIVE_ENCODINGS[encoding]
+    view = _upper_bytes(message, channels) if is_deep else _view(message, channels)
+    if conversion is None:
+        return view
+    try:
+        return np.asarray(cv2.cvtColor(view, conversion), np.uint8)
+    except cv2.error as error:  # Bayer and YUV pictures have even sides
+        raise ImageMessageError(
+            f"a picture of {message.width}x{message.height} cannot be {message.encoding}: {error}; "
+            "check its publisher"
+        ) from error
 
 
 def to_image(picture: NDArray[np.uint8], encoding: str, header: Header) -> Image:
@@ -76,6 +97,13 @@ def _view(message: Image, channels: int) -> NDArray[np.uint8]:
     view: NDArray[np.uint8] = np.ndarray(shape, np.uint8, buffer=message.data, strides=strides)
     view.flags.writeable = False
     return view
+
+
+def _upper_bytes(message: Image, channels: int) -> NDArray[np.uint8]:
+    """The more significant byte of each 16-bit value, height x width (x channels)."""
+    pairs = _view(message, 2 * channels)
+    upper = pairs[:, :, (0 if message.is_bigendian else 1) :: 2]
+    return np.ascontiguousarray(upper[:, :, 0] if channels == 1 else upper)
 
 
 def _decode(message: CompressedImage) -> NDArray[np.uint8]:

@@ -11,8 +11,11 @@ from siammaskpp.msg import TrackerStatus
 from siammaskpp_core.engines import DEFAULT_MODEL
 
 from . import diagnostics
+from .conversions import ImageMessageError
 from .image_input import ImageInput
 from .parameters import NodeConfig
+
+_REPEAT_FAILURE_S = 5.0
 
 
 class Reporter:
@@ -26,6 +29,7 @@ class Reporter:
         self._status = node.create_publisher(TrackerStatus, "~/status", 1)
         self._diagnostics = node.create_publisher(DiagnosticArray, "/diagnostics", 1)
         self._silent_since_s = 0.0
+        self._logged_failure = ("", 0.0)
         self.fault = ""
         self.statistics = diagnostics.Statistics()
 
@@ -34,6 +38,20 @@ class Reporter:
         self.fault = ""
         self.statistics = diagnostics.Statistics()
         self._silent_since_s = time.monotonic()
+
+    def failed(self, index: int, error: Exception) -> None:
+        """Count an image without a result, and log why: when the reason is new, then every few seconds."""
+        reason = str(error)
+        if not isinstance(error, ImageMessageError):  # those name the remedy
+            reason = (
+                f"the tracker failed: {type(error).__name__}: {error}; when this goes on, restart the node "
+                "or choose another engine"
+            )
+        self.statistics.frame_failed(f"no result for image {index}: {reason}")
+        now_s, (logged, logged_s) = time.monotonic(), self._logged_failure
+        if reason != logged or now_s - logged_s > _REPEAT_FAILURE_S:
+            self._logged_failure = (reason, now_s)
+            self._node.get_logger().error(f"No result for image {index}; targets are kept: {reason}")
 
     def report(self, config: NodeConfig, images: ImageInput | None, targets: int) -> None:
         """Publish how things are; `images` is None while the node is not active."""

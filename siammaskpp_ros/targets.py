@@ -26,6 +26,14 @@ class TrackerLike(Protocol):
         """Find the targets in the next image and update them."""
 
 
+# How long a request waits for the image at work: longer than a step with many targets on a slow board takes.
+_BUSY_TIMEOUT_S = 3.0
+
+
+class TrackerBusy(ValueError):
+    """A tracker that does not come back from an image."""
+
+
 class TooManyTargets(ValueError):
     """One more target than the node may follow."""
 
@@ -72,12 +80,19 @@ class TargetStore:
     ) -> None:
         """Follow the object in a box of `image`, the frame with index `since`.
 
-        A target with the same id is replaced. Raises :class:`TooManyTargets`, or the tracker's error when
-        box or image cannot be used; then nothing has changed.
+        A target with the same id is replaced. Raises :class:`TooManyTargets`, :class:`TrackerBusy`, or the
+        tracker's error when box or image cannot be used; then nothing has changed.
         """
         self._check_room(id, limit)
-        with self._tracker_lock:
+        if not self._tracker_lock.acquire(timeout=_BUSY_TIMEOUT_S):
+            raise TrackerBusy(
+                f"the tracker has been at one image for more than {_BUSY_TIMEOUT_S:g} s; ask again, and "
+                "restart the node when this goes on"
+            )
+        try:
             target = self._tracker.init(image, box_xywh_px)
+        finally:
+            self._tracker_lock.release()
         with self._entries_lock:
             self._entries[id] = _Entry(label, target, since)
 

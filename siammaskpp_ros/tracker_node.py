@@ -160,11 +160,7 @@ class TrackerNode(LifecycleNode):
     def _on_failure(self, frame: Frame, error: Exception) -> None:
         if self._worker.is_stopping() or not self.context.ok():
             return
-        self._reporter.statistics.frame_failed(f"image {frame.index} failed: {error}")
-        self.get_logger().error(
-            f"No result for image {frame.index}; targets are kept: {type(error).__name__}: {error}",
-            throttle_duration_sec=5.0,
-        )
+        self._reporter.failed(frame.index, error)
 
     # Services --------------------------------------------------------------------------------------
 

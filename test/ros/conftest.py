@@ -51,6 +51,12 @@ def domain_id() -> int:
     return 1 + next(_domains) % 101
 
 
+@pytest.fixture(scope="module")
+def module_domain_id() -> int:
+    """For a node that several tests share."""
+    return 1 + next(_domains) % 101
+
+
 @pytest.fixture
 def client(domain_id: int) -> Iterator[Client]:
     from ros_harness import Client  # needs ROS

@@ -168,10 +168,12 @@ class Client:
         ns = round(self._next_stamp_s * 1e9)
         return Header(stamp=Time(sec=ns // 10**9, nanosec=ns % 10**9), frame_id="camera_optical_frame")
 
-    def send(self, picture: NDArray[np.uint8] | Image | CompressedImage) -> Header:
+    def send(self, picture: NDArray[np.uint8] | Image | CompressedImage, stamp: Time | None = None) -> Header:
         """Publish one image, without waiting for a result."""
         message = to_image(picture, "bgr8", Header()) if isinstance(picture, np.ndarray) else picture
         message.header = self.header()
+        if stamp is not None:
+            message.header.stamp = stamp
         self._images.publish(message)
         return message.header
 

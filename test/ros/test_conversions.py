@@ -50,6 +50,54 @@ def test_every_encoding_gives_the_same_colours(picture: NDArray[np.uint8], paddi
         np.testing.assert_array_equal(result, np.dstack([grey, grey, grey]))
 
 
+FLAT_BGR = (30, 120, 220)
+
+
+@pytest.mark.parametrize("pattern", ["rggb", "bggr", "gbrg", "grbg"])
+@pytest.mark.parametrize("padding", [0, 5])
+def test_bayer_patterns_name_the_upper_left_pixels(pattern: str, padding: int) -> None:
+    mosaic = np.empty((6, 8), np.uint8)
+    for place, channel in enumerate(pattern):
+        mosaic[place // 2 :: 2, place % 2 :: 2] = FLAT_BGR["bgr".index(channel)]
+    expected = np.full((6, 8, 3), FLAT_BGR, np.uint8)
+    np.testing.assert_array_equal(to_bgr(message(mosaic, f"bayer_{pattern}8", padding)), expected)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "order"),
+    [("yuv422", "uyvy"), ("uyvy", "uyvy"), ("yuv422_yuy2", "yuyv"), ("yuyv", "yuyv")],
+)
+def test_yuv_with_half_the_colours(encoding: str, order: str) -> None:
+    blue, green, red = np.array(FLAT_BGR) / 255
+    luma = 0.299 * red + 0.587 * green + 0.114 * blue  # ITU-R BT.601, studio range
+    values = {
+        "y": 16 + 219 * luma,
+        "u": 128 + 112 * (blue - luma) / 0.886,
+        "v": 128 + 112 * (red - luma) / 0.701,
+    }
+    pair = np.array([round(values[letter]) for letter in order], np.uint8)
+    source = message(np.tile(pair, (6, 4)).reshape(6, 8, 2), encoding, padding=3)
+    np.testing.assert_allclose(to_bgr(source), np.full((6, 8, 3), FLAT_BGR), atol=2)
+
+
+@pytest.mark.parametrize("order", ["<u2", ">u2"])
+@pytest.mark.parametrize("encoding", ["mono16", "bgr16", "rgb16", "bgra16", "rgba16"])
+def test_of_sixteen_bits_the_upper_eight_are_kept(
+    picture: NDArray[np.uint8], encoding: str, order: str
+) -> None:
+    channels = {"mono": [0], "bgr": [0, 1, 2], "rgb": [2, 1, 0], "bgra": [0, 1, 2, 0], "rgba": [2, 1, 0, 0]}
+    deep = np.ascontiguousarray(picture[:, :, channels[encoding[:-2]]], order) * 256 + 77
+    source = message(np.ascontiguousarray(deep, order).view(np.uint8), encoding, padding=3)
+    source.width, source.is_bigendian = 7, int(order == ">u2")
+    expected = picture if encoding != "mono16" else np.dstack([picture[:, :, 0]] * 3)
+    np.testing.assert_array_equal(to_bgr(source), expected)
+
+
+def test_an_odd_yuv_picture_is_refused() -> None:
+    with pytest.raises(ImageMessageError, match="7x5 cannot be yuv422"):
+        to_bgr(message(np.zeros((5, 7, 2), np.uint8), "yuv422"))
+
+
 def test_bgr8_is_not_copied_and_cannot_be_written(picture: NDArray[np.uint8]) -> None:
     source = message(picture, "bgr8")
     view = to_bgr(source)
@@ -80,8 +128,8 @@ def test_an_encoding_for_cv_bridge_names_the_package(
     picture: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "cv_bridge", None)
-    with pytest.raises(ImageMessageError, match=r"bayer_rggb8.*ros-<distro>-cv-bridge.*bgr8"):
-        to_bgr(message(picture[:, :, 0], "bayer_rggb8"))
+    with pytest.raises(ImageMessageError, match=r"nv21.*ros-<distro>-cv-bridge.*bgr8"):
+        to_bgr(message(picture[:, :, 0], "nv21"))
 
 
 def test_cv_bridge_converts_what_is_not_converted_here(
@@ -89,13 +137,13 @@ def test_cv_bridge_converts_what_is_not_converted_here(
 ) -> None:
     class CvBridge:
         def imgmsg_to_cv2(self, source: Image, desired_encoding: str) -> NDArray[np.uint8]:
-            if source.encoding != "bayer_rggb8":
+            if source.encoding != "nv21":
                 raise TypeError("unknown")
             assert desired_encoding == "bgr8"
             return picture
 
     monkeypatch.setitem(sys.modules, "cv_bridge", types.SimpleNamespace(CvBridge=CvBridge))
-    np.testing.assert_array_equal(to_bgr(message(picture[:, :, 0], "bayer_rggb8")), picture)
+    np.testing.assert_array_equal(to_bgr(message(picture[:, :, 0], "nv21")), picture)
     with pytest.raises(ImageMessageError, match="cannot convert encoding 'abc'"):
         to_bgr(message(picture[:, :, 0], "abc"))
 

@@ -114,7 +114,7 @@ def test_an_image_it_cannot_read_is_reported_and_survived(start: Start) -> None:
     process, client = start()
     client.track(scene())
     assert client.set_target((100, 50, 40, 30)).success
-    client.send(Image(width=4, height=2, step=8, encoding="yuv422", data=bytes(16)))
+    client.send(Image(width=4, height=2, step=4, encoding="nv21", data=bytes(12)))
     client.until(lambda: client.statuses[-1].state == TrackerStatus.ERROR, "status says so")
     assert "ros-<distro>-cv-bridge" in client.statuses[-1].message
     client.send(Image(width=400, height=200, step=1200, encoding="bgr8", data=bytes(16)))

@@ -1,0 +1,82 @@
+"""The tracker node with the default network, whose engine fails as a file says: FAULT_FILE [ROS arguments].
+
+The file holds one word: a key of :data:`FAULTS`, or anything else for an engine that is well.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from siammaskpp_core.engines import DEFAULT_MODEL, SearchOutput, load_engine, read_model
+from siammaskpp_core.engines.protocol import Floats, Pixels
+from siammaskpp_core.tracking import Tracker
+from siammaskpp_ros.tracker_node import main
+
+Answers = list[SearchOutput]
+SLOW_S = 0.6
+
+
+class FaultyEngine:
+    """A real engine in front of which a fault stands."""
+
+    def __init__(self, fault_file: Path) -> None:
+        self._engine = load_engine(read_model(DEFAULT_MODEL), threads=1)
+        self._file = fault_file
+        self.name = self._engine.name
+        self.encode_template = self._engine.encode_template
+        self.refine = self._engine.refine
+
+    def search(self, crops: Pixels, kernels: list[Floats]) -> Answers:
+        fault = FAULTS.get(self.fault())
+        answers = self._engine.search(crops, kernels)
+        return fault(self, answers) if fault else answers
+
+    def fault(self) -> str:
+        return self._file.read_text(encoding="utf-8").strip()
+
+
+def _raise(engine: FaultyEngine, answers: Answers) -> Answers:
+    raise RuntimeError("an illegal memory access was encountered")
+
+
+def _out_of_memory(engine: FaultyEngine, answers: Answers) -> Answers:
+    raise MemoryError("cannot allocate 512 MB")
+
+
+def _hang(engine: FaultyEngine, answers: Answers) -> Answers:
+    while engine.fault() == "hang":
+        time.sleep(0.05)
+    return answers
+
+
+def _slow(engine: FaultyEngine, answers: Answers) -> Answers:
+    time.sleep(SLOW_S)
+    return answers
+
+
+def _nan(engine: FaultyEngine, answers: Answers) -> Answers:
+    return [answer._replace(cls=np.full_like(answer.cls, np.nan)) for answer in answers]
+
+
+def _wrong_shape(engine: FaultyEngine, answers: Answers) -> Answers:
+    return [answer._replace(cls=answer.cls[:, :-2, :-2]) for answer in answers]
+
+
+FAULTS: dict[str, Callable[[FaultyEngine, Answers], Answers]] = {
+    "raise": _raise,
+    "out_of_memory": _out_of_memory,
+    "hang": _hang,
+    "slow": _slow,
+    "nan": _nan,
+    "wrong_shape": _wrong_shape,
+}
+
+
+if __name__ == "__main__":
+    file = Path(sys.argv[1])
+    sys.exit(main(sys.argv[2:], lambda *_, **__: Tracker(FaultyEngine(file))))
