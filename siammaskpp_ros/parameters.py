@@ -13,7 +13,7 @@ from rclpy.parameter import Parameter
 
 from siammaskpp_core.config import Config, ConfigError, OptionSpec, from_mapping, option, spec_of
 from siammaskpp_core.engine_options import EngineOptions
-from siammaskpp_core.tracking.presence import PresenceConfig
+from siammaskpp_core.tracking import LongTermConfig
 
 _NO_LIMIT = float("inf")
 
@@ -47,13 +47,13 @@ class NodeOptions(EngineOptions):
 
 
 @dataclass(frozen=True)
-class NodeConfig(PresenceConfig, NodeOptions):
+class NodeConfig(LongTermConfig, NodeOptions):
     """Parameters of the tracker node."""
 
 
 # These act on the next image; all others are read when the node is configured.
 RUNTIME_PARAMETERS = frozenset(
-    {"max_targets", "no_image_warning_s", *(item.name for item in fields(PresenceConfig))}
+    {"max_targets", "no_image_warning_s", *(item.name for item in fields(LongTermConfig))}
 )
 
 

@@ -5,25 +5,36 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from siammaskpp_core.tracking import Target, TrackResult
-from siammaskpp_core.tracking.presence import PresenceConfig, Sighting, State, advance
+from siammaskpp_core.engines import EngineOptions, load_tracker
+from siammaskpp_core.tracking import LongTermConfig, LongTermTracker, Target, TrackResult
+from siammaskpp_core.tracking.presence import State
 
 
 class TrackerLike(Protocol):
-    """What the node needs of :class:`siammaskpp_core.tracking.Tracker`."""
+    """What the node needs of :class:`siammaskpp_core.tracking.LongTermTracker`."""
 
-    timings: dict[str, float]
+    @property
+    def timings(self) -> dict[str, float]:
+        """Milliseconds of the last step by stage."""
 
     def init(self, image: NDArray[np.uint8], box_xywh: Sequence[float]) -> Target:
         """Start on the object in a box; ValueError when image or box cannot be used."""
 
-    def step(self, image: NDArray[np.uint8], targets: list[Target]) -> list[TrackResult]:
-        """Find the targets in the next image and update them."""
+    def step(
+        self, image: NDArray[np.uint8], targets: list[Target], stamp_ns: int, config: LongTermConfig
+    ) -> list[TrackResult]:
+        """Find the targets in the next image; update them and their presence."""
+
+
+def load_long_term_tracker(model_dir: Path | None, options: EngineOptions) -> LongTermTracker:
+    """The node's tracker; raises what :func:`siammaskpp_core.engines.load_tracker` does."""
+    return LongTermTracker(load_tracker(model_dir, options))
 
 
 # How long a request waits for the image at work: longer than a step with many targets on a slow board takes.
@@ -110,7 +121,7 @@ class TargetStore:
             return list(self._entries)
 
     def step(
-        self, image: NDArray[np.uint8], index: int, stamp_ns: int, config: PresenceConfig
+        self, image: NDArray[np.uint8], index: int, stamp_ns: int, config: LongTermConfig
     ) -> list[Observation]:
         """Find all targets in the frame `index`; targets removed or set anew meanwhile are left out.
 
@@ -123,12 +134,9 @@ class TargetStore:
         if not entries:
             return []
         with self._tracker_lock:
-            results = self._tracker.step(image, [entry.target for entry in entries.values()])
+            targets = [entry.target for entry in entries.values()]
+            results = self._tracker.step(image, targets, stamp_ns, config)
             self.timings = self._tracker.timings
-        for entry, result in zip(entries.values(), results, strict=True):
-            has_mask = result.mask is None or bool(result.mask.any())
-            sighting = Sighting(result.score, result.box_xywh.tolist(), has_mask)
-            entry.target.presence = advance(entry.target.presence, sighting, stamp_ns, config)
         with self._entries_lock:
             return [
                 _observation(name, entry, result)

@@ -21,7 +21,6 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from siammaskpp.srv import RemoveTarget, SetTarget
 from siammaskpp_core.config import ConfigError
-from siammaskpp_core.engines import load_tracker
 
 from . import parameters
 from .frame_buffer import Frame, FrameBuffer
@@ -29,7 +28,7 @@ from .image_input import ImageInput
 from .publishers import ResultPublishers
 from .reports import Reporter
 from .selection import Refusal, choose_frame, select
-from .targets import TargetStore, TrackerLike
+from .targets import TargetStore, TrackerLike, load_long_term_tracker
 from .timing import Moments
 from .worker import LatestWorker
 
@@ -46,7 +45,7 @@ class TrackerNode(LifecycleNode):
     services; one worker thread tracks in the newest image and publishes.
     """
 
-    def __init__(self, tracker_loader: TrackerLoader = load_tracker, **node_arguments: Any) -> None:
+    def __init__(self, tracker_loader: TrackerLoader = load_long_term_tracker, **node_arguments: Any) -> None:
         super().__init__("tracker_node", **node_arguments)
         self.config = parameters.declare(self, parameters.NodeConfig)
         self.add_on_set_parameters_callback(self._on_set_parameters)
@@ -225,7 +224,7 @@ class TrackerNode(LifecycleNode):
         self._targets, self._results, self._frames = None, None, None
 
 
-def main(args: list[str] | None = None, tracker_loader: TrackerLoader = load_tracker) -> int:
+def main(args: list[str] | None = None, tracker_loader: TrackerLoader = load_long_term_tracker) -> int:
     """Run the node until Ctrl-C or SIGTERM; the exit code is 0 then, 1 when it could not start."""
     node: TrackerNode | None = None
     executor: SingleThreadedExecutor | None = None

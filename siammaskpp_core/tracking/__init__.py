@@ -2,6 +2,20 @@
 
 from siammaskpp_core.tracking.boxes import BoxError, RotatedBox
 from siammaskpp_core.tracking.config import TrackingConfig
+from siammaskpp_core.tracking.long_term import LongTermTracker
+from siammaskpp_core.tracking.presence import State
+from siammaskpp_core.tracking.search import LongTermConfig
 from siammaskpp_core.tracking.tracker import ImageError, Target, Tracker, TrackResult
 
-__all__ = ["BoxError", "ImageError", "RotatedBox", "Target", "TrackResult", "Tracker", "TrackingConfig"]
+__all__ = [
+    "BoxError",
+    "ImageError",
+    "LongTermConfig",
+    "LongTermTracker",
+    "RotatedBox",
+    "State",
+    "Target",
+    "TrackResult",
+    "Tracker",
+    "TrackingConfig",
+]

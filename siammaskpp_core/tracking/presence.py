@@ -91,8 +91,10 @@ class Presence:
     """The state and what the next one depends on. A new target is TRACKING: somebody has pointed at it."""
 
     state: State = State.TRACKING
+    is_seen: bool = False
+    """Whether the place found in the newest image is believed to be the target's; False while LOST."""
     seen_xywh: Box | None = None
-    """Where it was last seen and believed; None before that, and after a jump in time."""
+    """Where it was last seen; None before that, and after a jump in time."""
     candidate_xywh: Box | None = None
     """Newest of the good sightings elsewhere that are being confirmed."""
     agreeing: int = 0
@@ -103,11 +105,6 @@ class Presence:
     """Stamp of the first of them."""
     stamp_ns: int | None = None
     """Stamp of the newest image."""
-
-    @property
-    def is_seen(self) -> bool:
-        """Whether the place found in the newest image is one to report."""
-        return self.state is not State.LOST and self.missing == 0
 
 
 def evidence(sighting: Sighting, config: PresenceConfig) -> Evidence:
@@ -148,33 +145,34 @@ def advance(presence: Presence, sighting: Sighting, stamp_ns: int, config: Prese
         return _missed(presence, stamp_ns, config)
     x, y, width, height = map(float, sighting.box_xywh)
     box = (x, y, width, height)
+    if presence.state is State.TRACKING and worth is Evidence.GOOD:
+        return Presence(State.TRACKING, True, box, stamp_ns=stamp_ns)
     is_expected = presence.seen_xywh is None or is_near(box, presence.seen_xywh, config)
-    if worth is Evidence.WEAK:
-        return _doubted(presence, box if is_expected else presence.seen_xywh, stamp_ns)
-    if presence.state is State.TRACKING or (presence.state is State.UNCERTAIN and is_expected):
-        return Presence(State.TRACKING, box, stamp_ns=stamp_ns)
-    return _confirming(presence, box, stamp_ns, config)
+    if presence.state is not State.LOST and is_expected:
+        state = State.TRACKING if worth is Evidence.GOOD else State.UNCERTAIN
+        return Presence(state, True, box, stamp_ns=stamp_ns)
+    return _elsewhere(presence, box, worth, stamp_ns, config)
 
 
 def _missed(presence: Presence, stamp_ns: int, config: PresenceConfig) -> Presence:
     missing = presence.missing + 1
     since_ns = presence.missing_since_ns if presence.missing else stamp_ns
     is_over = missing >= config.lost_after_frames or stamp_ns - since_ns >= config.lost_after_s * 1e9
-    is_lost = is_over or presence.state is State.LOST
-    state = State.LOST if is_lost else State.UNCERTAIN
-    return Presence(state, presence.seen_xywh, missing=missing, missing_since_ns=since_ns, stamp_ns=stamp_ns)
+    state = State.LOST if is_over or presence.state is State.LOST else State.UNCERTAIN
+    return Presence(
+        state, False, presence.seen_xywh, missing=missing, missing_since_ns=since_ns, stamp_ns=stamp_ns
+    )
 
 
-def _doubted(presence: Presence, seen_xywh: Box | None, stamp_ns: int) -> Presence:
-    if presence.state is State.LOST:
-        return Presence(State.LOST, presence.seen_xywh, stamp_ns=stamp_ns)
-    return Presence(State.UNCERTAIN, seen_xywh, stamp_ns=stamp_ns)
-
-
-def _confirming(presence: Presence, box: Box, stamp_ns: int, config: PresenceConfig) -> Presence:
-    """A good sighting out of loss, or elsewhere than a doubtful target was: it may be something else."""
+def _elsewhere(
+    presence: Presence, box: Box, worth: Evidence, stamp_ns: int, config: PresenceConfig
+) -> Presence:
+    """Something like the target, out of loss or away from a doubtful one: it may be something else."""
+    state = State.LOST if presence.state is State.LOST else State.UNCERTAIN
+    if worth is Evidence.WEAK:
+        return Presence(state, False, presence.seen_xywh, stamp_ns=stamp_ns)
     candidate = presence.candidate_xywh
     agreeing = presence.agreeing + 1 if candidate and is_near(box, candidate, config) else 1
     if agreeing >= config.confirm_frames:
-        return Presence(State.TRACKING, box, stamp_ns=stamp_ns)
-    return Presence(presence.state, presence.seen_xywh, box, agreeing, stamp_ns=stamp_ns)
+        return Presence(State.TRACKING, True, box, stamp_ns=stamp_ns)
+    return Presence(state, False, presence.seen_xywh, box, agreeing, stamp_ns=stamp_ns)

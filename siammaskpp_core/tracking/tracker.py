@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from siammaskpp_core.network.config import SEARCH_SIZE, NetworkConfig
+from siammaskpp_core.network.config import SEARCH_SIZE, STRIDE, NetworkConfig
 from siammaskpp_core.tracking.boxes import RotatedBox, checked_box
 from siammaskpp_core.tracking.config import TrackingConfig
 from siammaskpp_core.tracking.crops import CropWindow, context_side, mean_colour
@@ -20,7 +20,7 @@ from siammaskpp_core.tracking.masks import outline, paste_mask
 from siammaskpp_core.tracking.presence import Presence
 
 if TYPE_CHECKING:
-    from siammaskpp_core.engines.protocol import Engine
+    from siammaskpp_core.engines.protocol import Engine, SearchOutput
 
 Image = NDArray[np.uint8]
 
@@ -39,6 +39,10 @@ class Target:
     center_y: float
     width: float
     height: float
+    velocity_px_s: tuple[float, float] = (0.0, 0.0)
+    """Of its centre, smoothed; kept by :mod:`~siammaskpp_core.tracking.long_term` as what follows."""
+    sweep: int = 0
+    """How many regions have been searched since it was lost."""
     presence: Presence = field(default_factory=Presence)
 
 
@@ -58,6 +62,38 @@ class TrackResult:
     mask: Image | None
 
 
+class View(NamedTuple):
+    """A place in the image where a target is searched for.
+
+    The search region is `widening` times the usual one. `is_anywhere`: its middle is not preferred.
+    """
+
+    target: Target
+    center_x: float
+    center_y: float
+    widening: float = 1.0
+    is_anywhere: bool = False
+
+    @classmethod
+    def of(cls, target: Target) -> View:
+        """Around the target's last place."""
+        return cls(target, target.center_x, target.center_y)
+
+    def window(self, config: TrackingConfig, scale: float = 1.0) -> CropWindow:
+        """The search region, `scale` times as wide."""
+        side = context_side(self.target.width, self.target.height, config.context)
+        return CropWindow.search(self.center_x, self.center_y, side * self.widening * scale)
+
+
+class Found(NamedTuple):
+    """The best candidate in a view: its search region and the network's answer for that."""
+
+    view: View
+    window: CropWindow
+    candidate: Candidate
+    output: SearchOutput
+
+
 class Tracker:
     """SiamMask++ tracking. One tracker serves any number of targets, which are the caller's."""
 
@@ -70,6 +106,7 @@ class Tracker:
         """Milliseconds of the last step by stage: crop, search, decode, refine, paste."""
         network = network or NetworkConfig()
         self._decoder = make_decoder(network)
+        self._reach = (network.response_size - 1) * STRIDE
         self.has_masks = network.mask != "none"
         self._crops = np.empty((0, SEARCH_SIZE, SEARCH_SIZE, 3), np.uint8)
 
@@ -91,46 +128,66 @@ class Tracker:
     def step(self, image: Image, targets: Sequence[Target]) -> list[TrackResult]:
         """Find `targets` in the next image, update them and return one result each, in their order.
 
-        No target is changed when an error is raised.
+        Each is searched for around its last place and follows the best candidate, whatever its score
+        (SiamMask). No target is changed when an error is raised.
         """
+        found = self.look(image, [View.of(target) for target in targets])
+        results = self.results(image, found)
+        for item, result in zip(found, results, strict=True):
+            self.follow(item, result, image.shape)
+        return results
+
+    def look(self, image: Image, views: Sequence[View]) -> list[Found]:
+        """The best candidate in each of `views`, all in one batch. Targets are not changed."""
         _check_image(image)
         self.timings = {}
         scales = self._decoder.scales
-        owners = [target for target in targets for _ in scales]
-        windows = [self._search_window(target, scale) for target in targets for scale in scales]
+        owners = [view.target for view in views for _ in scales]
+        windows = [view.window(self.config, scale) for view in views for scale in scales]
         with self._timed("crop"):
             crops = self._cut(image, windows, owners)
         with self._timed("search"):
             outputs = self.engine.search(crops, [target.kernels for target in owners])
+        found = []
         with self._timed("decode"):
-            candidates = [
-                self._decoder.best(outputs[first : first + len(scales)], self._crop_size(target), self.config)
-                for target, first in zip(targets, range(0, len(outputs), len(scales)), strict=True)
-            ]
-            chosen = [i * len(scales) + candidate.view for i, candidate in enumerate(candidates)]
-        masks: Sequence[NDArray[np.float32] | None] = [None] * len(targets)
+            for first, view in zip(range(0, len(outputs), len(scales)), views, strict=True):
+                candidate = self._best(outputs[first : first + len(scales)], view)
+                chosen = first + candidate.view
+                found.append(Found(view, windows[chosen], candidate, outputs[chosen]))
+        return found
+
+    def results(self, image: Image, found: Sequence[Found]) -> list[TrackResult]:
+        """The mask and boxes of each candidate; `found` stems from the last call of :meth:`look`."""
+        masks: Sequence[NDArray[np.float32] | None] = [None] * len(found)
         with self._timed("refine"):
-            if self.has_masks:
-                cells = [candidate.cell for candidate in candidates]
-                masks = list(self.engine.refine([outputs[i] for i in chosen], cells))
+            if self.has_masks and found:
+                cells = [item.candidate.cell for item in found]
+                masks = list(self.engine.refine([item.output for item in found], cells))
         with self._timed("paste"):
-            found = list(zip(targets, [windows[i] for i in chosen], candidates, strict=True))
-            results = [
-                self._result(image, window, candidate, mask)
-                for (_, window, candidate), mask in zip(found, masks, strict=True)
+            return [
+                self._result(image, item.window, item.candidate, mask)
+                for item, mask in zip(found, masks, strict=True)
             ]
-            for target, window, candidate in found:
-                self._follow(target, window, candidate, image.shape)
-        return results
 
-    def _search_window(self, target: Target, scale: float = 1.0) -> CropWindow:
-        side = context_side(target.width, target.height, self.config.context)
-        return CropWindow.search(target.center_x, target.center_y, side * scale)
+    def follow(self, found: Found, result: TrackResult, image_shape: tuple[int, ...]) -> None:
+        """Move the target to the candidate; its size follows as fast as the candidate is believed."""
+        target, candidate = found.view.target, found.candidate
+        rate = candidate.penalty * candidate.score * self.config.size_lr
+        center_x, center_y, width, height = _in_image(found.window, candidate)
+        image_height, image_width = image_shape[:2]
+        target.center_x = float(np.clip(center_x, 0, image_width))
+        target.center_y = float(np.clip(center_y, 0, image_height))
+        target.width = float(np.clip(target.width + rate * (width - target.width), 10, image_width))
+        target.height = float(np.clip(target.height + rate * (height - target.height), 10, image_height))
 
-    def _crop_size(self, target: Target) -> tuple[float, float]:
-        """The target's size in pixels of its search crop."""
-        scale = self._search_window(target).scale
-        return target.width * scale, target.height * scale
+    def reach_px(self, view: View) -> float:
+        """Side of the square, in the middle of the search region, in which candidates can lie."""
+        return self._reach / view.window(self.config).scale
+
+    def _best(self, outputs: Sequence[SearchOutput], view: View) -> Candidate:
+        config = replace(self.config, window_influence=0.0) if view.is_anywhere else self.config
+        scale = view.window(self.config).scale
+        return self._decoder.best(outputs, (view.target.width * scale, view.target.height * scale), config)
 
     def _cut(self, image: Image, windows: list[CropWindow], targets: Sequence[Target]) -> Image:
         """Search crops [N, 255, 255, 3] in a buffer that is kept from frame to frame."""
@@ -158,18 +215,6 @@ class Tracker:
         center_x, center_y, width, height = _in_image(window, candidate)
         box = np.array([center_x - width / 2, center_y - height / 2, width, height])
         return TrackResult(box, RotatedBox(center_x, center_y, width, height, 0.0), candidate.score, mask)
-
-    def _follow(
-        self, target: Target, window: CropWindow, candidate: Candidate, image_shape: tuple[int, ...]
-    ) -> None:
-        """Move the target to the candidate; its size follows as fast as the candidate is believed."""
-        rate = candidate.penalty * candidate.score * self.config.size_lr
-        center_x, center_y, width, height = _in_image(window, candidate)
-        image_height, image_width = image_shape[:2]
-        target.center_x = float(np.clip(center_x, 0, image_width))
-        target.center_y = float(np.clip(center_y, 0, image_height))
-        target.width = float(np.clip(target.width + rate * (width - target.width), 10, image_width))
-        target.height = float(np.clip(target.height + rate * (height - target.height), 10, image_height))
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:

@@ -148,16 +148,22 @@ def test_the_same_stamps_give_the_same_states_again():
 
 
 @pytest.mark.parametrize(
-    ("sighting", "start", "is_seen"),
+    ("seen", "is_seen"),
     [
-        (GOOD, State.TRACKING, True),
-        (WEAK, State.TRACKING, True),
-        (NONE, State.TRACKING, False),
-        (GOOD, State.LOST, False),
+        ("G", True),
+        ("w", True),
+        (".", False),
+        ("GF", True),
+        ("GwF", False),
+        ("GwFFF", True),
+        ("....GG", False),
     ],
 )
-def test_a_place_is_reported_only_when_it_was_seen(sighting, start, is_seen):
-    assert advance(Presence(start), sighting, 1, CONFIG).is_seen is is_seen
+def test_a_place_counts_only_when_it_is_believed(seen, is_seen):
+    presence = Presence()
+    for index, letter in enumerate(seen):
+        presence = advance(presence, SIGHTINGS[letter], index, CONFIG)
+    assert presence.is_seen is is_seen
 
 
 def test_thresholds_are_in_order():

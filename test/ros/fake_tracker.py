@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from siammaskpp_core.tracking import BoxError, RotatedBox, TrackResult
-from siammaskpp_core.tracking.presence import Presence
+from siammaskpp_core.tracking import BoxError, LongTermConfig, RotatedBox, TrackResult
+from siammaskpp_core.tracking.presence import Presence, Sighting, advance
 
 
 class FakeTarget:
@@ -44,13 +44,18 @@ class FakeTracker:
             raise BoxError(f"the box {box_xywh} is empty or outside the image")
         return FakeTarget(image[int(y + height / 2), int(x + width / 2)].copy())
 
-    def step(self, image: NDArray[np.uint8], targets: list[FakeTarget]) -> list[TrackResult]:
+    def step(
+        self, image: NDArray[np.uint8], targets: list[FakeTarget], stamp_ns: int, config: LongTermConfig
+    ) -> list[TrackResult]:
         start_s = time.monotonic()
         time.sleep(self._step_s)
         searched_s = time.monotonic()
         if (image[0, 0] == (255, 0, 0)).all():
             raise RuntimeError("the engine fell over")
         results = [_find(image, target.colour) for target in targets]
+        for target, result in zip(targets, results, strict=True):
+            sighting = Sighting(result.score, result.box_xywh.tolist())
+            target.presence = advance(target.presence, sighting, stamp_ns, config)
         done_s = time.monotonic()
         self.timings = {"search": (searched_s - start_s) * 1e3, "paste": (done_s - searched_s) * 1e3}
         return results

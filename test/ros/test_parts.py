@@ -183,9 +183,9 @@ def test_a_refused_box_leaves_the_target_with_this_id() -> None:
 
 def test_a_target_removed_during_a_step_is_not_reported() -> None:
     class Removing(FakeTracker):
-        def step(self, image, targets):
+        def step(self, *arguments):
             store.remove("gone")
-            return super().step(image, targets)
+            return super().step(*arguments)
 
     store = TargetStore(Removing())
     for id in ("kept", "gone"):

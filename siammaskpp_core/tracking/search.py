@@ -1,0 +1,110 @@
+"""Where to look for a target: around its place, wider in doubt, over the whole image when it is lost."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from siammaskpp_core.config import option
+from siammaskpp_core.tracking.presence import Box, PresenceConfig, State
+from siammaskpp_core.tracking.tracker import Target, View
+
+Point = tuple[float, float]
+
+# A new velocity counts as much as the old one after this time; a single image's is mostly noise.
+_VELOCITY_HALF_LIFE_S = 0.1
+
+
+@dataclass(frozen=True)
+class LongTermConfig(PresenceConfig):
+    """When a target is lost, and how it is searched for then."""
+
+    search_widening_step: float = option(
+        0.1,
+        "Each image that does not show a target widens its search region by so much",
+        low=0.0,
+        high=2.0,
+    )
+    search_widest: float = option(
+        1.5, "Up to so many sides of the usual one, which is also used while LOST", low=1.0, high=4.0
+    )
+    search_regions: int = option(
+        2, "Search regions of a LOST target in each image, one after the other over all of it", low=1, high=64
+    )
+
+
+def views(
+    target: Target, image_shape: tuple[int, ...], stamp_ns: int, reach_px: float, config: LongTermConfig
+) -> list[View]:
+    """Where to look for `target` in an image with this shape and stamp: one view unless it is in doubt.
+
+    `reach_px` is how wide its usual search region sees (:meth:`Tracker.reach_px`).
+    """
+    presence = target.presence
+    if presence.state is State.LOST:
+        return _views_of_lost(target, image_shape, reach_px, config)
+    result = [View.of(target)]
+    if presence.missing:
+        widening = min(1 + config.search_widening_step * presence.missing, config.search_widest)
+        result = [View(target, *predicted(target, stamp_ns, image_shape), widening, is_anywhere=True)]
+    if presence.candidate_xywh:
+        result.insert(0, View(target, *_centre(presence.candidate_xywh)))
+    return result
+
+
+def _views_of_lost(
+    target: Target, image_shape: tuple[int, ...], reach_px: float, config: LongTermConfig
+) -> list[View]:
+    """The place that is being confirmed, then the next regions of the sweep over the image."""
+    candidate = target.presence.candidate_xywh
+    result = [View(target, *_centre(candidate))] if candidate else []
+    centres = sweep(image_shape, reach_px * config.search_widest, (target.center_x, target.center_y))
+    for step in range(min(config.search_regions - len(result), len(centres))):
+        centre = centres[(target.sweep + step) % len(centres)]
+        result.append(View(target, *centre, config.search_widest, is_anywhere=True))
+    return result
+
+
+def sweep(image_shape: tuple[int, ...], reach_px: float, nearest_to: Point) -> list[Point]:
+    """Centres of squares of `reach_px` that cover the image, those nearest to a point first."""
+    height, width = image_shape[:2]
+    columns, rows = (max(math.ceil(side / reach_px), 1) for side in (width, height))
+    centres = [
+        ((column + 0.5) * width / columns, (row + 0.5) * height / rows)
+        for row, column in product(range(rows), range(columns))
+    ]
+    return sorted(centres, key=lambda centre: math.dist(centre, nearest_to))
+
+
+def predicted(target: Target, stamp_ns: int, image_shape: tuple[int, ...]) -> Point:
+    """Where a target at constant velocity is at `stamp_ns`, within the image."""
+    elapsed_s = _elapsed_s(target, stamp_ns)
+    height, width = image_shape[:2]
+    x = target.center_x + elapsed_s * target.velocity_px_s[0]
+    y = target.center_y + elapsed_s * target.velocity_px_s[1]
+    return float(np.clip(x, 0, width)), float(np.clip(y, 0, height))
+
+
+def smoothed_velocity(target: Target, before: Point, stamp_ns: int) -> Point:
+    """The velocity (px/s) of a target that was at `before` in the image before and has been followed."""
+    elapsed_s = _elapsed_s(target, stamp_ns)
+    if elapsed_s <= 0:
+        return target.velocity_px_s
+    share = 1 - 0.5 ** (elapsed_s / _VELOCITY_HALF_LIFE_S)
+    old_x, old_y = target.velocity_px_s
+    now_x, now_y = (target.center_x - before[0]) / elapsed_s, (target.center_y - before[1]) / elapsed_s
+    return old_x + share * (now_x - old_x), old_y + share * (now_y - old_y)
+
+
+def _elapsed_s(target: Target, stamp_ns: int) -> float:
+    """Since the image before; 0 when that is not known, or time has jumped back."""
+    before_ns = target.presence.stamp_ns
+    return 0.0 if before_ns is None else max(stamp_ns - before_ns, 0) * 1e-9
+
+
+def _centre(box_xywh: Box) -> Point:
+    x, y, width, height = box_xywh
+    return x + width / 2, y + height / 2
