@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from siammaskpp_core.engine_options import EngineOptions
 from siammaskpp_core.engines import DEFAULT_MODEL, SearchOutput, load_engine, read_model
 from siammaskpp_core.engines.protocol import Floats, Pixels
 from siammaskpp_core.tracking import Tracker
@@ -25,7 +26,7 @@ class FaultyEngine:
     """A real engine in front of which a fault stands."""
 
     def __init__(self, fault_file: Path) -> None:
-        self._engine = load_engine(read_model(DEFAULT_MODEL), threads=1)
+        self._engine = load_engine(read_model(DEFAULT_MODEL), EngineOptions(threads=1))
         self._file = fault_file
         self.name = self._engine.name
         self.encode_template = self._engine.encode_template

@@ -31,6 +31,7 @@ def faulty(module_domain_id: int, tmp_path_factory: pytest.TempPathFactory) -> I
     file.write_text("none", encoding="utf-8")
     command = [sys.executable, str(HERE / "faulty_node.py"), str(file)]
     node = Node(command, module_domain_id, fault_file=file)
+    node.process.wait_for_text("Ready")  # fails at once when the node ends
     node.client.connect()
     yield node
     node.close()
