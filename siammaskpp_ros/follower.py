@@ -23,9 +23,17 @@ from siammaskpp.msg import TrackedObject, TrackedObjectArray
 from siammaskpp_core.config import ConfigError, from_mapping, to_mapping
 
 from . import parameters
-from .following import STANDING, FollowConfig, Motion, Place, follow, locate, reason_to_stand
+from .following import (
+    RUNTIME_FOLLOW_PARAMETERS,
+    STANDING,
+    FollowConfig,
+    Motion,
+    Place,
+    follow,
+    locate,
+    reason_to_stand,
+)
 
-_READ_AT_START = ("rate_hz", "enable_stamped_cmd_vel")
 # Only the newest counts, from publishers of either reliability.
 _NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 
@@ -123,7 +131,11 @@ class Follower(Node):
     def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
         ours = to_mapping(self.config)
         given = {change.name: change.value for change in changes if change.name in ours}
-        fixed = [name for name in _READ_AT_START if given.get(name, ours[name]) != ours[name]]
+        fixed = [
+            name
+            for name, value in given.items()
+            if name not in RUNTIME_FOLLOW_PARAMETERS and value != ours[name]
+        ]
         if fixed:
             reason = f"{fixed[0]} is read at start: start the node with it"
             return SetParametersResult(successful=False, reason=reason)

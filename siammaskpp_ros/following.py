@@ -7,7 +7,7 @@ Planar robot frame: forward and left are positive, bearings grow to the left. Ca
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -21,7 +21,7 @@ _FORGET_RATE = 1.0
 
 @dataclass(frozen=True)
 class FollowConfig(Checked):
-    """Parameters of the follower; all but `rate_hz` and `enable_stamped_cmd_vel` change at run time."""
+    """Parameters of the follower."""
 
     enabled: bool = option(False, "The robot may move; false stops it at once")
     target: str = option(
@@ -70,6 +70,12 @@ class FollowConfig(Checked):
         False, "Publish geometry_msgs/TwistStamped instead of Twist (the same parameter as nav2's)"
     )
     base_frame: str = option("base_link", "Frame in the headers of TwistStamped")
+
+
+RUNTIME_FOLLOW_PARAMETERS = frozenset(item.name for item in fields(FollowConfig)) - {
+    "rate_hz",
+    "enable_stamped_cmd_vel",
+}
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ from siammaskpp_core.config import Config, ConfigError, OptionSpec, from_mapping
 from siammaskpp_core.engine_options import EngineOptions
 from siammaskpp_core.tracking import LongTermConfig
 
+from .following import RUNTIME_FOLLOW_PARAMETERS, FollowConfig
+
 _NO_LIMIT = float("inf")
 
 
@@ -55,6 +57,12 @@ class NodeConfig(LongTermConfig, NodeOptions):
 RUNTIME_PARAMETERS = frozenset(
     {"max_targets", "no_image_warning_s", *(item.name for item in fields(LongTermConfig))}
 )
+
+# The options of a node, and which of them act at run time.
+NODES: dict[str, tuple[type, frozenset[str]]] = {
+    "tracker_node": (NodeConfig, RUNTIME_PARAMETERS),
+    "follower": (FollowConfig, RUNTIME_FOLLOW_PARAMETERS),
+}
 
 
 def declare(node: Node, cls: type[Config]) -> Config:
@@ -117,16 +125,18 @@ def changed(
         return SetParametersResult(successful=False, reason=str(error)), config
 
 
-def yaml_text() -> str:
-    """The content of config/tracker.yaml: every parameter with its help, range and default."""
+def yaml_text(node: str = "tracker_node") -> str:
+    """The content of config/tracker.yaml (or config/follower.yaml): every parameter with help and default."""
+    cls, runtime = NODES[node]
+    name = node.removesuffix("_node")
     lines = [
-        "# Parameters of the tracker node with their defaults.",
-        "# Written by: python -m siammaskpp_ros.parameters > config/tracker.yaml",
-        "/**/tracker_node:",
+        f"# Parameters of the {name} node with their defaults.",
+        f"# Written by: python -m siammaskpp_ros.parameters {name} > config/{name}.yaml",
+        f"/**/{node}:",
         "  ros__parameters:",
     ]
-    for item in fields(NodeConfig):
-        lines += [f"    # {_help_line(spec_of(item), item.default, item.name)}"]
+    for item in fields(cls):  # type: ignore[arg-type]
+        lines += [f"    # {_help_line(spec_of(item), item.default, item.name in runtime)}"]
         lines += [f"    {item.name}: {yaml_value(item.default)}"]
     return "\n".join(lines) + "\n"
 
@@ -138,17 +148,18 @@ def yaml_value(value: object) -> str:
     return f'"{value}"' if isinstance(value, str) else repr(value)
 
 
-def markdown_table() -> str:
-    """The table of all parameters in README.md."""
+def markdown_table(node: str = "tracker_node") -> str:
+    """The table of all parameters in README.md (or docs/following.md)."""
+    cls, runtime = NODES[node]
     rows = ["| parameter | default | meaning |", "| --- | --- | --- |"]
-    for item in fields(NodeConfig):
-        text = _help_line(spec_of(item), item.default, item.name).replace("|", "\\|")
+    for item in fields(cls):  # type: ignore[arg-type]
+        text = _help_line(spec_of(item), item.default, item.name in runtime).replace("|", "\\|")
         rows.append(f"| `{item.name}` | `{yaml_value(item.default)}` | {text} |")
     return "\n".join(rows) + "\n"
 
 
-def _help_line(spec: OptionSpec, default: object, name: str) -> str:
-    text = f"{spec.help}; changes at run time" if name in RUNTIME_PARAMETERS else spec.help
+def _help_line(spec: OptionSpec, default: object, changes_at_run_time: bool) -> str:
+    text = f"{spec.help}; changes at run time" if changes_at_run_time else spec.help
     if spec.choices:
         return f"{text}; one of {', '.join(spec.choices)}"
     is_number = isinstance(default, (int, float)) and not isinstance(default, bool)
@@ -156,4 +167,5 @@ def _help_line(spec: OptionSpec, default: object, name: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(markdown_table() if "--markdown" in sys.argv else yaml_text())
+    named = "follower" if "follower" in sys.argv else "tracker_node"
+    sys.stdout.write(markdown_table(named) if "--markdown" in sys.argv else yaml_text(named))
