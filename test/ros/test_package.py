@@ -69,7 +69,7 @@ def test_launch_files_can_be_read() -> None:
     pytest.importorskip("launch_ros", reason="launch_ros is not on PyPI; it comes with ROS 2")
     from launch.launch_description_sources import PythonLaunchDescriptionSource
 
-    for name in ("tracker.launch.py", "demo.launch.py"):
+    for name in ("tracker.launch.py", "demo.launch.py", "follow_demo.launch.py"):
         source = PythonLaunchDescriptionSource(str(ROOT / "launch" / name))
         description = source.get_launch_description(launch.LaunchContext())
         arguments = {item.name: item for item in description.get_launch_arguments()}

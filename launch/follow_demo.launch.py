@@ -1,0 +1,70 @@
+"""A simulated robot follows a person with the tracker: ros2 launch siammaskpp follow_demo.launch.py.
+
+Hide the person, and the robot stops; stop the robot by hand:
+ros2 param set /sim_robot hidden true
+ros2 param set /follower enabled false
+"""
+
+from pathlib import Path
+
+from ament_index_python.packages import get_package_share_directory
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable, Shutdown
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+
+_CONFIG = Path(get_package_share_directory("siammaskpp")) / "config"
+
+
+def generate_launch_description() -> LaunchDescription:
+    """The arguments (shown by --show-args), the simulation, the tracker and the follower."""
+    follower_file = str(_CONFIG / "follower.yaml")
+    return LaunchDescription(
+        [
+            _argument("seed", "0", "Decides the person's walk, the room and the camera's noise"),
+            _argument("walking_speed_mps", "0.4", "Mean speed of the person"),
+            _argument("duration_s", "0.0", "End after so many seconds; 0: never"),
+            _argument("engine", "onnxruntime", "Runtime of the network: onnxruntime, openvino, ..."),
+            _argument("follower_file", follower_file, "Parameters of the follower"),
+            # Images and depth images are larger than Fast DDS' shared memory otherwise is.
+            SetEnvironmentVariable("FASTRTPS_DEFAULT_PROFILES_FILE", str(_CONFIG / "fastdds_images.xml")),
+            Node(
+                package="siammaskpp",
+                executable="sim_robot",
+                name="sim_robot",
+                parameters=[
+                    {"seed": _value("seed", int)},
+                    {"walking_speed_mps": _value("walking_speed_mps", float)},
+                    {"duration_s": _value("duration_s", float)},
+                ],
+                output="screen",
+                on_exit=Shutdown(),
+            ),
+            Node(
+                package="siammaskpp",
+                executable="tracker_node",
+                name="tracker_node",
+                parameters=[
+                    str(_CONFIG / "tracker.yaml"),
+                    {"use_sim_time": True, "depth": True, "engine": _value("engine", str)},
+                ],
+                output="screen",
+            ),
+            Node(
+                package="siammaskpp",
+                executable="follower",
+                name="follower",
+                parameters=[LaunchConfiguration("follower_file"), {"use_sim_time": True, "enabled": True}],
+                output="screen",
+            ),
+        ]
+    )
+
+
+def _argument(name: str, default: str, description: str) -> DeclareLaunchArgument:
+    return DeclareLaunchArgument(name, default_value=default, description=description)
+
+
+def _value(name: str, kind: type) -> ParameterValue:
+    return ParameterValue(LaunchConfiguration(name), value_type=kind)
