@@ -20,8 +20,8 @@ except ImportError:  # Humble
 
 
 class ImageInput:
-    """Subscribes to ``image`` (or ``image/compressed``); calls `received` with each message and the seconds
-    since it arrived.
+    """Subscribes to ``image`` (or ``image/compressed``) or another topic of images, `name`; calls `received`
+    with each message and the seconds since it arrived.
 
     Best effort takes images from every publisher, but Fast DDS loses about a third of the images that
     are larger than its shared memory segment (512 KB) that way; reliable loses none, but gets nothing
@@ -29,13 +29,20 @@ class ImageInput:
     """
 
     def __init__(
-        self, node: Node, config: NodeConfig, received: Callable[[Image | CompressedImage, float], None]
+        self,
+        node: Node,
+        config: NodeConfig,
+        received: Callable[[Image | CompressedImage, float], None],
+        name: str = "image",
+        queue: int = 1,
     ) -> None:
         self._node = node
         self._reliability = config.image_reliability
         self._received = received
-        self._kind = CompressedImage if config.compressed else Image
-        self.topic: str = node.resolve_topic_name("image/compressed" if config.compressed else "image")
+        is_compressed = config.compressed and name == "image"
+        self._kind = CompressedImage if is_compressed else Image
+        self._queue = queue
+        self.topic: str = node.resolve_topic_name("image/compressed" if is_compressed else name)
         self._subscription: Any = None
         self.incompatible = ""
         """Which publishers cannot reach this subscription, and the remedy; empty when all can."""
@@ -51,8 +58,8 @@ class ImageInput:
                 return
             self.close()
         self.incompatible = ""
-        # Depth 1: an image that waits here is already too old.
-        qos = QoSProfile(depth=1, reliability=wanted)
+        # Of the camera's images only the newest: one that waits here is already too old.
+        qos = QoSProfile(depth=self._queue, reliability=wanted)
         self._subscription = self._node.create_subscription(
             self._kind,
             self.topic,

@@ -16,6 +16,7 @@ from siammaskpp_core.engine_options import EngineOptions
 from siammaskpp_core.tracking import LongTermConfig
 
 from .following import RUNTIME_FOLLOW_PARAMETERS, FollowConfig
+from .pose_parameters import POSE_RUNTIME_PARAMETERS, PoseOptions
 
 _NO_LIMIT = float("inf")
 
@@ -49,13 +50,18 @@ class NodeOptions(EngineOptions):
 
 
 @dataclass(frozen=True)
-class NodeConfig(LongTermConfig, NodeOptions):
+class NodeConfig(PoseOptions, LongTermConfig, NodeOptions):
     """Parameters of the tracker node."""
 
 
 # These act on the next image; all others are read when the node is configured.
 RUNTIME_PARAMETERS = frozenset(
-    {"max_targets", "no_image_warning_s", *(item.name for item in fields(LongTermConfig))}
+    {
+        "max_targets",
+        "no_image_warning_s",
+        *(item.name for item in fields(LongTermConfig)),
+        *POSE_RUNTIME_PARAMETERS,
+    }
 )
 
 # The options of a node, and which of them act at run time.

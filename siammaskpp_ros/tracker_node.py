@@ -25,6 +25,8 @@ from siammaskpp_core.config import ConfigError
 from . import parameters
 from .frame_buffer import Frame, FrameBuffer
 from .image_input import ImageInput
+from .pose_depth import PoseUnavailable
+from .pose_stage import PoseStage
 from .publishers import ResultPublishers
 from .reports import Reporter
 from .selection import Refusal, choose_frame, select
@@ -55,6 +57,7 @@ class TrackerNode(LifecycleNode):
         self._worker: LatestWorker[Frame] = LatestWorker(self._process, self._on_failure)
         self._targets: TargetStore | None = None
         self._results: ResultPublishers | None = None
+        self._poses: PoseStage | None = None
         self._frames: FrameBuffer | None = None
         self._input: ImageInput | None = None
         self.create_service(SetTarget, "~/set_target", self._on_set_target)
@@ -79,16 +82,22 @@ class TrackerNode(LifecycleNode):
             tracker = self._load_tracker(model, config)
         except Exception as error:  # missing files, missing runtimes, broken models: all end here
             return self._refuse(f"The network cannot be loaded: {error}")
-        self._targets = TargetStore(tracker)
+        try:
+            self._poses = PoseStage(self, config)
+        except PoseUnavailable as error:
+            return self._refuse(str(error))
+        self._frames = FrameBuffer(config.frame_memory_s, config.frame_memory_mb * 1_000_000)
+        self._targets = TargetStore(tracker, self._frames)
         self._reporter.fault = ""
         self._results = ResultPublishers(self)
-        self._frames = FrameBuffer(config.frame_memory_s, config.frame_memory_mb * 1_000_000)
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribe to the camera and start the worker."""
+        assert self._poses is not None
         try:
             self._worker.start()
+            self._poses.start(self.config)
         except RuntimeError as error:
             return self._refuse(f"Cannot activate: {error}; restart the node")
         self._reporter.start()
@@ -114,7 +123,8 @@ class TrackerNode(LifecycleNode):
 
     def stop_worker(self) -> bool:
         """End the worker before the node is destroyed; False when the tracker hangs."""
-        return self._worker.stop(_STOP_TIMEOUT_S)
+        poses_have_ended = self._poses is None or self._poses.stop_worker()
+        return self._worker.stop(_STOP_TIMEOUT_S) and poses_have_ended
 
     # Images ----------------------------------------------------------------------------------------
 
@@ -133,16 +143,18 @@ class TrackerNode(LifecycleNode):
         """Track in one image and publish; runs in the worker's thread."""
         assert self._targets is not None
         assert self._results is not None
+        assert self._poses is not None
         begun_s = time.monotonic()
         statistics = self._reporter.statistics
         statistics.frame_begun(begun_s)
         picture = frame.bgr()
         converted_s = time.monotonic()
-        seen = self._targets.step(picture, frame.index, frame.stamp_ns, self.config)
+        seen = self._targets.step(frame, picture, self.config)
         if self._worker.is_stopping():
             return
         tracked_s = time.monotonic()
         objects = self._results.publish(frame.message.header, picture, seen)
+        self._poses.put(frame.message.header, picture.shape, seen, self.config)
         now_s = time.monotonic()
         age_s = self._age_s(frame)
         states = tuple(item.state for item in objects)
@@ -198,6 +210,8 @@ class TrackerNode(LifecycleNode):
     def _report(self) -> None:
         targets = len(self._targets.ids()) if self._targets is not None else 0
         self._reporter.report(self.config, self._input, targets)
+        if self._poses is not None:
+            self._poses.report()
 
     def _refuse(self, reason: str) -> TransitionCallbackReturn:
         """Let a transition fail, and say why in log and status."""
@@ -215,13 +229,17 @@ class TrackerNode(LifecycleNode):
             self._input = None
         if not self._worker.stop(_STOP_TIMEOUT_S):
             self.get_logger().error("The tracker does not come back from an image; it is left behind")
+        if self._poses is not None:
+            self._poses.stop()
         if self._frames is not None:
             self._frames.clear()
 
     def _release(self) -> None:
         if self._results is not None:
             self._results.destroy()
-        self._targets, self._results, self._frames = None, None, None
+        if self._poses is not None:
+            self._poses.destroy()
+        self._targets, self._results, self._poses, self._frames = None, None, None, None
 
 
 def main(args: list[str] | None = None, tracker_loader: TrackerLoader = load_long_term_tracker) -> int:

@@ -7,6 +7,7 @@ from siammaskpp_core.pose.bearing import Bearing, bearing_of
 from siammaskpp_core.pose.camera import Camera, CameraError
 from siammaskpp_core.pose.config import PoseConfig
 from siammaskpp_core.pose.estimator import PoseEstimate, PoseEstimator, Velocity
+from siammaskpp_core.pose.orientation import quaternion_xyzw
 from siammaskpp_core.pose.points import DepthError, depth_in_metres
 from siammaskpp_core.pose.position import NoPose
 
@@ -22,4 +23,5 @@ __all__ = [
     "Velocity",
     "bearing_of",
     "depth_in_metres",
+    "quaternion_xyzw",
 ]

@@ -40,6 +40,14 @@ class Orientation:
     covariance: Floats
 
 
+def quaternion_xyzw(rotation: Floats) -> Floats:
+    """The unit quaternion x, y, z, w of a rotation matrix [3, 3]."""
+    vector = cv2.Rodrigues(rotation)[0][:, 0]
+    angle = float(np.linalg.norm(vector))
+    # np.sinc(x) is sin(pi x) / (pi x), which is defined at 0.
+    return np.append(vector / 2 * np.sinc(angle / (2 * math.pi)), math.cos(angle / 2))
+
+
 def outline_of(mask: NDArray[np.uint8]) -> Floats:
     """The corners of the pixels on the hull of the mask's largest part [N, 2]; pixel centres are integers."""
     contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)

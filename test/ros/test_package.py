@@ -21,7 +21,7 @@ ROS_MODULES = {
     "siammaskpp_ros",
 }
 # Module -> rosdep key, where they differ.
-KEYS = {"numpy": "python3-numpy", "cv2": "python3-opencv", "yaml": "python3-yaml"}
+KEYS = {"numpy": "python3-numpy", "cv2": "python3-opencv", "tf2_ros": "tf2_ros_py", "yaml": "python3-yaml"}
 
 
 def imported(folder: str) -> set[str]:
