@@ -64,6 +64,11 @@ class FrameBuffer:
         with self._lock:
             return next((frame for frame in reversed(self._frames) if frame.stamp_ns == stamp_ns), None)
 
+    def between(self, first: int, last: int) -> list[Frame]:
+        """The frames from index `first` to before `last` that are still remembered."""
+        with self._lock:
+            return [frame for frame in self._frames if first <= frame.index < last]
+
     def span_ns(self) -> tuple[int, int] | None:
         """Stamps of the oldest and the newest frame, None before the first."""
         with self._lock:

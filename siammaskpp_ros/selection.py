@@ -41,7 +41,7 @@ def select(targets: TargetStore, frame: Frame, request: SetTarget.Request, max_t
     id = request.id or DEFAULT_ID
     box = (request.box.x, request.box.y, request.box.width, request.box.height)
     try:
-        targets.set(id, request.label, frame.bgr(), box, frame.index, max_targets)
+        targets.set(id, request.label, frame, box, max_targets)
     except ValueError as error:  # boxes, images and the number of targets
         raise Refusal(str(error)) from error
     except Exception as error:  # the engine itself failed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,9 @@ from numpy.typing import NDArray
 from siammaskpp_core.engines import EngineOptions, load_tracker
 from siammaskpp_core.tracking import LongTermConfig, LongTermTracker, Target, TrackResult
 from siammaskpp_core.tracking.presence import State
+
+from . import catch_up
+from .frame_buffer import Frame, FrameBuffer
 
 
 class TrackerLike(Protocol):
@@ -61,18 +65,24 @@ class Observation:
     """False while LOST, and in an image that does not show an UNCERTAIN target: the result holds no place."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class _Entry:
     label: str
     target: Target
-    since: int  # index of the frame on which tracking started
+    index: int  # of the newest frame it has been searched for in; at first, the one its box was drawn on
+    steps_left: int = catch_up.MAX_STEPS  # until it has caught up with the newest frame; 0 from then on
 
 
 class TargetStore:
-    """Named targets of one tracker. Every method may be called from any thread."""
+    """Named targets of one tracker. Every method may be called from any thread.
 
-    def __init__(self, tracker: TrackerLike) -> None:
+    A target that was set on one of the remembered `frames` is led through some of those since then, a few
+    steps with each new one, before it is searched for together with the others.
+    """
+
+    def __init__(self, tracker: TrackerLike, frames: FrameBuffer) -> None:
         self._tracker = tracker
+        self._frames = frames
         self._entries: dict[str, _Entry] = {}
         self._entries_lock = threading.Lock()
         # Not every engine can be called from two threads at once.
@@ -84,28 +94,28 @@ class TargetStore:
         self,
         id: str,
         label: str,
-        image: NDArray[np.uint8],
+        frame: Frame,
         box_xywh_px: Sequence[float],
-        since: int,
         limit: int,
     ) -> None:
-        """Follow the object in a box of `image`, the frame with index `since`.
+        """Follow the object in a box of `frame`.
 
         A target with the same id is replaced. Raises :class:`TooManyTargets`, :class:`TrackerBusy`, or the
         tracker's error when box or image cannot be used; then nothing has changed.
         """
         self._check_room(id, limit)
+        picture = frame.bgr()
         if not self._tracker_lock.acquire(timeout=_BUSY_TIMEOUT_S):
             raise TrackerBusy(
                 f"the tracker has been at one image for more than {_BUSY_TIMEOUT_S:g} s; ask again, and "
                 "restart the node when this goes on"
             )
         try:
-            target = self._tracker.init(image, box_xywh_px)
+            target = self._tracker.init(picture, box_xywh_px)
         finally:
             self._tracker_lock.release()
         with self._entries_lock:
-            self._entries[id] = _Entry(label, target, since)
+            self._entries[id] = _Entry(label, target, frame.index)
 
     def remove(self, id: str) -> list[str]:
         """Forget the target `id`, all of them when it is empty; the ids that were removed."""
@@ -120,29 +130,54 @@ class TargetStore:
         with self._entries_lock:
             return list(self._entries)
 
-    def step(
-        self, image: NDArray[np.uint8], index: int, stamp_ns: int, config: LongTermConfig
-    ) -> list[Observation]:
-        """Find all targets in the frame `index`; targets removed or set anew meanwhile are left out.
+    def step(self, frame: Frame, picture: NDArray[np.uint8], config: LongTermConfig) -> list[Observation]:
+        """Find all targets in `frame`, whose image is `picture`.
 
-        `stamp_ns` is the image's stamp, from which the states take their time.
+        Targets removed or set anew meanwhile, and those that have not caught up yet, are left out.
         """
+        self._catch_up(frame, config)
         with self._entries_lock:
             # A target that was set on this frame or a later one has nothing to find here.
-            entries = {name: entry for name, entry in self._entries.items() if entry.since < index}
+            entries = {
+                name: entry
+                for name, entry in self._entries.items()
+                if entry.index < frame.index and not entry.steps_left
+            }
         self.timings = {}
         if not entries:
             return []
-        with self._tracker_lock:
-            targets = [entry.target for entry in entries.values()]
-            results = self._tracker.step(image, targets, stamp_ns, config)
-            self.timings = self._tracker.timings
+        results = self._search(frame, picture, list(entries.values()), config)
+        self.timings = self._tracker.timings
         with self._entries_lock:
             return [
                 _observation(name, entry, result)
                 for (name, entry), result in zip(entries.items(), results, strict=True)
                 if self._entries.get(name) is entry
             ]
+
+    def _catch_up(self, newest: Frame, config: LongTermConfig) -> None:
+        """Lead targets through frames before `newest`, as far as the time for it goes."""
+        end_s = time.monotonic() + catch_up.BUDGET_S
+        with self._entries_lock:
+            behind = [
+                item for item in self._entries.values() if item.steps_left and item.index < newest.index
+            ]
+        for entry in behind:
+            frames = self._frames.between(entry.index, newest.index)
+            for frame in catch_up.way(frames, newest, entry.steps_left):
+                entry.index, entry.steps_left = frame.index, entry.steps_left - 1
+                self._search(frame, frame.bgr(), [entry], config)
+                if time.monotonic() > end_s:
+                    break
+            else:
+                entry.steps_left = 0
+
+    def _search(
+        self, frame: Frame, picture: NDArray[np.uint8], entries: list[_Entry], config: LongTermConfig
+    ) -> list[TrackResult]:
+        with self._tracker_lock:
+            targets = [entry.target for entry in entries]
+            return self._tracker.step(picture, targets, frame.stamp_ns, config)
 
     def _check_room(self, id: str, limit: int) -> None:
         ids = self.ids()

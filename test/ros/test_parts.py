@@ -10,20 +10,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
-from fake_tracker import FakeTracker
 from ros_harness import GREEN, RED, scene
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from siammaskpp.msg import TrackedObject, TrackerStatus
-from siammaskpp_core.tracking import BoxError, RotatedBox, TrackResult
+from siammaskpp_core.tracking import RotatedBox, TrackResult
 from siammaskpp_core.tracking.presence import State
 from siammaskpp_ros.diagnostics import Measured, Statistics, diagnostic_message, judge, status_message
 from siammaskpp_ros.frame_buffer import Frame, FrameBuffer
-from siammaskpp_ros.parameters import NodeConfig
 from siammaskpp_ros.publishers import label_picture, objects_of, union_mask
 from siammaskpp_ros.selection import Refusal, choose_frame
-from siammaskpp_ros.targets import Observation, TargetStore, TooManyTargets
+from siammaskpp_ros.targets import Observation
 from siammaskpp_ros.worker import LatestWorker
 
 
@@ -137,62 +135,6 @@ def test_a_stamp_chooses_its_frame() -> None:
         choose_frame(frames, Time(sec=2, nanosec=0), "")
 
 
-def step(store: TargetStore, picture: np.ndarray, index: int) -> list[Observation]:
-    return store.step(picture, index, index * 10**8, NodeConfig())
-
-
-def test_targets_start_on_their_frame_and_are_replaced_by_id() -> None:
-    store = TargetStore(FakeTracker())
-    picture = scene()
-    store.set("a", "first", picture, (100, 50, 40, 30), since=5, limit=2)
-    assert step(store, picture, 5) == []  # nothing to find in the frame it was set on, or before
-    assert [(item.id, item.label) for item in step(store, picture, 6)] == [("a", "first")]
-    store.set("b", "", picture, (100, 50, 40, 30), since=6, limit=2)
-    with pytest.raises(TooManyTargets, match="max_targets is 2; remove one of a, b"):
-        store.set("c", "", picture, (100, 50, 40, 30), since=6, limit=2)
-    store.set("a", "second", picture, (100, 50, 40, 30), since=6, limit=2)
-    assert [(item.id, item.label) for item in step(store, picture, 7)] == [
-        ("a", "second"),
-        ("b", ""),
-    ]
-    assert store.remove("c") == []
-    assert store.remove("b") == ["b"]
-    store.set("b", "", picture, (100, 50, 40, 30), since=7, limit=2)
-    assert store.remove("") == ["a", "b"]
-    assert store.ids() == []
-
-
-def test_times_are_those_of_the_last_step() -> None:
-    store = TargetStore(FakeTracker(step_s=0.001))
-    store.set("a", "", scene(), (100, 50, 40, 30), since=1, limit=1)
-    step(store, scene(), 2)
-    assert store.timings["search"] >= 1.0
-    store.remove("a")
-    step(store, scene(), 3)
-    assert store.timings == {}
-
-
-def test_a_refused_box_leaves_the_target_with_this_id() -> None:
-    store = TargetStore(FakeTracker())
-    store.set("a", "", scene(), (100, 50, 40, 30), since=1, limit=1)
-    with pytest.raises(BoxError):
-        store.set("a", "", scene(), (0, 0, 0, 0), since=2, limit=1)
-    (seen,) = step(store, scene(x=110), 3)
-    assert seen.result.box_xywh[0] == 110
-
-
-def test_a_target_removed_during_a_step_is_not_reported() -> None:
-    class Removing(FakeTracker):
-        def step(self, *arguments):
-            store.remove("gone")
-            return super().step(*arguments)
-
-    store = TargetStore(Removing())
-    for id in ("kept", "gone"):
-        store.set(id, "", scene(), (100, 50, 40, 30), since=1, limit=2)
-    assert [item.id for item in step(store, scene(), 2)] == ["kept"]
-
-
 def result(score: float, mask: np.ndarray | None = None) -> TrackResult:
     box = np.array([1.0, 2.0, 3.0, 4.0])
     mask = np.zeros((4, 6), np.uint8) if mask is None else mask
@@ -216,25 +158,6 @@ def test_only_what_is_seen_has_a_place(state: State, is_seen: bool, number: int)
     (item,) = objects_of([observation(float("nan"), state, is_seen)])
     assert (item.state, item.score) == (number, 0.0)
     assert (item.box.width, item.mask_value) == ((3.0, 1) if is_seen else (0.0, 0))
-
-
-def test_states_come_from_the_stamps_and_scores() -> None:
-    store = TargetStore(FakeTracker())
-    store.set("a", "", scene(), (100, 50, 40, 30), since=1, limit=1)
-    config = NodeConfig(lost_after_s=0.5, lost_after_frames=100, confirm_frames=2)
-    states = []
-    pictures = [scene(), *[scene(colour=GREEN)] * 3, scene(), scene()]
-    for index, picture in enumerate(pictures):
-        (seen,) = store.step(picture, 2 + index, index * 250_000_000, config)
-        states.append((seen.state, seen.is_seen))
-    assert states == [
-        (State.TRACKING, True),
-        (State.UNCERTAIN, False),
-        (State.UNCERTAIN, False),
-        (State.LOST, False),
-        (State.LOST, False),
-        (State.TRACKING, True),
-    ]
 
 
 def test_rotated_box_goes_over_completely() -> None:
