@@ -59,9 +59,10 @@ class WebSelector(Node):
         self.viewers = 0
         """Open pages; the web server counts them."""
         self._camera: ImageInput | None = None
+        self._camera_problem = ""
         self._pictures: list[Subscription] = []
         self._status: TrackerStatus | None = None
-        self._status_s = 0.0
+        self._status_s = time.monotonic()
         tracker = self.config.tracker
         self._set = self.create_client(SetTarget, f"{tracker}/set_target")
         self._remove = self.create_client(RemoveTarget, f"{tracker}/remove_target")
@@ -79,9 +80,11 @@ class WebSelector(Node):
     def status(self) -> dict[str, Any]:
         """What the page tells about tracker and camera: numbers that are not known yet are None."""
         status = self._status
-        result: dict[str, Any] = {"tracker": self._tracker_name(), "camera": self._camera_problem()}
-        if status is None or time.monotonic() - self._status_s > _STATUS_TIMEOUT_S:
+        result: dict[str, Any] = {"tracker": self._tracker_name(), "camera": self._camera_problem}
+        if time.monotonic() - self._status_s > _STATUS_TIMEOUT_S:
             return {**result, "state": "ABSENT", "message": self._absent()}
+        if status is None:
+            return {**result, "state": "CONNECTING", "message": ""}
         return {
             **result,
             "state": _STATES.get(status.state, "UNKNOWN"),
@@ -112,7 +115,7 @@ class WebSelector(Node):
         return future.result()
 
     def _tracker_name(self) -> str:
-        return self._set.srv_name.rsplit("/", 1)[0]
+        return self.resolve_service_name(f"{self.config.tracker}/set_target").rsplit("/", 1)[0]
 
     def _absent(self) -> str:
         return (
@@ -121,10 +124,6 @@ class WebSelector(Node):
             f"{self.get_fully_qualified_name()}"
         )
 
-    def _camera_problem(self) -> str:
-        camera = self._camera
-        return camera.hint() if camera is not None and self.view.silent_s() > _CAMERA_TIMEOUT_S else ""
-
     def _on_status(self, message: TrackerStatus) -> None:
         self._status, self._status_s = message, time.monotonic()
 
@@ -132,7 +131,7 @@ class WebSelector(Node):
         """Subscribe to the pictures when the first page is opened, stop when the last one is closed."""
         if self._camera is not None and not self.viewers:
             self._camera.close()
-            self._camera = None
+            self._camera, self._camera_problem = None, ""
             for subscription in self._pictures:
                 self.destroy_subscription(subscription)
             self._pictures.clear()
@@ -150,6 +149,8 @@ class WebSelector(Node):
             self._camera = ImageInput(self, camera, self.view.add_image)
         elif self._camera is not None:
             self._camera.adapt()
+            is_silent = self.view.silent_s() > _CAMERA_TIMEOUT_S
+            self._camera_problem = self._camera.hint() if is_silent else ""
 
 
 def _known(value: float) -> float | None:

@@ -26,7 +26,6 @@ _FILES = Path(__file__).with_name("web")
 _PAGES = {"/": "index.html"} | {f"/{name}": name for name in ("page.js", "stage.js", "style.css", "icon.svg")}
 _MAX_VIEWERS = 8
 _MAX_REQUEST_BYTES = 4096
-_STATUS_PERIOD_S = 1.0
 _HEARTBEAT_S = 5.0  # a phone that went away is noticed after this
 
 
@@ -90,13 +89,15 @@ class WebServer:
     async def _send(self, socket: web.WebSocketResponse, wanted: asyncio.Event) -> None:
         period_s = 1 / self._node.config.max_fps
         shown: View | None = None
-        told_s, problem = float("-inf"), ""
+        told, problem = "", ""
         while not socket.closed:
             begun_s = time.monotonic()
             try:
-                if begun_s - told_s >= _STATUS_PERIOD_S:
-                    told_s, status = begun_s, self._node.status()
-                    await socket.send_str(json.dumps({**status, "camera": problem or status["camera"]}))
+                status = self._node.status()
+                text = json.dumps({**status, "camera": problem or status["camera"]})
+                if text != told:
+                    told = text
+                    await socket.send_str(text)
                 view = self._node.view.newest()
                 if wanted.is_set() and view is not None and view is not shown:
                     shown, problem = view, ""

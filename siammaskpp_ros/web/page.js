@@ -4,9 +4,10 @@ import { Stage } from "./stage.js";
 
 const RECONNECT_MS = 1500;
 const SCORE_EVERY_MS = 300;
+const ANSWER_MS = 5000;
 const HINT = "Drag a box around an object to follow it.";
 const STATES = {
-  ABSENT: "no tracker", OFFLINE: "no connection", INACTIVE: "inactive", WAITING: "no images", IDLE: "ready",
+  CONNECTING: "connecting", ABSENT: "no tracker", OFFLINE: "no connection", INACTIVE: "inactive", WAITING: "no images", IDLE: "ready",
   TRACKING: "tracking", UNCERTAIN: "uncertain", LOST: "lost", ERROR: "error", UNKNOWN: "unknown",
 };
 
@@ -14,9 +15,12 @@ const $ = (id) => document.getElementById(id);
 const items = new Map(); // id -> the elements of an object in the list
 let socket = null;
 let redrawn = null; // the id that the next box replaces
+let lastNumber = 0;
 let scored = 0;
+let answered = 0; // the timer that takes an answer away
 
-const stage = new Stage($("picture"), setTarget, () => say("Drag from one corner of the object to the other.", false));
+const stage = new Stage($("picture"), setTarget, () => say("Drag from one corner of the object to the other."));
+hint();
 
 // Connection ------------------------------------------------------------------------------------------
 
@@ -163,7 +167,7 @@ function forget(id) {
 function setRedrawn(id) {
   redrawn = id;
   for (const [other, item] of items) item.redraw.setAttribute("aria-pressed", String(other === id));
-  $("hint").textContent = id ? `Drag the new box of ${items.get(id).label || id}.` : HINT;
+  hint();
 }
 
 // Commands --------------------------------------------------------------------------------------------
@@ -174,15 +178,15 @@ async function setTarget(box, view) {
   stage.setAsked(box);
   const answer = await command("/set_target", { header: view.header, box, id, label });
   stage.setAsked(null);
-  say(answer.success ? `${label || id} is followed.` : answer.message, !answer.success);
-  if (!answer.success) return;
+  if (!answer.success) return refuse(answer.message);
   if (!redrawn) $("label").value = "";
   setRedrawn(null);
+  say(`${label || id} is followed.`);
 }
 
 async function removeTarget(id) {
   const answer = await command("/remove_target", { id });
-  say(answer.message, !answer.success);
+  answer.success ? say(answer.message) : refuse(answer.message);
   if (!answer.remaining) return;
   for (const other of [...items.keys()]) if (!answer.remaining.includes(other)) forget(other);
   $("none").hidden = items.size > 0;
@@ -201,17 +205,33 @@ async function command(path, body) {
   }
 }
 
+// Never one that this page gave before: its results may still be on their way.
 function freeId() {
-  let number = 1;
-  while (items.has(`object${number}`)) number += 1;
-  return `object${number}`;
+  const used = [...items.keys()].map((id) => Number(/^object(\d+)$/.exec(id)?.[1] ?? 0));
+  lastNumber = Math.max(lastNumber, ...used) + 1;
+  return `object${lastNumber}`;
 }
 
-function say(text, isRefused) {
-  $("answer").hidden = false;
-  $("answer").classList.toggle("refused", isRefused);
-  $("answer").setAttribute("role", isRefused ? "alert" : "status");
-  $("answer").textContent = text;
+// The line below the picture: what to do, what was done, or why it was not.
+
+function hint() {
+  line(redrawn ? `Drag the new box of ${items.get(redrawn).label || redrawn}.` : HINT, false);
+}
+
+function say(text) {
+  line(text, false);
+  answered = setTimeout(hint, ANSWER_MS);
+}
+
+function refuse(text) {
+  line(text, true); // stays until something else is done
+}
+
+function line(text, isRefusal) {
+  clearTimeout(answered);
+  $("answer").classList.toggle("refusal", isRefusal);
+  $("answer").setAttribute("role", isRefusal ? "alert" : "status");
+  setText($("answer"), text);
 }
 
 // Elements --------------------------------------------------------------------------------------------

@@ -1,0 +1,161 @@
+"""The web selector beside a camera and the node with the fake tracker, and a browser that looks at it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import shutil
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from ros_harness import FAKE_NODE, Client, NodeProcess, scene
+
+from siammaskpp_ros.processes import installed
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Locator
+
+_BROWSER = Path(sys.prefix) / "browser"  # made by fetch_browser.sh
+
+
+class Camera:
+    """Publishes `picture` ten times a second until it is stopped."""
+
+    def __init__(self, client: Client) -> None:
+        self.picture = scene()
+        self._client = client
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopped.wait(0.1):
+            self._client.send(self.picture)
+
+
+class Robot:
+    """Everything that runs in one test; at its end all programs must end cleanly."""
+
+    def __init__(self, domain_id: int) -> None:
+        self._domain_id = domain_id
+        self.processes: list[NodeProcess] = []
+        self.client: Client  # from start_tracker on, and the camera
+        self.camera: Camera
+        self._closing = ExitStack()
+
+    def __enter__(self) -> Robot:
+        return self
+
+    def start_tracker(self, namespace: str = "") -> NodeProcess:
+        ros = ["--ros-args", "-r", f"__ns:={namespace or '/'}"]
+        self.processes.append(NodeProcess([*FAKE_NODE, "0.0", *ros], self._domain_id))
+        self.client = Client(self._domain_id, namespace=namespace)
+        self._closing.callback(self.client.close)
+        self.client.connect()
+        self.camera = Camera(self.client)
+        self._closing.callback(self.camera.stop)
+        return self.processes[-1]
+
+    def start_page(self, *arguments: str) -> str:
+        """The address that the web selector printed."""
+        command = [*installed("web_selector"), "--ros-args", "-p", "port:=0", *arguments]
+        self.processes.append(NodeProcess(command, self._domain_id))
+        self.processes[-1].wait_for_text("/\n" if "address" not in " ".join(arguments) else "token=")
+        (address,) = re.findall(r"open (http://\S+)", self.processes[-1].text)
+        return address
+
+    def places_become(self, *places: tuple[str, float]) -> None:
+        """Wait until the newest result has these objects: id and left edge."""
+
+        def is_so() -> bool:
+            newest = self.client.objects[-1].objects if self.client.objects else None
+            return newest is not None and [(item.id, item.box.x) for item in newest] == list(places)
+
+        self.client.until(is_so, f"the results are {places}")
+
+    def __exit__(self, *_: object) -> None:
+        self._closing.close()
+        for process in self.processes:
+            if process.is_running():
+                process.interrupt()
+        try:
+            codes = [process.wait(10.0) for process in self.processes]
+        finally:
+            for process in self.processes:
+                process.end()
+        text = "\n".join(process.text for process in self.processes)
+        assert codes == [0] * len(codes), f"{codes}\n{text}"
+        assert "Traceback" not in text
+
+
+class Http:
+    """Requests as a browser sends them, with headers as wished."""
+
+    def __init__(self, address: str) -> None:
+        self.host = urlsplit(address).netloc
+        self.own = {"Origin": f"http://{self.host}"}
+
+    def request(
+        self, method: str, path: str, body: object = None, **headers: str
+    ) -> tuple[int, str, http.client.HTTPMessage]:
+        """Status, text and headers of the answer."""
+        connection = http.client.HTTPConnection(self.host, timeout=20)
+        sent = None if body is None else json.dumps(body)
+        connection.request(method, path, sent, headers)
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        connection.close()
+        return answer.status, text, answer.headers
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A headless browser; skips the test where there is none."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="the page is tested with playwright")
+    environment = dict(os.environ)
+    program: str | None = str(_BROWSER / "usr/lib/chromium/chromium-headless-shell")
+    if Path(str(program)).is_file():
+        libraries = [str(path.parent) for path in _BROWSER.rglob("*.so*")]
+        environment["LD_LIBRARY_PATH"] = ":".join(dict.fromkeys(libraries))
+    else:
+        names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+        program = next(filter(None, map(shutil.which, names)), None)
+    if program is None:
+        pytest.skip("no Chromium here: make browser")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=program, env=environment)
+        yield browser
+        browser.close()
+
+
+def seen(element: Locator) -> NDArray[np.uint8]:
+    """What the screen shows of an element, HxWx3 BGR, one pixel for each of the page's."""
+    picture = cv2.imdecode(np.frombuffer(element.screenshot(scale="css"), np.uint8), cv2.IMREAD_COLOR)
+    return np.asarray(picture, np.uint8)
+
+
+def red_box(element: Locator) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of what is red in an element, in pixels of the page."""
+    edge = element.bounding_box()
+    assert edge is not None
+    blue, green, red = (channel.astype(int) for channel in cv2.split(seen(element)))
+    rows, columns = np.nonzero((red > 150) & (green < 100) & (blue < 100))
+    assert rows.size, "nothing red is on the screen"
+    left, top, right, bottom = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
+    x, y = edge["x"], edge["y"]
+    return x + float(left), y + float(top), x + float(right), y + float(bottom)
