@@ -18,7 +18,7 @@ WITH_ROS := $(WITH_VENV) AMENT_PREFIX_PATH="$(VENV)" CMAKE_PREFIX_PATH="$(VENV)"
 # colcon's setup script reads variables that may be unset.
 WITH_BUILD := $(WITH_ROS); set +u; source install/setup.bash; set -u
 
-.PHONY: help env build test lint demo clean
+.PHONY: help env build browser test lint demo clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -30,7 +30,7 @@ $(ENV_READY): pyproject.toml constraints-dev.txt cmake/ros_wheels.txt
 	@echo "making .venv: some minutes, about 6 GB"
 	@$(PYTHON) -m venv "$(VENV)" || { echo "make env: no virtual environment could be made; on Debian and Ubuntu: apt install python3-venv python3-dev" >&2; exit 1; }
 	@$(WITH_VENV); python -m pip install --quiet --disable-pip-version-check \
-	  --constraint constraints-dev.txt --requirement cmake/ros_wheels.txt --editable '.[train,eval,openvino,vot,dev]'; \
+	  --constraint constraints-dev.txt --requirement cmake/ros_wheels.txt --editable '.[train,eval,openvino,vot,web,dev]'; \
 	  python -m pip install --quiet --disable-pip-version-check --no-deps vot-toolkit==0.7.4
 	@touch $@
 
@@ -43,7 +43,10 @@ build: $(ENV_READY) ## the colcon workspace: build/, install/
 lint: $(ENV_READY) ## style and types
 	@$(WITH_VENV); ruff check .; ruff format --check .; mypy
 
-test: lint build ## style, types and all tests; FAST=1 leaves the slow ones out
+browser: $(ENV_READY) ## a headless Chromium into .venv for the tests of the web page (86 MB, Debian)
+	@[[ -e "$(VENV)/browser/.ready" ]] || test/ros/fetch_browser.sh "$(VENV)/browser"
+
+test: lint build browser ## style, types and all tests; FAST=1 leaves the slow ones out
 	@$(WITH_BUILD); python -m pytest $(if $(FAST),-m "not slow")
 
 demo: build ## track in a video through ROS topics; own video: make demo VIDEO=file BOX=x,y,w,h

@@ -21,7 +21,13 @@ ROS_MODULES = {
     "siammaskpp_ros",
 }
 # Module -> rosdep key, where they differ.
-KEYS = {"numpy": "python3-numpy", "cv2": "python3-opencv", "tf2_ros": "tf2_ros_py", "yaml": "python3-yaml"}
+KEYS = {
+    "aiohttp": "python3-aiohttp",
+    "cv2": "python3-opencv",
+    "numpy": "python3-numpy",
+    "tf2_ros": "tf2_ros_py",
+    "yaml": "python3-yaml",
+}
 
 
 def imported(folder: str) -> set[str]:
