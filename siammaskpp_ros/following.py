@@ -46,7 +46,7 @@ class FollowConfig(Checked):
         0.5, "How fast the target's own speed is learned from the distance", low=0.0, high=10.0, unit="1/s^2"
     )
     bearing_gain: float = option(
-        1.5, "Turn for each radian of wrong direction", low=0.0, high=10.0, unit="1/s"
+        2.0, "Turn for each radian of wrong direction", low=0.0, high=10.0, unit="1/s"
     )
     max_speed_mps: float = option(0.6, "Largest speed forwards", low=0.0, high=5.0, unit="m/s")
     max_reverse_mps: float = option(

@@ -1,4 +1,4 @@
-"""A tracker node without a network: sees the person of the simulation by the shirt's colour, in the depth image."""
+"""A tracker node without a network: finds the simulation's person by the shirt's colour."""
 
 from __future__ import annotations
 

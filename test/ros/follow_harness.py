@@ -1,0 +1,135 @@
+"""The other side of the follower: clock, poses and objects for it, and its commands."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import rclpy
+from ament_index_python.packages import get_package_prefix
+from builtin_interfaces.msg import Time
+from geometry_msgs.msg import PoseStamped, Twist, TwistStamped
+from rcl_interfaces.srv import SetParametersAtomically
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
+from rosgraph_msgs.msg import Clock
+from std_msgs.msg import Header
+
+from siammaskpp.msg import TrackedObject, TrackedObjectArray
+
+BIN = Path(get_package_prefix("siammaskpp")) / "lib" / "siammaskpp"
+PERIOD_S = 0.05
+
+
+def command_line(executable: str, **parameters: object) -> list[str]:
+    """An installed node with parameters."""
+    command = [str(BIN / executable), "--ros-args"]
+    for name, value in parameters.items():
+        command += ["-p", f"{name}:={str(value).lower() if isinstance(value, bool) else value}"]
+    return command
+
+
+def stamp(time_s: float) -> Time:
+    ns = round(time_s * 1e9)
+    return Time(sec=ns // 10**9, nanosec=ns % 10**9)
+
+
+def seconds(time: Time) -> float:
+    return time.sec + time.nanosec * 1e-9
+
+
+class World:
+    """Keeps the simulated time; it goes on only by :meth:`step`, so that no test depends on the machine."""
+
+    def __init__(self, domain_id: int, is_stamped: bool = True) -> None:
+        self._context = Context()
+        rclpy.init(context=self._context, domain_id=domain_id)
+        self.node = rclpy.create_node("test_world", context=self._context)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self.node)
+        self._clock = self.node.create_publisher(Clock, "/clock", 1)
+        self._poses = self.node.create_publisher(PoseStamped, "tracker_node/target_pose", 1)
+        self._objects = self.node.create_publisher(TrackedObjectArray, "tracker_node/tracked_objects", 10)
+        self.commands: list[Twist | TwistStamped] = []
+        kind = TwistStamped if is_stamped else Twist
+        self.node.create_subscription(kind, "cmd_vel", self.commands.append, 50)
+        self.now_s = 1000.0
+
+    def until(self, is_true: Callable[[], object], what: str, timeout_s: float = 30.0) -> None:
+        end_s = time.monotonic() + timeout_s
+        while not is_true():
+            assert time.monotonic() < end_s, f"not within {timeout_s} s: {what}"
+            self._executor.spin_once(timeout_sec=0.02)
+
+    def spin(self, duration_s: float) -> None:
+        end_s = time.monotonic() + duration_s
+        while time.monotonic() < end_s:
+            self._executor.spin_once(timeout_sec=0.02)
+
+    def connect(self) -> None:
+        """Wait until the follower is matched."""
+        for publisher in (self._poses, self._objects):
+            self.until(publisher.get_subscription_count, f"the follower subscribes to {publisher.topic_name}")
+        self.until(lambda: self.node.count_publishers("cmd_vel"), "the follower publishes")
+        self.spin(0.3)
+
+    def step(self) -> TwistStamped:
+        """Let one period pass; the follower's command of that moment."""
+        self.now_s = round(self.now_s + PERIOD_S, 6)
+        for _ in range(40):
+            self._clock.publish(Clock(clock=stamp(self.now_s)))
+            end_s = time.monotonic() + 0.25
+            while time.monotonic() < end_s:
+                self._executor.spin_once(timeout_sec=0.02)
+                if self.commands and self.commands[-1].header.stamp == stamp(self.now_s):
+                    return self.commands[-1]
+        raise AssertionError(f"no command at {self.now_s:.2f} s")
+
+    def steps(self, count: int) -> list[TwistStamped]:
+        return [self.step() for _ in range(count)]
+
+    def tell_time(self) -> None:
+        """The time once more; for a follower that publishes no commands."""
+        self.now_s = round(self.now_s + PERIOD_S, 6)
+        self._clock.publish(Clock(clock=stamp(self.now_s)))
+        self.spin(0.1)
+
+    def pose(self, x_m: float, z_m: float, age_s: float = 0.0, now_s: float | None = None) -> None:
+        """Publish a pose in the camera's optical frame and let it arrive."""
+        header = Header(stamp=stamp((now_s or self.now_s) - age_s), frame_id="camera_optical_frame")
+        message = PoseStamped(header=header)
+        message.pose.position.x, message.pose.position.z = x_m, z_m
+        self._poses.publish(message)
+        self._poses.wait_for_all_acked(rclpy.duration.Duration(seconds=1))
+        self.spin(0.1)
+
+    def objects(self, *states: tuple[str, int, bool], age_s: float = 0.0) -> None:
+        """Publish (id, state, whether it is in the image) of the tracker's targets and let it arrive."""
+        header = Header(stamp=stamp(self.now_s - age_s))
+        items = [TrackedObject(id=id, state=state, mask_value=int(is_seen)) for id, state, is_seen in states]
+        self._objects.publish(TrackedObjectArray(header=header, objects=items))
+        self.spin(0.1)
+
+    def set_parameter(self, node: str, name: str, value: object):
+        """The result of setting one parameter."""
+        request = SetParametersAtomically.Request()
+        request.parameters = [Parameter(name, value=value).to_parameter_msg()]
+        client = self.node.create_client(SetParametersAtomically, f"{node}/set_parameters_atomically")
+        self.until(client.service_is_ready, f"{node} takes parameters")
+        for _ in range(4):  # an answer is now and then lost by the middleware
+            future = client.call_async(request)
+            self._executor.spin_until_future_complete(future, timeout_sec=5.0)
+            if future.done():
+                self.node.destroy_client(client)
+                return future.result().result
+        raise AssertionError(f"{node} does not answer")
+
+    def close(self) -> None:
+        self._executor.shutdown()
+        self.node.destroy_node()
+        rclpy.try_shutdown(context=self._context)
+
+
+TRACKING, UNCERTAIN, LOST = TrackedObject.TRACKING, TrackedObject.UNCERTAIN, TrackedObject.LOST
