@@ -30,7 +30,7 @@ $(ENV_READY): pyproject.toml constraints-dev.txt cmake/ros_wheels.txt
 	@echo "making .venv: some minutes, about 6 GB"
 	@$(PYTHON) -m venv "$(VENV)" || { echo "make env: no virtual environment could be made; on Debian and Ubuntu: apt install python3-venv python3-dev" >&2; exit 1; }
 	@$(WITH_VENV); python -m pip install --quiet --disable-pip-version-check \
-	  --constraint constraints-dev.txt --requirement cmake/ros_wheels.txt --editable '.[train,eval,openvino,vot,web,dev]'; \
+	  --constraint constraints-dev.txt --requirement cmake/ros_wheels.txt --editable '.[train,eval,openvino,vot,bag,web,dev]'; \
 	  python -m pip install --quiet --disable-pip-version-check --no-deps vot-toolkit==0.7.4
 	@touch $@
 

@@ -44,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for add in (
         tracking_arguments.add_track,
+        tracking_arguments.add_track_bag,
         tracking_arguments.add_evaluate,
         engine_arguments.add_bench,
         engine_arguments.add_quantise,

@@ -1,8 +1,7 @@
 """Between ROS images and the HxWx3 uint8 BGR arrays of the core.
 
-What cameras send is viewed or converted here, without cv_bridge: its binary is built for one NumPy
-version and fails to import beside another. It is imported only for encodings that are not listed in
-:data:`NATIVE_ENCODINGS` or :data:`DEEP_ENCODINGS`.
+What cameras send is converted by :mod:`siammaskpp_core.image_messages`, without cv_bridge: its binary is
+built for one NumPy version and fails to import beside another. It is imported only for other encodings.
 """
 
 from __future__ import annotations
@@ -10,38 +9,18 @@ from __future__ import annotations
 from array import array
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-# Encoding -> number of channels and OpenCV's conversion to BGR (None: it is BGR already).
-NATIVE_ENCODINGS: dict[str, tuple[int, int | None]] = {
-    "bgr8": (3, None),
-    "8UC3": (3, None),
-    "rgb8": (3, cv2.COLOR_RGB2BGR),
-    "bgra8": (4, cv2.COLOR_BGRA2BGR),
-    "8UC4": (4, cv2.COLOR_BGRA2BGR),
-    "rgba8": (4, cv2.COLOR_RGBA2BGR),
-    "mono8": (1, cv2.COLOR_GRAY2BGR),
-    "8UC1": (1, cv2.COLOR_GRAY2BGR),
-    "yuv422": (2, cv2.COLOR_YUV2BGR_UYVY),
-    "uyvy": (2, cv2.COLOR_YUV2BGR_UYVY),
-    "yuv422_yuy2": (2, cv2.COLOR_YUV2BGR_YUY2),
-    "yuyv": (2, cv2.COLOR_YUV2BGR_YUY2),
-    # ROS names the upper left 2x2 pixels, OpenCV's constants the ones from (1, 1) on.
-    "bayer_rggb8": (1, cv2.COLOR_BayerBG2BGR),
-    "bayer_bggr8": (1, cv2.COLOR_BayerRG2BGR),
-    "bayer_gbrg8": (1, cv2.COLOR_BayerGR2BGR),
-    "bayer_grbg8": (1, cv2.COLOR_BayerGB2BGR),
-}
-# 16 bits a channel, of which the upper 8 are kept -> the encoding that is left then.
-DEEP_ENCODINGS = {"mono16": "mono8", "bgr16": "bgr8", "rgb16": "rgb8", "bgra16": "bgra8", "rgba16": "rgba8"}
-
-
-class ImageMessageError(ValueError):
-    """An image message that cannot be read; the text says why and what to do."""
+from siammaskpp_core.image_messages import (
+    NATIVE_ENCODINGS,
+    ImageMessageError,
+    compressed_to_bgr,
+    is_known,
+    raw_to_bgr,
+)
 
 
 def to_bgr(message: Image | CompressedImage) -> NDArray[np.uint8]:
@@ -51,22 +30,8 @@ def to_bgr(message: Image | CompressedImage) -> NDArray[np.uint8]:
     Raises :class:`ImageMessageError` for encodings and sizes that cannot be read.
     """
     if isinstance(message, CompressedImage):
-        return _decode(message)
-    is_deep = message.encoding in DEEP_ENCODINGS
-    encoding = DEEP_ENCODINGS.get(message.encoding, message.encoding)
-    if encoding not in NATIVE_ENCODINGS:
-        return _convert_with_cv_bridge(message)
-    channels, conversion = NATIVE_ENCODINGS[encoding]
-    view = _upper_bytes(message, channels) if is_deep else _view(message, channels)
-    if conversion is None:
-        return view
-    try:
-        return np.asarray(cv2.cvtColor(view, conversion), np.uint8)
-    except cv2.error as error:  # Bayer and YUV pictures have even sides
-        raise ImageMessageError(
-            f"a picture of {message.width}x{message.height} cannot be {message.encoding}: {error}; "
-            "check its publisher"
-        ) from error
+        return compressed_to_bgr(message)
+    return raw_to_bgr(message) if is_known(message.encoding) else _convert_with_cv_bridge(message)
 
 
 def to_image(picture: NDArray[np.uint8], encoding: str, header: Header) -> Image:
@@ -79,42 +44,6 @@ def to_image(picture: NDArray[np.uint8], encoding: str, header: Header) -> Image
     data.frombytes(np.ascontiguousarray(picture).data.cast("B"))
     message.data = data
     return message
-
-
-def _view(message: Image, channels: int) -> NDArray[np.uint8]:
-    """The message's memory as a read-only array of height x width (x channels)."""
-    height, width, step = message.height, message.width, message.step
-    row = width * channels
-    # The padding behind the last row is often not sent.
-    needed = step * (height - 1) + row
-    if height == 0 or width == 0 or step < row or len(message.data) < needed:
-        raise ImageMessageError(
-            f"the image message contradicts itself: {width}x{height} {message.encoding} with step {step} "
-            f"needs {max(needed, row * height)} bytes, but {len(message.data)} came; check its publisher"
-        )
-    shape = (height, width) if channels == 1 else (height, width, channels)
-    strides = (step, channels, 1)[: len(shape)]
-    view: NDArray[np.uint8] = np.ndarray(shape, np.uint8, buffer=message.data, strides=strides)
-    view.flags.writeable = False
-    return view
-
-
-def _upper_bytes(message: Image, channels: int) -> NDArray[np.uint8]:
-    """The more significant byte of each 16-bit value, height x width (x channels)."""
-    pairs = _view(message, 2 * channels)
-    upper = pairs[:, :, (0 if message.is_bigendian else 1) :: 2]
-    return np.ascontiguousarray(upper[:, :, 0] if channels == 1 else upper)
-
-
-def _decode(message: CompressedImage) -> NDArray[np.uint8]:
-    data = np.frombuffer(message.data, np.uint8)
-    picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    if picture is None:
-        raise ImageMessageError(
-            f"a compressed image of format {message.format!r} ({data.size} bytes) cannot be decoded; "
-            "JPEG and PNG pictures are expected (compressedDepth and video streams are not)"
-        )
-    return np.asarray(picture, np.uint8)
 
 
 def _convert_with_cv_bridge(message: Image) -> NDArray[np.uint8]:

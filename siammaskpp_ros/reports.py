@@ -9,9 +9,9 @@ from rclpy.node import Node
 
 from siammaskpp.msg import TrackerStatus
 from siammaskpp_core.engines import DEFAULT_MODEL
+from siammaskpp_core.image_messages import ImageMessageError
 
 from . import diagnostics
-from .conversions import ImageMessageError
 from .image_input import ImageInput
 from .parameters import NodeConfig
 

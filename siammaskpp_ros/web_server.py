@@ -15,9 +15,9 @@ from std_msgs.msg import Header
 
 from siammaskpp.msg import Box
 from siammaskpp.srv import SetTarget
+from siammaskpp_core.image_messages import ImageMessageError
 
 from .client import NoAnswer
-from .conversions import ImageMessageError
 from .web_access import Access
 from .web_node import WebSelector
 from .web_view import View, packet

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from decimal import Decimal, InvalidOperation
 
 from siammaskpp_core.config import ConfigError
 from siammaskpp_core.engine_options import EngineOptions
@@ -56,3 +57,14 @@ def engines(text: str) -> list[EngineOptions]:
         return [EngineOptions(name, precision or "fp32") for name, _, precision in pairs]
     except ConfigError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def seconds(text: str) -> Decimal:
+    """Seconds with up to nine digits behind the point, none of which is lost."""
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        value = Decimal("NaN")
+    if not value.is_finite() or value < 0:
+        raise argparse.ArgumentTypeError(f"seconds such as 1700000000.123456789 are expected, not {text!r}")
+    return value

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TypeAlias
 
-from siammaskpp_core.commands.argument_types import box, names
+from siammaskpp_core.commands.argument_types import box, names, seconds
 from siammaskpp_core.commands.engine_arguments import add_model
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -44,6 +44,37 @@ def add_track(commands: Commands) -> None:
     track.add_argument(
         "--csv", type=Path, metavar="FILE", help="score and boxes of each frame (columns below)"
     )
+    _add_rotated_box(track)
+    add_model(track)
+
+
+def add_track_bag(commands: Commands) -> None:
+    """Arguments of `track-bag`."""
+    track = commands.add_parser(
+        "track-bag",
+        help="follow one object through the images of a ROS 2 bag (needs the extra [bag])",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Follow the object in a box through a recording and write what the node would publish\n"
+        "to a new bag: /tracker_node/tracked_objects and /tracker_node/mask, with the stamps and frames of\n"
+        "the images. MCAP and sqlite3 bags, raw and compressed images; no ROS installation is needed.",
+        epilog="example:\n"
+        "  siammaskpp track-bag my_bag --topic /camera/image_raw --box 306,122,110,262 --copy",
+    )
+    track.add_argument("bag", type=Path, metavar="BAG", help="folder of a bag, or its .mcap or .db3 file")
+    track.add_argument("--topic", required=True, help="topic of the camera's images")
+    track.add_argument(
+        "--box", required=True, type=box, metavar="X,Y,W,H", help="the object: left, top, size in pixels"
+    )
+    track.add_argument(
+        "--stamp",
+        type=seconds,
+        metavar="SECONDS",
+        help="stamp of the image on which the box was drawn, all digits (default: the first image)",
+    )
+    track.add_argument(
+        "--output", type=Path, metavar="DIR", help="the bag to write (default: BAG_tracked, beside it)"
+    )
+    track.add_argument("--copy", action="store_true", help="also copy all topics of BAG")
     _add_rotated_box(track)
     add_model(track)
 

@@ -16,6 +16,7 @@ from siammaskpp_core.engine_options import EngineOptions
 from siammaskpp_core.engines import DEFAULT_MODEL, SearchOutput, load_engine, read_model
 from siammaskpp_core.engines.protocol import Floats, Pixels
 from siammaskpp_core.tracking import Tracker
+from siammaskpp_core.tracking.long_term import LongTermTracker
 from siammaskpp_ros.tracker_node import main
 
 Answers = list[SearchOutput]
@@ -80,4 +81,4 @@ FAULTS: dict[str, Callable[[FaultyEngine, Answers], Answers]] = {
 
 if __name__ == "__main__":
     file = Path(sys.argv[1])
-    sys.exit(main(sys.argv[2:], lambda *_, **__: Tracker(FaultyEngine(file))))
+    sys.exit(main(sys.argv[2:], lambda *_: LongTermTracker(Tracker(FaultyEngine(file)))))

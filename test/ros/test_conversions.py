@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-from siammaskpp_ros.conversions import ImageMessageError, to_bgr, to_image
+from siammaskpp_core.image_messages import ImageMessageError
+from siammaskpp_ros.conversions import to_bgr, to_image
 
 HEADER = Header(stamp=Time(sec=7, nanosec=9), frame_id="camera")
 
