@@ -1,0 +1,299 @@
+"""Poses of the tracker node over DDS, with the fake tracker in it."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+from pose_harness import FRAME, PoseClient, depth_picture, place, seconds
+from ros_harness import FAKE_NODE, GREEN, NodeProcess, scene
+
+pytestmark = pytest.mark.ros
+
+Start = Callable[..., tuple[NodeProcess, PoseClient]]
+HAS_FILTERS = importlib.util.find_spec("message_filters") is not None
+needs_filters = pytest.mark.skipif(
+    not HAS_FILTERS,
+    reason="message_filters is not on PyPI; it comes with ROS 2 (ros-<distro>-message-filters)",
+)
+
+
+@pytest.fixture
+def start(domain_id: int) -> Iterator[Start]:
+    """Starts the node with a target in it; afterwards Ctrl-C must end it with exit code 0."""
+    running: list[tuple[NodeProcess, PoseClient]] = []
+
+    def run(*arguments: str, topics: tuple[str, ...] = ("pose", "target_pose"), step_s: float = 0.0):
+        process = NodeProcess([*FAKE_NODE, str(step_s), "--ros-args", *arguments], domain_id)
+        client = PoseClient(domain_id, topics)
+        running.append((process, client))
+        client.connect()
+        client.track(scene())
+        answer = client.set_target((100, 50, 40, 30), label="red thing")
+        assert answer.success, answer.message
+        return process, client
+
+    yield run
+    codes = []
+    for process, client in running:
+        client.close()
+        if process.is_running():
+            process.interrupt()
+            try:
+                codes.append(process.wait())
+            finally:
+                process.end()
+    assert codes == [0] * len(codes), running[0][0].text
+
+
+def position(message) -> list[float]:
+    place = getattr(message.pose, "pose", message.pose).position
+    return [place.x, place.y, place.z]
+
+
+def is_near(actual: list[float], expected: list[float]) -> bool:
+    """Within one percent of the range."""
+    return float(np.linalg.norm(np.subtract(actual, expected))) <= 0.01 * float(np.linalg.norm(expected))
+
+
+@needs_filters
+@pytest.mark.parametrize("encoding", ["16UC1", "32FC1"])
+def test_pose_velocity_points_and_markers(start: Start, encoding: str) -> None:
+    topics = ("pose", "target_pose", "velocity", "points", "markers", "bearing")
+    _, client = start("-p", "depth:=true", topics=topics)
+    client.encoding = encoding
+    for x in range(100, 124, 2):
+        pose = client.pose(x)
+        assert is_near(position(pose), place(x)), x
+    assert pose.header.frame_id == FRAME
+    assert pose.pose.pose.orientation.w == pytest.approx(1, abs=0.01)  # it faces the camera, upright
+    covariance = np.array(pose.pose.covariance).reshape(6, 6)
+    assert (np.linalg.eigvalsh(covariance) > 0).all()
+    assert (np.sqrt(np.diag(covariance))[:3] < 0.03).all()
+    client.until(
+        lambda: all(kept and _header(kept[-1]) == pose.header for kept in client.got.values()), "all"
+    )
+    got = {topic: kept[-1] for topic, kept in client.got.items()}
+    assert position(got["target_pose"]) == position(pose)
+    # 2 pixels a tenth of a second at 1.5 m and 300 pixels.
+    assert got["velocity"].twist.linear.x == pytest.approx(0.1, abs=0.05)
+    assert got["velocity"].twist.linear.z == pytest.approx(0, abs=0.05)
+    direction = got["bearing"].vector
+    np.testing.assert_allclose(
+        [direction.x, direction.y, direction.z], np.array(place(x)) / np.linalg.norm(place(x)), atol=1e-3
+    )
+    points = np.frombuffer(bytes(got["points"].data), np.float32).reshape(-1, 3)
+    assert len(points) == got["points"].width > 300
+    np.testing.assert_allclose(points[:, 2], 1.5, atol=1e-3)
+    kinds = {item.ns: item for item in got["markers"].markers}
+    assert set(kinds) == {"box", "label", "velocity"}
+    assert kinds["box"].scale.x == pytest.approx(40 / 300 * 1.5, rel=0.03)
+    assert "red thing" in kinds["label"].text
+
+
+def _header(message):
+    return message.markers[0].header if hasattr(message, "markers") else message.header
+
+
+@needs_filters
+def test_tracking_does_not_wait_for_depth_that_comes_late(start: Start) -> None:
+    _, client = start("-p", "depth:=true")
+    client.pose()
+    headers = [client.header() for _ in range(4)]
+    for header in headers:
+        client.send_picture(scene(), header)
+        assert client.arrives(lambda h=header: client.objects[-1].header == h, 5.0)
+    assert client.got["pose"][-1].header not in headers
+    client.send_depth(depth_picture(), headers[1], 0.01)
+    assert client.arrives(lambda: client.got["pose"][-1].header == headers[1], 5.0)
+    client.send_depth(depth_picture(), headers[3])
+    assert client.arrives(lambda: client.got["pose"][-1].header == headers[3], 5.0)
+    client.send_depth(depth_picture(), headers[2])  # older than the newest pose
+    client.spin(0.3)
+    stamps = [seconds(item.header) for item in client.got["pose"]]
+    assert stamps == sorted(stamps)
+    assert headers[2] not in [item.header for item in client.got["pose"]]
+
+
+@needs_filters
+def test_no_pose_of_a_target_that_is_not_seen(start: Start) -> None:
+    _, client = start("-p", "depth:=true", topics=("pose", "target_pose", "velocity", "points", "markers"))
+    client.pose()
+    client.spin(0.2)
+    before = {topic: len(kept) for topic, kept in client.got.items()}
+    for _ in range(15):
+        header = client.header()
+        client.send_depth(depth_picture(), header)
+        client.send_picture(scene(colour=GREEN), header)
+        assert client.arrives(lambda h=header: client.objects[-1].header == h, 5.0)
+    client.spin(0.3)
+    assert {topic: len(kept) for topic, kept in client.got.items()} == before
+
+
+@needs_filters
+@pytest.mark.parametrize("value", [0.0, np.nan])
+def test_depth_without_values_makes_no_pose_and_the_diagnostics_say_so(start: Start, value: float) -> None:
+    _, client = start("-p", "depth:=true")
+    empty = np.full((240, 320), value, np.float32)
+    end = "pixels have a depth, 30 are needed"
+    for _ in range(5):
+        client.tracked_without_pose(empty)
+        if end in client.pose_report():
+            break
+    assert end in client.pose_report()
+    client.pose()  # and it comes back
+
+
+@needs_filters
+def test_depth_that_is_not_registered_is_named_once(start: Start) -> None:
+    process, client = start("-p", "depth:=true")
+    client.tracked_without_pose(depth_picture()[::2, ::2])
+    process.wait_for_text("depth image has 160x120 pixels, the colour image 320x240")
+    client.tracked_without_pose(depth_picture(), frame="depth_optical_frame")
+    process.wait_for_text("depth is in the frame 'depth_optical_frame'")
+    client.tracked_without_pose(depth_picture(), frame="depth_optical_frame")
+    assert process.text.count("depth_optical_frame") == 1
+    client.pose()
+
+
+def test_without_camera_info_there_is_one_warning_and_tracking(start: Start) -> None:
+    process, client = start("-p", "object_size_m:=0.2")
+    client.has_info = False
+    client.tracked_without_pose(depth_picture())
+    process.wait_for_text("no camera_info on /camera_info")
+    assert process.text.count("no camera_info") == 1
+    client.has_info = True
+    assert client.pose().header.frame_id == FRAME
+
+
+@needs_filters
+def test_depth_too_far_in_time_is_counted_and_named(start: Start) -> None:
+    process, client = start("-p", "depth:=true", "-p", "depth_slop_s:=0.01")
+    for _ in range(3):
+        header = client.header()
+        client.send_depth(depth_picture(), header, 0.04)
+        client.send_picture(scene(), header)
+        client.spin(0.4)
+    process.wait_for_text("images had no depth within 0.01 s; the newest depth image is +0.040 s")
+    assert not client.got["pose"]
+
+
+@needs_filters
+def test_depth_that_does_not_come_is_named(start: Start) -> None:
+    process, client = start("-p", "depth:=true")
+    for _ in range(5):
+        client.track(scene())
+    process.wait_for_text("no depth image on /depth (1 publishers)")
+
+
+@needs_filters
+def test_a_recording_that_starts_again_goes_on(start: Start) -> None:
+    _, client = start("-p", "depth:=true")
+    for _ in range(3):
+        for x in range(100, 140, 4):
+            assert is_near(position(client.pose(x)), place(x))
+        client.jump_to(1000.0)
+        client.pose()
+
+
+def test_range_and_bearing_without_depth(start: Start) -> None:
+    _, client = start("-p", "object_size_m:=0.2", topics=("pose", "bearing", "points"))
+    for x in (100, 104, 108):
+        pose = client.pose(x)
+        # 40 pixels at a focal length of 300 are 0.2 m at 1.5 m.
+        assert position(pose) == pytest.approx(place(x), abs=0.02)
+    covariance = np.array(pose.pose.covariance).reshape(6, 6)
+    assert covariance[2, 2] > 10 * covariance[0, 0]
+    assert client.got["bearing"]
+    assert not client.got["points"]
+    assert client.set_parameters(object_size_m=0.4).successful
+    assert client.pose(108).header.frame_id == FRAME
+
+
+def test_without_depth_and_size_there_is_only_the_bearing(start: Start) -> None:
+    process, client = start(topics=("pose", "bearing"))
+    client.tracked_without_pose(depth_picture())
+    client.until(lambda: client.got["bearing"], "the bearing comes")
+    assert client.arrives(lambda: "object_size_m" in client.pose_report(), 3.0)
+    assert "WARN" not in process.text
+
+
+@needs_filters
+def test_one_of_several_targets_is_chosen(start: Start) -> None:
+    _, client = start("-p", "depth:=true")
+    picture = scene(x=30)
+    picture[150:180, 200:240] = GREEN
+    depth_m = np.minimum(depth_picture(30), depth_picture(200, 150, 2.0))
+
+    def pose_at(stop: Callable[[], bool]) -> None:
+        for _ in range(30):
+            header = client.header()
+            client.send_depth(depth_m, header)
+            client.send_picture(picture, header)
+            if (
+                client.arrives(lambda h=header: client.got["pose"] and client.got["pose"][-1].header == h)
+                and stop()
+            ):
+                return
+        raise AssertionError("no such pose")
+
+    client.track(picture)
+    assert client.set_target((200, 150, 40, 30), id="green").success
+    pose_at(lambda: is_near(position(client.got["pose"][-1]), place(30)))
+    assert client.set_parameters(pose_target="green").successful
+    pose_at(lambda: is_near(position(client.got["pose"][-1]), place(200, 150, 2.0)))
+
+
+def test_nobody_is_warned_about_poses_that_nobody_wants(start: Start) -> None:
+    process, client = start(topics=())
+    client.has_info = False
+    for _ in range(5):
+        client.track(scene())
+    assert "camera_info" not in process.text
+
+
+@pytest.mark.skipif(HAS_FILTERS, reason="message_filters is here")
+def test_depth_without_message_filters_names_the_package(domain_id: int) -> None:
+    process = NodeProcess([*FAKE_NODE, "0", "--ros-args", "-p", "depth:=true"], domain_id)
+    assert process.wait() == 1
+    assert "apt install ros-$ROS_DISTRO-message-filters" in process.text
+
+
+@pytest.mark.skipif(importlib.util.find_spec("tf2_ros") is not None, reason="tf2_ros is here")
+def test_transforms_without_tf2_ros_name_the_package(domain_id: int) -> None:
+    process = NodeProcess([*FAKE_NODE, "0", "--ros-args", "-p", "publish_tf:=true"], domain_id)
+    assert process.wait() == 1
+    assert "apt install ros-$ROS_DISTRO-tf2-ros-py" in process.text
+
+
+def test_transforms(start: Start) -> None:
+    pytest.importorskip("tf2_ros", reason="tf2_ros is not on PyPI; it comes with ROS 2")
+    from tf2_msgs.msg import TFMessage
+
+    _, client = start("-p", "object_size_m:=0.2", "-p", "publish_tf:=true")
+    transforms = client.listen(TFMessage, "/tf", absolute=True)
+    pose = client.pose()
+    client.until(lambda: any(item.transforms[0].header == pose.header for item in transforms), "tf comes")
+    (newest,) = transforms[-1].transforms
+    assert newest.child_frame_id == "tracker_node/target"
+    assert newest.transform.translation.z == pytest.approx(1.5, abs=0.03)
+
+
+def test_detections(start: Start) -> None:
+    messages = pytest.importorskip(
+        "vision_msgs.msg", reason="vision_msgs is not on PyPI; it comes with ROS 2"
+    )
+    _, client = start("-p", "object_size_m:=0.2")
+    flat = client.listen(messages.Detection2DArray, "detections")
+    solid = client.listen(messages.Detection3DArray, "detections_3d")
+    pose = client.pose()
+    client.until(lambda: flat and solid and solid[-1].header == pose.header, "detections come")
+    (seen,) = flat[-1].detections
+    assert (seen.id, seen.results[0].hypothesis.class_id) == ("target", "red thing")
+    assert seen.results[0].hypothesis.score == pytest.approx(0.9)
+    assert (seen.bbox.center.position.x, seen.bbox.size_x) == (120, 40)
+    (body,) = solid[-1].detections
+    assert body.bbox.center == pose.pose.pose
+    assert body.bbox.size.x == pytest.approx(0.2, rel=0.05)
