@@ -25,6 +25,7 @@ from .parameters import NodeConfig, declare
 from .web_view import LiveView
 
 _ANSWER_TIMEOUT_S = 5.0
+_DISCOVERY_TIMEOUT_S = 2.0
 _STATUS_TIMEOUT_S = 3.0  # the tracker tells its status once a second
 _CAMERA_TIMEOUT_S = 2.0
 _FOLLOW_PERIOD_S = 0.2
@@ -100,8 +101,7 @@ class WebSelector(Node):
         }
 
     async def _ask(self, client: Client, request: Any) -> Any:
-        if not client.service_is_ready():
-            raise NoAnswer(self._absent())
+        await self._wait_for(client)
         loop = asyncio.get_running_loop()
         answered = asyncio.Event()
         future: Future = client.call_async(request)
@@ -113,6 +113,14 @@ class WebSelector(Node):
             client.remove_pending_request(future)
             raise NoAnswer(f"{client.srv_name} did not answer within {_ANSWER_TIMEOUT_S:g} s") from None
         return future.result()
+
+    async def _wait_for(self, client: Client) -> None:
+        """Right after the start the tracker is still being discovered."""
+        end_s = time.monotonic() + _DISCOVERY_TIMEOUT_S
+        while not client.service_is_ready():
+            if time.monotonic() > end_s:
+                raise NoAnswer(self._absent())
+            await asyncio.sleep(0.3)  # also for the tracker's side, which knows us a little later
 
     def _tracker_name(self) -> str:
         return self.resolve_service_name(f"{self.config.tracker}/set_target").rsplit("/", 1)[0]

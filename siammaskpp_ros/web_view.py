@@ -21,8 +21,11 @@ from siammaskpp_core.drawing import MASK_OPACITY, target_colour
 from .conversions import to_bgr
 from .frame_buffer import Frame, FrameBuffer
 
-# Images wait so long for their results; afterwards they are shown without.
+# Images wait for their results so long,
 _MEMORY_S, _MEMORY_BYTES = 2.0, 128_000_000
+# and are shown without when none came for so long. Not at once: a box may only be drawn on an image that
+# the tracker has as well, and the middleware loses some on the way.
+_PATIENCE_S = 1.5
 _JPEG_QUALITY = 80
 _STATES = {
     TrackedObject.TRACKING: "TRACKING",
@@ -56,14 +59,14 @@ class LiveView:
             self._labels: Image | None = None
             self._tracked: View | None = None
             self._plain: View | None = None
-            self._since_s = time.monotonic()
+            self._image_s = self._tracked_s = time.monotonic()
 
     def add_image(self, message: Image | CompressedImage, take_s: float) -> None:
         """Take an image that came from the camera `take_s` ago."""
         now_s = time.monotonic()
         frame = Frame(message, next(self._indices), now_s - take_s, take_s)
         with self._lock:
-            self._since_s = now_s
+            self._image_s = now_s
             self._frames.add(frame)
             self._match()
 
@@ -80,16 +83,14 @@ class LiveView:
             self._match()
 
     def newest(self) -> View | None:
-        """The newest image with results; the newest one without while there are none; None before the first.
+        """The newest image with results; the newest one without when none come; None before the first.
 
         The same object as long as nothing new came.
         """
         with self._lock:
-            tracked, newest = self._tracked, self._frames.newest()
-            if newest is None:
-                return None
-            if tracked is not None and self._frames.at(tracked.frame.stamp_ns) is tracked.frame:
-                return tracked
+            newest = self._frames.newest()
+            if newest is None or time.monotonic() - self._tracked_s < _PATIENCE_S:
+                return self._tracked
             if self._plain is None or self._plain.frame is not newest:
                 self._plain = View(newest)
             return self._plain
@@ -97,7 +98,7 @@ class LiveView:
     def silent_s(self) -> float:
         """Seconds since the last image, or since somebody began to look."""
         with self._lock:
-            return time.monotonic() - self._since_s
+            return time.monotonic() - self._image_s
 
     def _match(self) -> None:
         """Results may arrive before their image, label pictures before or after the other results."""
@@ -105,12 +106,13 @@ class LiveView:
             return
         stamp = self._objects.header.stamp
         objects = tuple(self._objects.objects)
-        labels = self._labels if any(item.mask_value for item in objects) else None
-        if labels is not None and labels.header.stamp != stamp:
+        has_masks = any(item.mask_value for item in objects)
+        if has_masks and (self._labels is None or self._labels.header.stamp != stamp):
             return
         frame = self._frames.at(stamp.sec * 1_000_000_000 + stamp.nanosec)
         if frame is not None and (self._tracked is None or self._tracked.frame is not frame):
-            self._tracked = View(frame, objects, labels)
+            self._tracked = View(frame, objects, self._labels if has_masks else None)
+            self._tracked_s = time.monotonic()
 
 
 def packet(view: View, max_side_px: int) -> bytes:

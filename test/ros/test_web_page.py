@@ -38,6 +38,8 @@ def open_page(browser: Any, address: str, **context: Any) -> Any:
     page.set_default_timeout(20_000)
     page.goto(address)
     page.wait_for_selector("#waiting", state="hidden")
+    # Boxes are drawn on images that the tracker has, too.
+    page.get_by_label("Camera picture: no object is followed").wait_for()
     return page
 
 
