@@ -92,7 +92,7 @@ class SimRobot(Node):
 
     def _create_topics(self) -> None:
         newest = QoSProfile(depth=1)
-        self._clock = self.create_publisher(Clock, "/clock", newest)
+        self._time = self.create_publisher(Clock, "/clock", newest)
         self._image = self.create_publisher(Image, "image", QoSProfile(depth=2))
         self._depth = self.create_publisher(Image, "depth", QoSProfile(depth=2))
         self._info = self.create_publisher(CameraInfo, "camera_info", QoSProfile(depth=2))
@@ -134,7 +134,7 @@ class SimRobot(Node):
     def _tick(self) -> None:
         self._ticks += 1
         self._robot.move(_TICK_S)
-        self._clock.publish(Clock(clock=self._stamp()))
+        self._time.publish(Clock(clock=self._stamp()))
         if self._ticks % self._ticks_per_image == 0:
             self._take_picture()
         if self._ticks % round(_REPORT_EVERY_S / _TICK_S) == 0:

@@ -50,7 +50,7 @@ class FakePoseSource(Node):
             return
         self._image, self._depths = None, {}
         picture = np.frombuffer(message.data, np.uint8).reshape(message.height, message.width, 3)
-        shirt = cv2.inRange(picture, *(tuple(value + step for value in SHIRT_BGR) for step in (-12, 12))) > 0
+        shirt = cv2.inRange(picture, *(tuple(value + step for value in SHIRT_BGR) for step in (-3, 3))) > 0
         item = TrackedObject(id="person", state=TrackedObject.TRACKING, mask_value=1)
         if shirt.sum() > 50:
             self._poses.publish(self._pose(message, depth, shirt, self._info.k))

@@ -52,7 +52,12 @@ class Demo:
         return seconds(self.robot[-1].header.stamp) - 100.0 if self.robot else 0.0
 
     def run_until(self, time_s: float) -> None:
-        self.world.until(lambda: self.now_s() >= time_s, f"simulated time {time_s} s", timeout_s=200.0)
+        def is_over() -> bool:
+            dead = [process.text for process in self.processes if not process.is_running()]
+            assert not dead, "\n".join(dead)
+            return self.now_s() >= time_s
+
+        self.world.until(is_over, f"simulated time {time_s} s", timeout_s=200.0)
 
     def distances_m(self, after_s: float) -> np.ndarray:
         """Between robot and person, in truth, at every image."""
