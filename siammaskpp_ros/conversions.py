@@ -6,7 +6,6 @@ built for one NumPy version and fails to import beside another. It is imported o
 
 from __future__ import annotations
 
-from array import array
 from typing import Any
 
 import numpy as np
@@ -39,10 +38,8 @@ def to_image(picture: NDArray[np.uint8], encoding: str, header: Header) -> Image
     height, width = picture.shape[:2]
     message = Image(header=header, height=height, width=width, encoding=encoding)
     message.step = width * (1 if picture.ndim == 2 else picture.shape[2])
-    # Only array.array skips the check of every byte in the generated setter (0.2 ms instead of 300 ms).
-    data = array("B")
-    data.frombytes(np.ascontiguousarray(picture).data.cast("B"))
-    message.data = data
+    # Into the array that is there: the generated setter copies once more, or checks every byte (300 ms).
+    message.data.frombytes(np.ascontiguousarray(picture).data.cast("B"))
     return message
 
 

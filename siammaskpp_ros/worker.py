@@ -9,9 +9,9 @@ from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 
-# A woken thread gets Python's lock when the one that woke it rests; an executor that does not prepares its
-# next wait first, which takes 0.5 ms.
-_HAND_OVER_S = 1e-4
+# A woken thread gets Python's lock when the one that woke it rests. An executor that does not prepares its
+# next wait, 0.5 ms in which the work stands wherever it lets the lock go; later the network does so for long.
+_HAND_OVER_S = 1e-3
 
 
 class LatestWorker(Generic[Item]):
