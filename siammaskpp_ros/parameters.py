@@ -44,6 +44,10 @@ class NodeOptions(EngineOptions):
     frame_memory_mb: int = option(
         96, "Bound of the memory for these images; older ones go first", low=1, high=4096, unit="MB"
     )
+    detection_class: str = option(
+        "", "Class of the detections of ~/detections_in that may become the target; empty: any"
+    )
+    detection_min_score: float = option(0.5, "Their lowest score", low=0.0, high=1.0)
     no_image_warning_s: float = option(
         5.0, "Warn when no image came for so long", low=0.5, high=3600.0, unit="s"
     )
@@ -58,6 +62,8 @@ class NodeConfig(PoseOptions, LongTermConfig, NodeOptions):
 RUNTIME_PARAMETERS = frozenset(
     {
         "max_targets",
+        "detection_class",
+        "detection_min_score",
         "no_image_warning_s",
         *(item.name for item in fields(LongTermConfig)),
         *POSE_RUNTIME_PARAMETERS,

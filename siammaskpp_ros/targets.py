@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from siammaskpp_core.engines import EngineOptions, load_tracker
 from siammaskpp_core.tracking import LongTermConfig, LongTermTracker, Target, TrackResult
+from siammaskpp_core.tracking.click import box_at
 from siammaskpp_core.tracking.presence import State
 
 from . import catch_up
@@ -29,6 +31,11 @@ class TrackerLike(Protocol):
 
     def init(self, image: NDArray[np.uint8], box_xywh: Sequence[float]) -> Target:
         """Start on the object in a box; ValueError when image or box cannot be used."""
+
+    def try_boxes(
+        self, image: NDArray[np.uint8], boxes_xywh: Sequence[NDArray[np.float64]]
+    ) -> list[TrackResult]:
+        """What is found, in the same image, of targets set on these boxes."""
 
     def step(
         self, image: NDArray[np.uint8], targets: list[Target], stamp_ns: int, config: LongTermConfig
@@ -105,17 +112,35 @@ class TargetStore:
         """
         self._check_room(id, limit)
         picture = frame.bgr()
+        with self._tracker_for_request() as tracker:
+            target = tracker.init(picture, box_xywh_px)
+        with self._entries_lock:
+            self._entries[id] = _Entry(label, target, frame.index)
+
+    def box_at(self, frame: Frame, point_xy: tuple[float, float]) -> NDArray[np.float64]:
+        """The box of what is at a point of `frame`; images have their turn between the boxes that are tried.
+
+        Raises :class:`TrackerBusy`, and what :func:`siammaskpp_core.tracking.click.box_at` does.
+        """
+        picture = frame.bgr()
+
+        def try_boxes(boxes: Sequence[NDArray[np.float64]]) -> list[TrackResult]:
+            with self._tracker_for_request() as tracker:
+                return tracker.try_boxes(picture, boxes)
+
+        return box_at(point_xy, picture.shape, try_boxes)
+
+    @contextmanager
+    def _tracker_for_request(self) -> Iterator[TrackerLike]:
         if not self._tracker_lock.acquire(timeout=_BUSY_TIMEOUT_S):
             raise TrackerBusy(
                 f"the tracker has been at one image for more than {_BUSY_TIMEOUT_S:g} s; ask again, and "
                 "restart the node when this goes on"
             )
         try:
-            target = self._tracker.init(picture, box_xywh_px)
+            yield self._tracker
         finally:
             self._tracker_lock.release()
-        with self._entries_lock:
-            self._entries[id] = _Entry(label, target, frame.index)
 
     def remove(self, id: str) -> list[str]:
         """Forget the target `id`, all of them when it is empty; the ids that were removed."""
@@ -124,6 +149,11 @@ class TargetStore:
             for name in removed:
                 del self._entries[name]
         return removed
+
+    def states(self) -> dict[str, State]:
+        """The state of every target by its id."""
+        with self._entries_lock:
+            return {name: entry.target.presence.state for name, entry in self._entries.items()}
 
     def ids(self) -> list[str]:
         """The ids of all targets in the order in which they were set."""

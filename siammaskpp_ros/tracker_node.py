@@ -19,7 +19,6 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage, Image
 
-from siammaskpp.srv import RemoveTarget, SetTarget
 from siammaskpp_core.config import ConfigError
 
 from . import parameters
@@ -29,15 +28,12 @@ from .pose_depth import PoseUnavailable
 from .pose_stage import PoseStage
 from .publishers import ResultPublishers
 from .reports import Reporter
-from .selection import Refusal, choose_frame, select
+from .selection import Selector
+from .selection_inputs import SelectionInputs
+from .selection_services import TargetServices
 from .targets import TargetStore, TrackerLike, load_long_term_tracker
 from .timing import Moments
 from .worker import LatestWorker
-
-try:
-    from rclpy.event_handler import PublisherEventCallbacks
-except ImportError:  # Humble
-    from rclpy.qos_event import PublisherEventCallbacks
 
 # A launch system sends SIGTERM 5 s after SIGINT; an inference that hangs is left behind before that.
 _STOP_TIMEOUT_S = 3.0
@@ -65,18 +61,10 @@ class TrackerNode(LifecycleNode):
         self._poses: PoseStage | None = None
         self._frames: FrameBuffer | None = None
         self._input: ImageInput | None = None
-        self.create_service(SetTarget, "~/set_target", self._on_set_target)
-        self.create_service(RemoveTarget, "~/remove_target", self._on_remove_target)
+        self._target_services = TargetServices(self)
+        self._selection: SelectionInputs | None = None
         # The node's own clock stands still with use_sim_time while nobody plays.
         self.create_timer(1.0, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
-
-    def create_publisher(self, *arguments: Any, **options: Any) -> Any:
-        """A publisher whose events nobody waits for: the executor would, one by one, in Python.
-
-        A subscriber that asks for another quality of service than is offered is warned on its side.
-        """
-        options.setdefault("event_callbacks", PublisherEventCallbacks(use_default_callbacks=False))
-        return super().create_publisher(*arguments, **options)
 
     # Lifecycle -------------------------------------------------------------------------------------
 
@@ -100,7 +88,7 @@ class TrackerNode(LifecycleNode):
         except PoseUnavailable as error:
             return self._refuse(str(error))
         self._frames = FrameBuffer(config.frame_memory_s, config.frame_memory_mb * 1_000_000)
-        self._targets = TargetStore(tracker, self._frames)
+        self._targets = self._target_services.targets = TargetStore(tracker, self._frames)
         self._reporter.fault = ""
         self._results = ResultPublishers(self)
         return super().on_configure(state)
@@ -108,6 +96,8 @@ class TrackerNode(LifecycleNode):
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribe to the camera and start the worker."""
         assert self._poses is not None
+        assert self._targets is not None
+        assert self._frames is not None
         try:
             self._worker.start()
             self._poses.start(self.config)
@@ -115,6 +105,9 @@ class TrackerNode(LifecycleNode):
             return self._refuse(f"Cannot activate: {error}; restart the node")
         self._reporter.start()
         self._input = ImageInput(self, self.config, self._on_image)
+        selector = Selector(self._targets, self._frames, self._input.hint, lambda: self.config)
+        self._target_services.selector = selector
+        self._selection = SelectionInputs(self, selector, self._input.topic)
         self.get_logger().info(f"Ready: waiting for images on {self._input.topic}")
         return super().on_activate(state)
 
@@ -137,7 +130,8 @@ class TrackerNode(LifecycleNode):
     def stop_worker(self) -> bool:
         """End the worker before the node is destroyed; False when the tracker hangs."""
         poses_have_ended = self._poses is None or self._poses.stop_worker()
-        return self._worker.stop(_STOP_TIMEOUT_S) and poses_have_ended
+        clicks_have_ended = self._selection is None or self._selection.stop_worker(_STOP_TIMEOUT_S)
+        return self._worker.stop(_STOP_TIMEOUT_S) and poses_have_ended and clicks_have_ended
 
     # Images ----------------------------------------------------------------------------------------
 
@@ -186,38 +180,6 @@ class TrackerNode(LifecycleNode):
             return
         self._reporter.failed(frame.index, error)
 
-    # Services --------------------------------------------------------------------------------------
-
-    def _on_set_target(self, request: SetTarget.Request, response: SetTarget.Response) -> SetTarget.Response:
-        try:
-            if self._targets is None or self._frames is None or self._input is None:
-                raise Refusal("the node is not active; activate it first (ros2 lifecycle set)")
-            frame = choose_frame(self._frames, request.header.stamp, self._input.hint())
-            response.id = select(self._targets, frame, request, self.config.max_targets)
-        except Refusal as refusal:
-            response.success, response.message = False, str(refusal)
-            self.get_logger().warning(f"set_target refused: {refusal}")
-            return response
-        response.success, response.stamp = True, frame.message.header.stamp
-        response.message = f"target {response.id!r} is tracked from image {frame.index} on"
-        self.get_logger().info(response.message)
-        return response
-
-    def _on_remove_target(
-        self, request: RemoveTarget.Request, response: RemoveTarget.Response
-    ) -> RemoveTarget.Response:
-        if self._targets is not None:
-            response.removed = self._targets.remove(request.id)
-            response.remaining = self._targets.ids()
-        response.success = bool(response.removed) or not request.id
-        if response.success:
-            response.message = f"removed {len(response.removed)} target(s)"
-        else:
-            response.message = (
-                f"there is no target {request.id!r}; targets: {', '.join(response.remaining) or 'none'}"
-            )
-        return response
-
     # Reports and parameters ------------------------------------------------------------------------
 
     def _report(self) -> None:
@@ -237,10 +199,13 @@ class TrackerNode(LifecycleNode):
         return result
 
     def _stop_taking_images(self) -> None:
+        self._target_services.selector = None
         if self._input is not None:
             self._input.close()
             self._input = None
-        if not self._worker.stop(_STOP_TIMEOUT_S):
+        clicks_have_ended = self._selection is None or self._selection.close(_STOP_TIMEOUT_S)
+        self._selection = None
+        if not self._worker.stop(_STOP_TIMEOUT_S) or not clicks_have_ended:
             self.get_logger().error("The tracker does not come back from an image; it is left behind")
         if self._poses is not None:
             self._poses.stop()
@@ -253,6 +218,7 @@ class TrackerNode(LifecycleNode):
         if self._poses is not None:
             self._poses.destroy()
         self._targets, self._results, self._poses, self._frames = None, None, None, None
+        self._target_services.targets = None
 
 
 def main(args: list[str] | None = None, tracker_loader: TrackerLoader = load_long_term_tracker) -> int:

@@ -31,6 +31,10 @@ class LongTermTracker:
         """See :meth:`siammaskpp_core.tracking.Tracker.init`."""
         return self._tracker.init(image, box_xywh)
 
+    def try_boxes(self, image: Image, boxes_xywh: Sequence[ArrayLike]) -> list[TrackResult]:
+        """What is found, in the same image, of targets set on these boxes."""
+        return self._tracker.step(image, [self._tracker.init(image, box) for box in boxes_xywh])
+
     def step(
         self,
         image: Image,

@@ -44,6 +44,9 @@ class FakeTracker:
             raise BoxError(f"the box {box_xywh} is empty or outside the image")
         return FakeTarget(image[int(y + height / 2), int(x + width / 2)].copy())
 
+    def try_boxes(self, image: NDArray[np.uint8], boxes_xywh: Sequence[Sequence[float]]) -> list[TrackResult]:
+        return [_find(image, self.init(image, box).colour) for box in boxes_xywh]
+
     def step(
         self, image: NDArray[np.uint8], targets: list[FakeTarget], stamp_ns: int, config: LongTermConfig
     ) -> list[TrackResult]:
