@@ -35,6 +35,11 @@ from .targets import TargetStore, TrackerLike, load_long_term_tracker
 from .timing import Moments
 from .worker import LatestWorker
 
+try:
+    from rclpy.event_handler import PublisherEventCallbacks
+except ImportError:  # Humble
+    from rclpy.qos_event import PublisherEventCallbacks
+
 # A launch system sends SIGTERM 5 s after SIGINT; an inference that hangs is left behind before that.
 _STOP_TIMEOUT_S = 3.0
 
@@ -65,6 +70,14 @@ class TrackerNode(LifecycleNode):
         self._selection: SelectionInputs | None = None
         # The node's own clock stands still with use_sim_time while nobody plays.
         self.create_timer(1.0, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def create_publisher(self, *arguments: Any, **options: Any) -> Any:
+        """A publisher whose events nobody waits for: the executor would, one by one, in Python.
+
+        A subscriber that asks for another quality of service than is offered is warned on its side.
+        """
+        options.setdefault("event_callbacks", PublisherEventCallbacks(use_default_callbacks=False))
+        return super().create_publisher(*arguments, **options)
 
     # Lifecycle -------------------------------------------------------------------------------------
 
