@@ -104,7 +104,8 @@ class DepthPairing:
         self._said = now
         with self._lock:
             off_s = (self._newest_depth_ns - self._newest_seen_ns) * 1e-9
-        if now.sightings > before.sightings and now.depth_images == before.depth_images:
+        is_waiting = now.sightings > before.sightings and off_s < -self._slop_s
+        if is_waiting and now.depth_images == before.depth_images:
             return (
                 f"no depth image on {self._input.topic} ({self._node.count_publishers(self._input.topic)} "
                 "publishers), so there are no poses: let the camera publish depth that is registered to the "

@@ -19,6 +19,8 @@ Bools = NDArray[np.bool_]
 _ROUNDS = 20
 # A flat surface seen by a camera that rounds depths has no deviation at all.
 _LEAST_GATE = 0.01
+# The noise itself is an estimate: what little exceeds it is no relief.
+_NOISE_FACTOR = 1.25
 
 
 class NoPose(ValueError):
@@ -62,7 +64,7 @@ def position_of(surface: Surface, camera: Camera, edge_px: float, config: PoseCo
     share = len(depth_m) / len(measured)
     # With half the surface missing, its middle is half as certain.
     covariance = _covariance(middle, plane, config.depth_bias, edge_px / camera.focal_px) / share
-    relief_m = math.sqrt(max(plane.spread_m**2 - surface.noise_m**2, 0.0))
+    relief_m = math.sqrt(max(plane.spread_m**2 - (_NOISE_FACTOR * surface.noise_m) ** 2, 0.0))
     return Position(middle, covariance, rays * depth_m[:, None], plane, relief_m)
 
 

@@ -110,6 +110,13 @@ def test_where_noise_hides_the_tilt_the_object_faces_the_camera() -> None:
     assert abs(pose.rotation[:, 0] @ in_plane) > math.cos(math.radians(8))
 
 
+def test_noise_is_not_taken_for_the_relief_of_a_body() -> None:
+    plate = Plate((0.1, 0.0, 2.7), rotation(-12, 8, -62), (0.3, 0.18))
+    for seed in range(5):
+        pose = estimated(plate, wall_m=6.0, noise=0.01, holes=0.3, seed=seed)  # 7 cm
+        assert turned_by_deg(pose.rotation, plate.rotation) < 15
+
+
 def test_an_outlier_of_the_depth_does_not_tilt_it() -> None:
     plate = Plate((0.0, 0.0, 1.0), rotation(0, 30, 0))
     depth, mask = picture(plate)

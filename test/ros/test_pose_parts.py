@@ -173,6 +173,22 @@ def test_unmatched_images_are_counted_when_their_depth_can_no_longer_come(pairs:
     assert pairs.pairing.counts().unmatched == 2 + 10
 
 
+def test_what_has_no_depth_is_named_with_the_reason(pairs: Pairs) -> None:
+    pairs.pairing.start()
+    pairs.see(1.0)
+    assert "no depth image on /depth (0 publishers)" in pairs.pairing.complaint()
+    assert pairs.pairing.complaint() == ""  # nothing new was seen
+    pairs.depth(2.0, 3.0)
+    pairs.pairing.complaint()
+    pairs.see(3.0)  # a slow tracker, whose depth came long before
+    assert pairs.pairing.complaint() == ""
+    pairs.see(4.0)
+    pairs.depth(4.1)
+    assert (
+        "1 images had no depth within 0.02 s; the newest depth image is +0.100 s" in pairs.pairing.complaint()
+    )
+
+
 def test_after_a_jump_back_pairs_come_again(pairs: Pairs) -> None:
     pairs.depth(*(100 + index / 10 for index in range(40)))
     pairs.see(103.9)
