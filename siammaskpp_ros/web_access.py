@@ -69,7 +69,9 @@ class Access:
     @web.middleware
     async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """The middleware of the application."""
-        response = self._refusal(request) or await handler(request)
+        response = self._refusal(request)
+        if response is None:  # not "or": in older versions of aiohttp a response is false
+            response = await handler(request)
         if not response.prepared:
             response.headers.update(_HEADERS)
         return response

@@ -147,7 +147,6 @@ def test_what_is_missing_is_named(robot: Robot, browser: Any) -> None:
     robot.processes[0].interrupt()
     problem.filter(has_text="/tracker_node is not there").wait_for()
     robot.processes[1].interrupt()
-    problem.filter(has_text="the web selector was stopped").wait_for()
     problem.filter(has_text="No connection to the robot").wait_for()
 
 
