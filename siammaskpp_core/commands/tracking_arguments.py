@@ -18,13 +18,16 @@ def add_track(commands: Commands) -> None:
         "track",
         help="follow one object through a video, a folder of images or a camera",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Follow the object in a box of the first frame to the end of the video. A camera is\n"
-        "followed until Ctrl-C. Outputs appear only when they are complete.",
+        description="Follow the object in a box of the first frame to the end of the video. When it is lost,\n"
+        "it is searched for in the whole image. A camera is followed until Ctrl-C. Outputs appear only\n"
+        "when they are complete.",
         epilog="columns of the CSV file, boxes in pixels with (0, 0) the image's upper left corner:\n"
         "  frame                   0 is the first, whose box was given\n"
+        "  state                   tracking, uncertain or lost (docs/states.md)\n"
         "  score                   0 to 1, the network's probability\n"
         "  x, y, w, h              upright box around the mask: left, top, width, height\n"
-        "  cx, cy, rw, rh, angle   rotated box: centre, sides, radians clockwise\n\n"
+        "  cx, cy, rw, rh, angle   rotated box: centre, sides, radians clockwise\n"
+        "without boxes, mask and drawing while it is not seen.\n\n"
         "example:\n  siammaskpp track cup.mp4 --box 124,93,150,180 --output overlay.mp4 --csv tracks.csv",
     )
     track.add_argument(

@@ -16,13 +16,14 @@ from siammaskpp_core.commands import evaluate, track
 from siammaskpp_core.engines import EngineError, EngineOptions
 from siammaskpp_core.tracking import RotatedBox, Target, TrackResult
 from siammaskpp_core.tracking.boxes import checked_box, mask_hull
+from siammaskpp_core.tracking.presence import Presence, State
 from siammaskpp_core.video import Frames, VideoWriter, open_frames
 
 FRAMES = 8
 
 
 class BrightSquare:
-    """Stands in for a Tracker: the target is every pixel above 200."""
+    """Stands in for both kinds of Tracker: the target is every pixel above 200."""
 
     def __init__(self):
         self.timings = {"crop": 1.0, "search": 2.0, "decode": 3.0, "refine": 4.0, "paste": 5.0}
@@ -31,9 +32,12 @@ class BrightSquare:
         x, y, w, h = checked_box(box, image.shape[1], image.shape[0])
         return Target(np.zeros(0, np.float32), (0, 0, 0), x + w / 2, y + h / 2, w, h)
 
-    def step(self, image, targets):
+    def step(self, image, targets, stamp_ns=0):
         mask = np.where(image[:, :, 0] > 200, 255, 0).astype(np.uint8)
         hull = mask_hull(mask)
+        for target in targets:
+            state = State.LOST if hull is None else State.TRACKING
+            target.presence = Presence(state, is_seen=hull is not None, stamp_ns=stamp_ns)
         box = np.zeros(4) if hull is None else hull
         x, y, w, h = box
         return [TrackResult(box, RotatedBox(x + w / 2, y + h / 2, w, h, 0.0), 0.75, mask) for _ in targets]
@@ -43,6 +47,7 @@ class BrightSquare:
 def fake_tracker(monkeypatch):
     for command in (track, evaluate):
         monkeypatch.setattr(command, "load_tracker", lambda *_: BrightSquare())
+    monkeypatch.setattr(track, "LongTermTracker", lambda tracker: tracker)
 
 
 def pictures() -> list[np.ndarray]:
@@ -106,18 +111,33 @@ def test_track_writes_everything_asked_for(folder, tmp_path, capsys):
     assert f"{FRAMES}/{FRAMES}" in output.err, "progress"
 
 
+def test_where_the_object_is_not_seen_there_is_no_place(folder, tmp_path):
+    cv2.imwrite(str(folder / "0005.png"), np.full((96, 128, 3), 40, np.uint8))
+    overlay, masks, table = tmp_path / "overlay.avi", tmp_path / "masks", tmp_path / "tracks.csv"
+    outputs = ("--output", overlay, "--masks", masks, "--csv", table)
+    assert run("track", folder, "--box", "20,30,25,20", *outputs) == 0
+    with table.open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["state"] for row in rows] == ["tracking"] * 5 + ["lost"] + ["tracking"] * 2
+    assert [key for key in rows[5] if rows[5][key]] == ["frame", "state", "score"]
+    assert not cv2.imread(str(masks / "000005.png")).any()
+    frames = list(open_frames(overlay))
+    assert np.abs(frames[5].astype(int) - 40).max() < 8, "nothing is drawn"
+
+
 def test_looking_for_the_first_frames_mask_leaves_the_target_alone(folder, monkeypatch):
     seen = []
 
     class Drifting(BrightSquare):
-        def step(self, image, targets):
-            seen.append(targets[0].center_x)
+        def step(self, image, targets, stamp_ns):
+            seen.append((targets[0].center_x, stamp_ns))
             targets[0].center_x += 1
             return super().step(image, targets)
 
     monkeypatch.setattr(track, "load_tracker", lambda *_: Drifting())
     assert run("track", folder, "--box", "20,30,24,20") == 0
-    assert seen[:4] == [32, 32, 33, 34]
+    assert [x for x, _ in seen[:4]] == [32, 32, 33, 34]
+    assert seen[3][1] == 3 * 40_000_000, "25 frames a second, where nothing else is known"
 
 
 def test_track_takes_the_kind_of_rotated_box(folder, monkeypatch):
@@ -148,11 +168,11 @@ def test_ctrl_c_ends_a_camera_with_complete_outputs_and_discards_those_of_a_file
     class Interrupted(BrightSquare):
         steps = 0
 
-        def step(self, image, targets):
+        def step(self, *arguments):
             self.steps += 1
             if self.steps == 4:
                 raise KeyboardInterrupt
-            return super().step(image, targets)
+            return super().step(*arguments)
 
     frames = Frames("test", (128, 96), None, None, is_camera, iter(pictures()))
     monkeypatch.setattr(track, "open_frames", lambda source: frames)
