@@ -118,6 +118,11 @@ class NodeProcess:
             self.text += line
 
 
+def opened(pid: int) -> tuple[int, int]:
+    """Threads and open files of a process."""
+    return len(list(Path(f"/proc/{pid}/task").iterdir())), len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
 class Client:
     """Publishes images, calls the node's services and keeps what it publishes."""
 

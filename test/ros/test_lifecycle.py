@@ -7,18 +7,24 @@ from collections.abc import Iterator
 import pytest
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
-from ros_harness import FAKE_NODE, Client, NodeProcess, scene
+from ros_harness import FAKE_NODE, Client, NodeProcess, opened, scene
 
 from siammaskpp.msg import TrackerStatus
 
 pytestmark = pytest.mark.ros
 
 
+UP = (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE)
+DOWN = (Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP)
+# Transitions follow each other faster than the middleware frees what it held.
+MOST_MB = 4.0
+
+
 @pytest.fixture(autouse=True)
-def _node(domain_id: int) -> Iterator[None]:
+def process(domain_id: int) -> Iterator[NodeProcess]:
     arguments = ["--ros-args", "-p", "autostart:=false"]
     process = NodeProcess([*FAKE_NODE, "0.0", *arguments], domain_id)
-    yield
+    yield process
     process.interrupt()
     try:
         assert process.wait() == 0, process.text
@@ -59,3 +65,28 @@ def test_pause_keeps_targets_and_cleanup_forgets_them(client: Client) -> None:
     assert change(client, Transition.TRANSITION_CONFIGURE)
     assert change(client, Transition.TRANSITION_ACTIVATE)
     assert client.track(scene()).objects == []
+
+
+def test_fifty_times_up_and_down_leaves_nothing_behind(process: NodeProcess, client: Client) -> None:
+    service = client.node.create_client(ChangeState, "tracker_node/change_state")
+    client.until(service.service_is_ready, "the service is there")
+
+    def go(transitions: tuple[int, ...]) -> None:
+        for transition in transitions:
+            future = service.call_async(ChangeState.Request(transition=Transition(id=transition)))
+            client.until(future.done, f"transition {transition} is answered")
+            assert future.result().success
+
+    held: list[tuple[float, int, int]] = []
+    for turn in range(50):
+        go(UP)
+        if turn % 10 == 0:  # some have images and a target
+            client.connect()
+            client.track(scene())
+            assert client.set_target((100, 50, 40, 30)).success
+            assert len(client.track(scene()).objects) == 1
+        go(DOWN)
+        held.append((process.resident_mb(), *opened(process.pid)))
+    print(f"{held[9]} after 10 turns, {held[-1]} after 50")
+    assert held[-1][0] - held[9][0] < MOST_MB
+    assert held[-1][1:] == held[9][1:]

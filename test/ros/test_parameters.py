@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import Field, fields
 from pathlib import Path
 
 import pytest
 import yaml
-from rclpy.parameter import Parameter
+from rcl_interfaces.srv import GetParameters, SetParameters
+from rclpy.parameter import Parameter, parameter_value_to_python
+from ros_harness import FAKE_NODE, Client, NodeProcess
 
 from siammaskpp_core.config import ConfigError, spec_of
 from siammaskpp_ros.parameters import (
@@ -61,34 +63,87 @@ def test_thresholds_change_at_run_time_and_must_be_in_order() -> None:
     assert changed(config, both, is_configured=True)[0].successful
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "reason"),
-    [
-        ("score_lost", 1.5, "outside [0, 1]"),
-        ("score_lost", float("nan"), "finite"),
-        ("score_lost", "high", "float is expected"),
-        ("max_targets", 0, "outside [1, 254]"),
-        ("engine", "abacus", "not one of"),
-        ("compressed", 1, "bool is expected"),
-    ],
-)
-def test_bad_values_are_rejected_with_a_reason(name: str, value: object, reason: str) -> None:
-    result, after = changed(NodeConfig(), [Parameter(name, value=value)], is_configured=False)
-    assert not result.successful
-    assert name in result.reason
-    assert reason in result.reason
-    assert after == NodeConfig()
+def bad_values(item: Field) -> list[tuple[object, str]]:
+    """Values that a parameter must not take, and what the reason says."""
+    spec, default = spec_of(item), item.default
+    if isinstance(default, bool):
+        return [(1, "bool is expected"), ("true", "bool is expected")]
+    if isinstance(default, str):
+        other = [("abacus", "not one of")] if spec.choices else []
+        return [*other, (7, "str is expected")]
+    kind = type(default)
+    assert spec.low is not None
+    assert spec.high is not None
+    numbers = [(kind(spec.low - 1), f"outside {spec.range_text()}"), (kind(spec.high + 1), "outside [")]
+    if kind is float:
+        numbers += [(float("nan"), "not a finite number"), (float("inf"), "not a finite number")]
+    return [*numbers, ("many", f"{kind.__name__} is expected")]
 
 
-def test_what_is_read_at_configuration_waits_for_cleanup() -> None:
-    for item in fields(NodeConfig):
-        if item.name in RUNTIME_PARAMETERS or not isinstance(item.default, bool):
-            continue
-        change = [Parameter(item.name, value=not item.default)]
-        result, _ = changed(NodeConfig(), change, is_configured=True)
-        assert not result.successful
-        assert "clean up" in result.reason
+def another(item: Field) -> object:
+    """A value that a parameter may take and does not have."""
+    spec, default = spec_of(item), item.default
+    if isinstance(default, bool):
+        return not default
+    if isinstance(default, str):
+        return next(choice for choice in spec.choices if choice != default) if spec.choices else "another"
+    return type(default)(default + 0.125 * (spec.high - default) if default < spec.high else spec.low)
+
+
+@pytest.mark.parametrize("item", fields(NodeConfig), ids=lambda item: item.name)
+def test_bad_values_are_rejected_with_a_reason(item: Field) -> None:
+    for value, reason in bad_values(item):
+        result, after = changed(NodeConfig(), [Parameter(item.name, value=value)], is_configured=False)
+        assert not result.successful, value
+        assert item.name in result.reason
+        assert reason in result.reason
+        assert after == NodeConfig()
+
+
+@pytest.mark.parametrize("item", fields(NodeConfig), ids=lambda item: item.name)
+def test_what_is_read_at_configuration_waits_for_cleanup(item: Field) -> None:
+    change = [Parameter(item.name, value=another(item))]
+    result, after = changed(NodeConfig(), change, is_configured=True)
+    if item.name in RUNTIME_PARAMETERS:
+        assert result.successful, result.reason
+        assert getattr(after, item.name) == another(item)
+    else:
+        assert "deactivate and clean up the node first" in result.reason
+        assert after == NodeConfig()
         assert changed(NodeConfig(), change, is_configured=False)[0].successful
+
+
+@pytest.mark.ros
+def test_the_running_node_refuses_and_takes_them(client: Client, domain_id: int) -> None:
+    process = NodeProcess([*FAKE_NODE, "0.0"], domain_id)
+    try:
+        client.until(lambda: client.statuses, "the node is there")
+        bad = [(item.name, value) for item in fields(NodeConfig) for value, _ in bad_values(item)]
+        for (name, value), result in zip(bad, set_one_by_one(client, bad), strict=True):
+            assert not result.successful, (name, value)
+            # Wrong types and what is read-only are refused by rclpy, which does not repeat the name.
+            assert any(word in result.reason for word in (name, "Wrong parameter type", "read-only")), name
+
+        good = [(item.name, another(item)) for item in fields(NodeConfig)]
+        for (name, _), result in zip(good, set_one_by_one(client, good), strict=True):
+            assert result.successful == (name in RUNTIME_PARAMETERS), (name, result.reason)
+            assert result.successful or result.reason
+        names = [name for name, _ in good]
+        answer = client.call(GetParameters, "tracker_node/get_parameters", GetParameters.Request(names=names))
+        now = {
+            name: parameter_value_to_python(value) for name, value in zip(names, answer.values, strict=True)
+        }
+        for item in fields(NodeConfig):
+            expected = another(item) if item.name in RUNTIME_PARAMETERS else item.default
+            assert now[item.name] == pytest.approx(expected), item.name
+    finally:
+        process.end()
+
+
+def set_one_by_one(client: Client, values: list[tuple[str, object]]) -> list:
+    request = SetParameters.Request()
+    request.parameters = [Parameter(name, value=value).to_parameter_msg() for name, value in values]
+    return list(client.call(SetParameters, "tracker_node/set_parameters", request).results)
 
 
 def test_parameters_of_others_are_left_alone() -> None:
