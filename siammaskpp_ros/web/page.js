@@ -77,12 +77,13 @@ async function showPacket(data, from) {
 function showStatus(status) {
   $("tracker").textContent = status.tracker;
   showState(status.state);
-  // While images are missing, the tracker and this page's own camera say the same.
-  const isBroken = status.state === "ABSENT" || status.state === "ERROR";
-  showProblem((isBroken && status.message) || status.camera);
+  // The tracker's words come first: it may have images when this page gets none, and the other way round.
+  const isBroken = ["ABSENT", "ERROR", "WAITING"].includes(status.state);
+  showProblem(isBroken ? status.message : status.camera);
   $("stage").classList.toggle("old", Boolean(status.camera));
   setText($("message"), isBroken ? "" : status.message);
-  if (status.targets === 0 && performance.now() - scored > 2000) listObjects([]);
+  // Without images there are no results that would say so.
+  if (status.targets === 0 && items.size && performance.now() - scored > 2000) listObjects([]);
   const ms = (value) => (value == null ? "–" : `${value.toFixed(0)} ms`);
   const numbers = {
     "Images per second": status.fps?.toFixed(1) ?? "–",

@@ -60,10 +60,10 @@ export class Stage {
     const text = object.label || object.id;
     context.font = "600 14px system-ui, sans-serif";
     const width = context.measureText(text).width + 12;
-    const left = Math.min(...points.map(([x]) => x));
-    const top = Math.min(...points.map(([, y]) => y)) - 24;
-    const x = Math.max(0, Math.min(left, this.canvas.clientWidth - width));
-    const y = Math.max(0, Math.min(top, this.canvas.clientHeight - 21));
+    const middle = points.reduce((sum, [x]) => sum + x / 4, 0);
+    const top = Math.min(...points.map(([, y]) => y));
+    const x = Math.max(0, Math.min(middle - width / 2, this.canvas.clientWidth - width));
+    const y = Math.max(0, Math.min(top - 24, this.canvas.clientHeight - 21));
     context.fillStyle = object.colour;
     context.fillRect(x, y, width, 21);
     context.fillStyle = "#000";

@@ -161,6 +161,16 @@ def test_pictures_are_taken_only_while_somebody_looks(robot: Robot, browser: Any
     robot.client.until(lambda: readers() == 1, "it is gone")
 
 
+def test_a_compressed_camera_behind_other_names(browser: Any, domain_id: int) -> None:
+    with Robot(domain_id) as robot:
+        robot.start_tracker("/robot1", is_compressed=True)
+        names = ("-r", "image/compressed:=/robot1/image/compressed", "-p", "tracker:=/robot1/tracker_node")
+        page = open_page(browser, robot.start_page("-p", "compressed:=true", *names))
+        assert "/robot1/tracker_node" in page.locator("h1").inner_text()
+        drag(page, *red_box(page.locator("#picture")))
+        page.locator("#targets li").wait_for()
+
+
 def test_other_machines_need_the_token(robot: Robot, browser: Any) -> None:
     address = robot.start_page("-p", "address:=0.0.0.0")
     page = open_page(browser, address)

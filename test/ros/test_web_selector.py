@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
 
 import pytest
 from ros_harness import NodeProcess
 from web_harness import Http, Robot
 
 from siammaskpp_core.config import ConfigError
+from siammaskpp_ros.parameters import yaml_value
 from siammaskpp_ros.processes import installed
 from siammaskpp_ros.web_access import is_loopback, token_for
+from siammaskpp_ros.web_node import WebConfig
 
 pytestmark = pytest.mark.ros
 
@@ -141,3 +146,10 @@ def test_a_start_that_cannot_work_says_why(domain_id: int) -> None:
             assert process.wait() == 1, process.text
             assert reason in process.text
             assert "Traceback" not in process.text
+
+
+def test_every_parameter_is_documented() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "web_selector.md").read_text(encoding="utf-8")
+    for item in fields(WebConfig):
+        default = yaml_value(item.default).strip('"') if item.default != "" else "empty"
+        assert re.search(rf"^\| `{item.name}` \| `?{re.escape(default)}`? \|", text, re.MULTILINE), item.name

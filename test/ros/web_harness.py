@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from ros_harness import FAKE_NODE, Client, NodeProcess, scene
+from ros_harness import FAKE_NODE, Client, NodeProcess, jpeg, scene
 
 from siammaskpp_ros.processes import installed
 
@@ -32,9 +32,10 @@ _BROWSER = Path(sys.prefix) / "browser"  # made by fetch_browser.sh
 class Camera:
     """Publishes `picture` ten times a second until it is stopped."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, is_compressed: bool) -> None:
         self.picture = scene()
         self._client = client
+        self._is_compressed = is_compressed
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -45,7 +46,7 @@ class Camera:
 
     def _run(self) -> None:
         while not self._stopped.wait(0.1):
-            self._client.send(self.picture)
+            self._client.send(jpeg(self.picture) if self._is_compressed else self.picture)
 
 
 class Robot:
@@ -61,13 +62,13 @@ class Robot:
     def __enter__(self) -> Robot:
         return self
 
-    def start_tracker(self, namespace: str = "") -> NodeProcess:
-        ros = ["--ros-args", "-r", f"__ns:={namespace or '/'}"]
+    def start_tracker(self, namespace: str = "", is_compressed: bool = False) -> NodeProcess:
+        ros = ["--ros-args", "-r", f"__ns:={namespace or '/'}", "-p", f"compressed:={is_compressed}"]
         self.processes.append(NodeProcess([*FAKE_NODE, "0.0", *ros], self._domain_id))
-        self.client = Client(self._domain_id, namespace=namespace)
+        self.client = Client(self._domain_id, namespace, is_compressed)
         self._closing.callback(self.client.close)
         self.client.connect()
-        self.camera = Camera(self.client)
+        self.camera = Camera(self.client, is_compressed)
         self._closing.callback(self.camera.stop)
         return self.processes[-1]
 
