@@ -18,7 +18,7 @@ def add_track(commands: Commands) -> None:
         "track",
         help="follow one object through a video, a folder of images or a camera",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Follow the object in a box of the first frame to the end of the video. When it is lost,\n"
+        description="Follow the object in a box of the first frame to the end of the video. When it is lost\n"
         "it is searched for in the whole image. A camera is followed until Ctrl-C. Outputs appear only\n"
         "when they are complete.",
         epilog="columns of the CSV file, boxes in pixels with (0, 0) the image's upper left corner:\n"

@@ -16,6 +16,8 @@ Point = tuple[float, float]
 
 # A new velocity counts as much as the old one after this time; a single image's is mostly noise.
 _VELOCITY_HALF_LIFE_S = 0.1
+# Networks know a target best in a region of the usual size. Where those would be more, they are wider.
+_REGIONS_OF_A_SWEEP = 12
 
 
 @dataclass(frozen=True)
@@ -29,17 +31,20 @@ class LongTermConfig(PresenceConfig):
         high=2.0,
     )
     search_widest: float = option(
-        1.5, "Up to so many sides of the usual one, which is also used while LOST", low=1.0, high=4.0
+        1.5,
+        "Up to so many times the usual one; while LOST such regions have their turn too",
+        low=1.0,
+        high=4.0,
     )
     search_regions: int = option(
-        2, "Search regions of a LOST target in each image, one after the other over all of it", low=1, high=64
+        2, "Search regions of a target that is not seen, in each image; each costs a step", low=1, high=64
     )
 
 
 def views(
     target: Target, image_shape: tuple[int, ...], stamp_ns: int, reach_px: float, config: LongTermConfig
 ) -> list[View]:
-    """Where to look for `target` in an image with this shape and stamp: one view unless it is in doubt.
+    """Where to look for `target` in an image with this shape and stamp: one view while it is seen.
 
     `reach_px` is how wide its usual search region sees (:meth:`Tracker.reach_px`).
     """
@@ -48,11 +53,12 @@ def views(
         return _views_of_lost(target, image_shape, reach_px, config)
     result = [View.of(target)]
     if presence.missing:
+        place = predicted(target, stamp_ns, image_shape)
         widening = min(1 + config.search_widening_step * presence.missing, config.search_widest)
-        result = [View(target, *predicted(target, stamp_ns, image_shape), widening, is_anywhere=True)]
+        result = [View(target, *place, scale, is_anywhere=True) for scale in (widening, 1.0)]
     if presence.candidate_xywh:
         result.insert(0, View(target, *_centre(presence.candidate_xywh)))
-    return result
+    return result[: config.search_regions]
 
 
 def _views_of_lost(
@@ -61,22 +67,39 @@ def _views_of_lost(
     """The place that is being confirmed, then the next regions of the sweep over the image."""
     candidate = target.presence.candidate_xywh
     result = [View(target, *_centre(candidate))] if candidate else []
-    centres = sweep(image_shape, reach_px * config.search_widest, (target.center_x, target.center_y))
-    for step in range(min(config.search_regions - len(result), len(centres))):
-        centre = centres[(target.sweep + step) % len(centres)]
-        result.append(View(target, *centre, config.search_widest, is_anywhere=True))
+    places = sweep(image_shape, reach_px, (target.center_x, target.center_y), config.search_widest)
+    for step in range(min(config.search_regions - len(result), len(places))):
+        center, widening = places[(target.sweep + step) % len(places)]
+        result.append(View(target, *center, widening, is_anywhere=True))
     return result
 
 
-def sweep(image_shape: tuple[int, ...], reach_px: float, nearest_to: Point) -> list[Point]:
-    """Centres of squares of `reach_px` that cover the image, those nearest to a point first."""
+def sweep(
+    image_shape: tuple[int, ...], reach_px: float, nearest_to: Point, widest: float
+) -> list[tuple[Point, float]]:
+    """Centres and widenings of search regions that together see the whole image.
+
+    Regions of the usual size, which see squares of `reach_px`, unless these are too many; then `widest`
+    ones, in which a target that has become larger is known again. Each from a point outwards.
+    """
+    usual = len(_grid(image_shape, reach_px))
+    narrow = min(max(math.sqrt(usual / _REGIONS_OF_A_SWEEP), 1.0), widest)
+    places = []
+    for widening in sorted({narrow, widest}):
+        centres = _grid(image_shape, reach_px * widening)
+        centres.sort(key=lambda centre: math.dist(centre, nearest_to))
+        places += [(centre, widening) for centre in centres]
+    return places
+
+
+def _grid(image_shape: tuple[int, ...], side_px: float) -> list[Point]:
+    """Centres of the fewest squares that cover the image, evenly over it."""
     height, width = image_shape[:2]
-    columns, rows = (max(math.ceil(side / reach_px), 1) for side in (width, height))
-    centres = [
+    columns, rows = (max(math.ceil(side / side_px), 1) for side in (width, height))
+    return [
         ((column + 0.5) * width / columns, (row + 0.5) * height / rows)
         for row, column in product(range(rows), range(columns))
     ]
-    return sorted(centres, key=lambda centre: math.dist(centre, nearest_to))
 
 
 def predicted(target: Target, stamp_ns: int, image_shape: tuple[int, ...]) -> Point:

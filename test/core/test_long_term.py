@@ -55,6 +55,14 @@ class Video:
         while self.show() is not State.LOST:
             pass
 
+    def next_views(self):
+        return views(self.target, (480, 640), self.stamp_ns, self.reach_px, self.config)
+
+    @property
+    def reach_px(self):
+        """24 of the 255 / 8 cells of a region twice as wide as 60 px and their context."""
+        return 2 * 127.5 / 127 * SIDE * 2 * 192 / 255
+
     @property
     def place(self):
         return self.target.center_x, self.target.center_y
@@ -101,10 +109,14 @@ def test_the_region_widens_step_by_step():
     video.show(((200, 200), RED))
     sides = []
     for _ in range(5):
-        (view,) = views(video.target, (480, 640), video.stamp_ns, 100.0, video.config)
-        sides.append(view.widening)
+        looks = video.next_views()
+        sides.append([look.widening for look in looks])
         video.show()
-    assert sides == pytest.approx([1.0, 1.1, 1.2, 1.25, 1.25])
+    assert sides[0] == [1.0]
+    np.testing.assert_allclose(sides[1:], [[1.1, 1.0], [1.2, 1.0], [1.25, 1.0], [1.25, 1.0]])
+    video.config = replace(video.config, search_regions=1)
+    (look,) = video.next_views()
+    assert look.widening == 1.25
 
 
 @pytest.mark.parametrize("place", [(70, 60), (560, 60), (70, 420), (570, 430), (320, 240)])
@@ -244,18 +256,51 @@ def test_a_failing_engine_changes_no_target():
     assert after == before
 
 
-def test_the_sweep_covers_every_pixel_nearest_first():
-    reach = 210.0
-    centres = sweep((480, 640), reach, nearest_to=(600, 30))
+@pytest.mark.parametrize(
+    ("reach", "widest", "regions"),
+    [
+        (210.0, 1.5, {1.0: 4 * 3, 1.5: 3 * 2}),
+        (210.0, 1.0, {1.0: 4 * 3}),
+        (700.0, 1.5, {1.0: 1, 1.5: 1}),
+        (120.0, 2.0, {np.sqrt(2): 4 * 3, 2.0: 3 * 2}),  # 6 x 4 of the usual size are too many
+        (30.0, 1.5, {1.5: 15 * 11}),  # of a small target
+    ],
+)
+def test_the_sweep_covers_every_pixel_nearest_first(reach, widest, regions):
+    places = sweep((480, 640), reach, (600, 30), widest)
     ys, xs = np.mgrid[0:480, 0:640]
-    seen = np.zeros((480, 640), bool)
-    for x, y in centres:
-        seen |= (abs(xs - x) <= reach / 2) & (abs(ys - y) <= reach / 2)
-    assert seen.all()
-    assert len(centres) == 4 * 3
-    distances = [np.hypot(x - 600, y - 30) for x, y in centres]
-    assert distances == sorted(distances)
-    assert sweep((480, 640), 5000.0, (0, 0)) == [(320, 240)]
+    for widening, count in regions.items():
+        centres = [centre for centre, scale in places if scale == pytest.approx(widening)]
+        seen = np.zeros((480, 640), bool)
+        for x, y in centres:
+            seen |= (abs(xs - x) <= widening * reach / 2) & (abs(ys - y) <= widening * reach / 2)
+        assert seen.all()
+        assert len(centres) == count
+        distances = [np.hypot(x - 600, y - 30) for x, y in centres]
+        assert distances == sorted(distances)
+    assert len(places) == sum(regions.values())
+
+
+def test_every_region_of_the_sweep_has_its_turn():
+    video = Video()
+    video.lose()
+    places = sweep((480, 640), video.reach_px, video.place, CONFIG.search_widest)
+    looked = []
+    for _ in range(len(places) // 2):
+        looked += [((look.center_x, look.center_y), look.widening) for look in video.next_views()]
+        video.show()
+    assert looked == places
+    assert {widening for _, widening in places} == {1.0, 1.5}
+
+
+def test_with_one_region_an_image_a_candidate_comes_first():
+    video = Video(config=replace(CONFIG, search_regions=1))
+    video.show(((200, 200), RED))
+    video.show()
+    video.show(((275, 200), RED))
+    assert video.target.presence.agreeing == 1
+    (look,) = video.next_views()
+    assert (look.center_x, look.center_y) == pytest.approx((275, 200), abs=1)
 
 
 def target(stamp_ns=None, velocity=(0.0, 0.0), center=(100.0, 50.0)) -> Target:
