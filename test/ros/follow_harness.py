@@ -11,6 +11,7 @@ from ament_index_python.packages import get_package_prefix
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import PoseStamped, Twist, TwistStamped
 from rcl_interfaces.srv import SetParametersAtomically
+from rclpy.client import Client
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
@@ -55,6 +56,7 @@ class World:
         self.commands: list[Twist | TwistStamped] = []
         kind = TwistStamped if is_stamped else Twist
         self.node.create_subscription(kind, "cmd_vel", self.commands.append, 50)
+        self._clients: dict[str, Client] = {}
         self.now_s = 1000.0
 
     def until(self, is_true: Callable[[], object], what: str, timeout_s: float = 30.0) -> None:
@@ -116,13 +118,15 @@ class World:
         """The result of setting one parameter."""
         request = SetParametersAtomically.Request()
         request.parameters = [Parameter(name, value=value).to_parameter_msg()]
-        client = self.node.create_client(SetParametersAtomically, f"{node}/set_parameters_atomically")
+        if node not in self._clients:
+            name = f"{node}/set_parameters_atomically"
+            self._clients[node] = self.node.create_client(SetParametersAtomically, name)
+        client = self._clients[node]
         self.until(client.service_is_ready, f"{node} takes parameters")
-        for _ in range(4):  # an answer is now and then lost by the middleware
+        for _ in range(20):  # an answer is now and then lost by the middleware
             future = client.call_async(request)
-            self._executor.spin_until_future_complete(future, timeout_sec=5.0)
+            self._executor.spin_until_future_complete(future, timeout_sec=1.0)
             if future.done():
-                self.node.destroy_client(client)
                 return future.result().result
         raise AssertionError(f"{node} does not answer")
 
