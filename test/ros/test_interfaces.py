@@ -44,6 +44,13 @@ def test_types_that_the_pages_link_to_are_there() -> None:
             assert package != "siammaskpp" or (ROOT / folder / f"{name}.{folder}").is_file()
 
 
+def test_names_move_with_the_namespace() -> None:
+    shared = {"/diagnostics", "/tf", "/clock"}
+    for interface in INTERFACES:
+        for endpoint in (*interface.subscribed, *interface.published, *interface.offered, *interface.called):
+            assert not endpoint.name.startswith("/") or endpoint.name in shared
+
+
 @pytest.fixture
 def client(domain_id: int, tmp_path: Path) -> Iterator[Client]:
     """A client, beside all nodes, each in a namespace of its own."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from ros_harness import FAKE_NODE, Client, NodeProcess, scene
@@ -68,6 +70,29 @@ def test_interrupted_while_the_network_is_loaded(processes: list[NodeProcess], d
     process.wait_for_text("loading")
     process.interrupt()
     assert process.wait() == 0, process.text
+    assert "Traceback" not in process.text
+
+
+@pytest.mark.parametrize(
+    ("module", "delay_s"),
+    [
+        ("numpy", 0),
+        ("rclpy.node", 0),
+        ("cv2", 0),
+        *[("onnxruntime", delay_s) for delay_s in (0, 0.1, 0.2, 0.4)],
+    ],
+)
+def test_interrupted_at_any_moment_of_the_start(
+    processes: list[NodeProcess], domain_id: int, module: str, delay_s: float
+) -> None:
+    """The real node: while a module is imported, the network loaded, the node configured and activated."""
+    script = Path(__file__).parents[2] / "scripts" / "tracker_node"
+    processes.append(NodeProcess([sys.executable, "-X", "importtime", str(script)], domain_id))
+    process = processes[-1]
+    process.wait_for_text(f" {module}\n")
+    time.sleep(delay_s)
+    process.interrupt()
+    assert process.wait(10.0) == 0, process.text
     assert "Traceback" not in process.text
 
 
