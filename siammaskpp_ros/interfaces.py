@@ -45,6 +45,7 @@ class Interface:
 
 _IMAGE, _OBJECTS = "sensor_msgs/msg/Image", "siammaskpp/msg/TrackedObjectArray"
 _STATUS, _POSE = "siammaskpp/msg/TrackerStatus", "geometry_msgs/msg/PoseStamped"
+_POINT = "geometry_msgs/msg/Point"
 _SET, _REMOVE = "siammaskpp/srv/SetTarget", "siammaskpp/srv/RemoveTarget"
 _ACTIVE, _CONFIGURED = "while active", "once configured"
 UNCONDITIONAL = ("", _ACTIVE, _CONFIGURED)
@@ -74,6 +75,22 @@ _TRACKER = Interface(
             _IMAGE,
             "Depth registered to the images: 16UC1 in mm or 32FC1 in m",
             "while active, with `depth: true`",
+        ),
+        Endpoint(
+            "~/set_box", "siammaskpp/msg/TargetBox", "The same as `~/set_target`, without an answer", _ACTIVE
+        ),
+        Endpoint(
+            "image_mouse_left",
+            _POINT,
+            "Clicks of rqt_image_view on the images (remapped with them): what is there becomes the target",
+            _ACTIVE,
+        ),
+        Endpoint("~/overlay_mouse_left", _POINT, "Clicks of rqt_image_view on the overlay", _ACTIVE),
+        Endpoint(
+            "~/detections_in",
+            "vision_msgs/msg/Detection2DArray",
+            "The best detection becomes the target while there is none, or while it is lost",
+            "while active, where vision_msgs is installed",
         ),
     ),
     published=(
