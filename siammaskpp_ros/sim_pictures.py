@@ -41,10 +41,10 @@ def wall(rng: np.random.Generator) -> NDArray[np.uint8]:
     texture = np.array([185, 195, 190], np.float32) + grain[:, :, None]
     for left in range(20, side - 60, 80):  # heights are negative and wrap round: the floor is row 480
         top, width, height = int(rng.integers(345, 375)), int(rng.integers(30, 55)), int(rng.integers(35, 60))
-        colour = rng.uniform(40, 220, 3)
+        colour = rng.uniform((60, 60, 20), (220, 200, 110))  # never the person's red
         cv2.rectangle(texture, (left, top), (left + width, top + height), (50, 60, 70), -1)
         cv2.rectangle(texture, (left + 3, top + 3), (left + width - 3, top + height - 3), colour.tolist(), -1)
-        cv2.circle(texture, (left + width // 2, top + height // 2), width // 5, (255 - colour).tolist(), -1)
+        cv2.circle(texture, (left + width // 2, top + height // 2), width // 5, (225, 230, 235), -1)
     texture[-6:] = (70, 80, 90)
     return np.asarray(np.clip(cv2.GaussianBlur(texture, (0, 0), 0.8), 0, 255), np.uint8)
 
