@@ -1,0 +1,47 @@
+"""What docs/troubleshooting.md quotes is what the code says."""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+# Words of other programs.
+FOREIGN = {"_ARRAY_API not found"}
+
+
+@cache
+def said() -> list[str]:
+    """Every text in the code, a gap where a value is filled in; and the fields of messages."""
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "msg").iterdir()]
+    for folder in ("siammaskpp_core", "siammaskpp_ros"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.JoinedStr):
+                    parts = (item.value if isinstance(item, ast.Constant) else "\0" for item in node.values)
+                    texts.append("".join(map(str, parts)))
+                elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    texts.append(node.value)
+    return texts
+
+
+def test_quoted_messages_are_in_the_code() -> None:
+    text = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    first_cells = [line.split("|")[1] for line in text.splitlines() if line.startswith("| ")]
+    quotes = [quote for cell in first_cells for quote in re.findall(r"`([^`]+)`", cell) if " " in quote]
+    assert len(quotes) > 40
+    texts = said()
+    missing = [quote for quote in quotes if quote not in FOREIGN and not any(quote in item for item in texts)]
+    assert not missing
+
+
+def test_files_and_parameters_that_are_named_are_there() -> None:
+    text = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
+        assert (ROOT / "docs" / link).exists(), link
+    page = (ROOT / "docs" / "nodes" / "tracker_node.md").read_text(encoding="utf-8")
+    for name in re.findall(r"`([a-z]+(?:_[a-z]+)+)(?:: \w+)?`", text):
+        is_known = f"`{name}`" in page or any(name in item for item in said())
+        assert is_known or name in {"aligned_depth_to_color", "depth_registered", "frame_id"}, name
