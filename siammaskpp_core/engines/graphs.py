@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 import yaml
 
 from siammaskpp_core.config import ConfigError, from_mapping, load_yaml, to_mapping
+from siammaskpp_core.engine_options import EngineOptions
 from siammaskpp_core.engines.protocol import Floats, ModelError, Pixels, SearchOutput
 from siammaskpp_core.network.config import MASK_SIZE, NetworkConfig
 from siammaskpp_core.tracking.config import TrackingConfig
@@ -112,18 +114,23 @@ def write_description(
 
 
 class GraphEngine(ABC):
-    """An engine that runs a model's graphs one target at a time.
+    """An engine that runs a model's graphs, for two targets at once on half of the threads each.
 
+    Fewer threads wait less for each other: two targets take 1.3 to 1.6 times as long as one with all threads.
     On a CPU a batch of targets takes as long as its parts, and the grouped correlation, the fastest form
     there, fixes the batch size of its graph.
     """
 
     name = ""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, options: EngineOptions) -> None:
+        cores = len(allowed_cores())
+        threads = min(options.threads or cores, cores)
+        self.half = 0 if threads % 2 else threads // 2
+        """Threads for each of two targets at once; 0 where threads would be left over."""
         self._answer = graph_outputs(model.network)["search"]
         self._steps = {name: step for name, step in WINDOWS.items() if name in self._answer}
-        self._windows: dict[str, Floats] = {}
+        self._windows: dict[tuple[str, int], Floats] = {}
 
     @abstractmethod
     def run(self, graph: str, inputs: dict[str, Any], slot: int = 0) -> list[Floats]:
@@ -132,40 +139,56 @@ class GraphEngine(ABC):
         They are valid until the same graph runs again in the same `slot`.
         """
 
+    @abstractmethod
+    def run_pair(self, graph: str, inputs: Sequence[dict[str, Any]], slot: int = 0) -> list[list[Floats]]:
+        """As :meth:`run` for two targets at once, in `slot` and the next, with :attr:`half` threads each."""
+
+    def run_all(self, graph: str, inputs: Sequence[dict[str, Any]]) -> list[list[Floats]]:
+        """The outputs of a graph for any number of targets, valid until the next call for this graph."""
+        paired = len(inputs) // 2 * 2 if self.half else 0
+        answers = [
+            answer
+            for slot in range(0, paired, 2)
+            for answer in self.run_pair(graph, inputs[slot : slot + 2], slot)
+        ]
+        return answers + [self.run(graph, inputs[slot], slot) for slot in range(paired, len(inputs))]
+
     def encode_template(self, crops: Pixels) -> Floats:
         """See :class:`~siammaskpp_core.engines.protocol.Engine`."""
         return np.concatenate([self.run("template", {"pixels": crop[None]})[0].copy() for crop in crops])
 
     def search(self, crops: Pixels, kernels: list[Floats]) -> list[SearchOutput]:
         """See :class:`~siammaskpp_core.engines.protocol.Engine`."""
-        answers = (
-            self.run("search", {"pixels": crop[None], "kernels": kernel[None]}, slot)
-            for slot, (crop, kernel) in enumerate(zip(crops, kernels, strict=True))
-        )
+        inputs = [
+            {"pixels": crop[None], "kernels": kernel[None]}
+            for crop, kernel in zip(crops, kernels, strict=True)
+        ]
         return [
             SearchOutput(**{name: x[0] for name, x in zip(self._answer, answer, strict=True)})
-            for answer in answers
+            for answer in self.run_all("search", inputs)
         ]
 
     def refine(self, outputs: list[SearchOutput], cells: list[tuple[int, int]]) -> Floats:
         """See :class:`~siammaskpp_core.engines.protocol.Engine`."""
+        places = enumerate(zip(outputs, cells, strict=True))
+        inputs = [self.refine_inputs(output, cell, slot) for slot, (output, cell) in places]
         masks = np.empty((len(outputs), MASK_SIZE, MASK_SIZE), np.float32)
-        for mask, output, cell in zip(masks, outputs, cells, strict=True):
-            mask[:] = self.run("refine", self.refine_inputs(output, cell))[0][0, 0]
+        for mask, (probability,) in zip(masks, self.run_all("refine", inputs), strict=True):
+            mask[:] = probability[0, 0]
         return masks
 
-    def refine_inputs(self, output: SearchOutput, cell: tuple[int, int]) -> dict[str, Floats]:
-        """The inputs of the graph `refine` at one (row, column) cell; its windows are reused."""
+    def refine_inputs(self, output: SearchOutput, cell: tuple[int, int], slot: int = 0) -> dict[str, Floats]:
+        """The inputs of the graph `refine` at one (row, column) cell; the windows of a `slot` are reused."""
         assert output.mask is not None
         row, column = cell
         inputs = {"vector": np.ascontiguousarray(output.mask[:, row, column])[None, :, None, None]}
         for name, step in self._steps.items():
             features = getattr(output, name)
-            if name not in self._windows:
+            if (name, slot) not in self._windows:
                 side = features.shape[-1] - 16 * step
-                self._windows[name] = np.empty((1, len(features), side, side), np.float32)
-            cut_window(features, row, column, step, out=self._windows[name][0])
-            inputs[name] = self._windows[name]
+                self._windows[name, slot] = np.empty((1, len(features), side, side), np.float32)
+            window = inputs[name] = self._windows[name, slot]
+            cut_window(features, row, column, step, out=window[0])
         return inputs
 
 
