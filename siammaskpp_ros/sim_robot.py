@@ -188,7 +188,8 @@ class SimRobot(Node):
         # An answer is now and then lost by the middleware.
         is_asked = self._selection is not None and now_s - self._selection_sent_s < _ANSWER_TIMEOUT_S
         header, box = self._selectable
-        if self._is_selected or is_asked or box is None or not self._set_target.service_is_ready():
+        is_known = header.stamp == self._answered_stamp or not self.config.wait_for_tracker
+        if self._is_selected or is_asked or box is None or not is_known:
             return
         x, y, width, height = box
         request = SetTarget.Request(header=header, id="person", label="person")

@@ -20,7 +20,7 @@ _PAPER, _WALL, _ROBOT, _PERSON, _SIGHT = (
     (60, 60, 200),
     (225, 210, 190),
 )
-_SIGHT_M = 5.0
+_SIGHT_M = 3.0
 _STEP_M = 0.05  # a trail gets a point when it has grown by so much
 
 Point = tuple[float, float]

@@ -22,7 +22,7 @@ from siammaskpp_ros.following import (
     locate,
     reason_to_stand,
 )
-from siammaskpp_ros.parameters import markdown_table, yaml_text
+from siammaskpp_ros.parameters import yaml_text
 from siammaskpp_ros.sim_motion import Robot, Walk
 
 ROOT = Path(__file__).parents[2]
@@ -187,11 +187,6 @@ def test_the_yaml_file_is_written_from_the_dataclass() -> None:
     )
     values = yaml.safe_load(text)["/**/follower"]["ros__parameters"]
     assert FollowConfig(**values) == FollowConfig()
-
-
-def test_the_docs_show_the_same_parameters() -> None:
-    text = (ROOT / "docs" / "following.md").read_text(encoding="utf-8")
-    assert markdown_table("follower") in text, "run: python -m siammaskpp_ros.parameters follower --markdown"
 
 
 def test_every_number_has_a_range_and_every_parameter_a_help_line() -> None:
