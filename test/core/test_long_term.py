@@ -11,7 +11,7 @@ from siammaskpp_core.tracking.boxes import overlap
 from siammaskpp_core.tracking.long_term import LongTermTracker
 from siammaskpp_core.tracking.presence import Presence, State
 from siammaskpp_core.tracking.search import LongTermConfig, predicted, smoothed_velocity, sweep, views
-from siammaskpp_core.tracking.tracker import Target
+from siammaskpp_core.tracking.tracker import Target, View
 
 SIZE = (640, 480)
 SIDE = 60
@@ -181,6 +181,40 @@ def test_a_flicker_elsewhere_is_not_confirmed():
     for index in range(30):
         place = ((100, 100), (500, 100), (300, 400))[index % 3]
         assert video.show((place, RED)) is State.LOST
+
+
+def test_a_target_that_was_lost_begins_without_velocity():
+    video = Video()
+    for index in range(8):
+        video.show(((200 + 10 * index, 200), RED))
+    video.lose()
+    while video.show(((200, 350), RED)) is not State.TRACKING:
+        pass
+    assert video.target.velocity_px_s == (0.0, 0.0)
+    video.show()
+    assert video.place == pytest.approx((200, 350), abs=2)
+
+
+def test_where_it_may_be_anywhere_the_middle_is_not_preferred():
+    """A sure candidate at the border and a doubtful one in the middle: SiamMask's window takes the latter."""
+
+    class TwoPeaks(ColourEngine):
+        def search(self, crops, kernels):
+            answers = super().search(crops, kernels)
+            for answer in answers:
+                answer.cls[5:] = -6
+                answer.cls[7, 12, 12], answer.cls[7, 1, 12] = 0.0, 4.0
+            return answers
+
+    tracker = Tracker(TwoPeaks())
+    image = picture(((200, 200), RED))
+    lost = tracker.init(image, box(200, 200))
+    found = tracker.look(image, [View.of(lost), View.of(lost)._replace(is_anywhere=True)])
+    assert [item.candidate.cell for item in found] == [(12, 12), (1, 12)]
+    lost.presence = Presence(State.LOST)
+    assert all(view.is_anywhere for view in views(lost, image.shape, 1, 181.0, CONFIG))
+    lost.presence = Presence(State.UNCERTAIN, missing=2)
+    assert all(view.is_anywhere for view in views(lost, image.shape, 1, 181.0, CONFIG))
 
 
 def test_a_jump_back_in_time_leaves_state_and_place():
