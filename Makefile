@@ -43,7 +43,7 @@ build: $(ENV_READY) ## the colcon workspace: build/, install/
 lint: $(ENV_READY) ## style and types
 	@$(WITH_VENV); ruff check .; ruff format --check .; mypy
 
-browser: $(ENV_READY) ## a headless Chromium into .venv for the tests of the web page (86 MB, Debian)
+browser: $(ENV_READY) ## a headless Chromium into .venv for the tests of the web page (90 to 200 MB, Debian)
 	@[[ -e "$(VENV)/browser/.ready" ]] || test/ros/fetch_browser.sh "$(VENV)/browser"
 
 test: lint build browser ## style, types and all tests; FAST=1 leaves the slow ones out

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# A headless Chromium for the tests of the web page, from Debian's packages, into the folder $1: 86 MB to
-# download, 280 MB on the disk. Nothing is installed; without it those tests are skipped.
+# A headless Chromium for the tests of the web page, from Debian's packages, into the folder $1: 280 MB on the
+# disk, 540 MB where the system has none of its libraries. Nothing is installed; without it those tests are
+# skipped.
 set -euo pipefail
 readonly folder=$1 package=chromium-headless-shell
 
