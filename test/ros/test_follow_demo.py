@@ -91,6 +91,16 @@ class Demo:
             if command.twist.linear.x or command.twist.angular.z
         )
 
+    def history(self) -> str:
+        """The last states and scores, and where the person is now."""
+        seen = [
+            (item.state, round(item.score, 2)) for message in self.objects[-45:] for item in message.objects
+        ]
+        robot, person = self.robot[-1].pose, self.person[-1].pose.position
+        yaw = 2 * math.atan2(robot.orientation.z, robot.orientation.w)
+        bearing = math.atan2(person.y - robot.position.y, person.x - robot.position.x) - yaw
+        return f"{seen}; the person is at {math.degrees(math.remainder(bearing, math.tau)):.0f} degrees"
+
     def close(self) -> None:
         for process in self.processes:
             process.interrupt()
@@ -127,8 +137,7 @@ def check_following(demo: Demo) -> None:
     demo.hide(False)
     again_s = demo.now_s()
     demo.run_until(again_s + 3.0)
-    states = [[(item.state, round(item.score, 2)) for item in message.objects] for message in demo.objects]
-    assert demo.last_motion_s() > 100.0 + again_s, str(states[-45:])
+    assert demo.last_motion_s() > 100.0 + again_s, demo.history()
 
 
 @pytest.fixture
