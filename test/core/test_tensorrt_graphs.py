@@ -14,6 +14,8 @@ from siammaskpp_core.engines.onnx_batch import BATCH, with_dynamic_batch  # noqa
 from siammaskpp_core.engines.onnx_windows import with_windows  # noqa: E402
 from siammaskpp_core.engines.tensorrt_graphs import prepared_graphs  # noqa: E402
 
+ROOT = Path(__file__).parents[2]
+
 
 @pytest.fixture(scope="module")
 def lite():
@@ -124,16 +126,21 @@ CONFIGS = {
 
 
 def exported(kind: str, folder: Path):
-    """A small untrained network of the family as a model folder."""
+    """An untrained network of the family as a model folder: one of the small ones, or a configuration's."""
     torch = pytest.importorskip("torch")
     from siammaskpp_core.engines.export import write_model
     from siammaskpp_core.network.config import NetworkConfig
     from siammaskpp_core.network.siammaskpp import SiamMaskPP
     from siammaskpp_core.tracking import TrackingConfig
+    from siammaskpp_core.training.experiment import read_experiment
 
     torch.manual_seed(0)
     folder.mkdir()
-    write_model(SiamMaskPP(NetworkConfig(**CONFIGS[kind])).eval(), TrackingConfig(), folder)
+    if kind in CONFIGS:
+        config = NetworkConfig(**CONFIGS[kind])
+    else:
+        config = read_experiment(ROOT / "config" / "networks" / f"{kind}.yaml").network
+    write_model(SiamMaskPP(config).eval(), TrackingConfig(), folder)
     return read_model(folder)
 
 

@@ -84,6 +84,8 @@ def quantised(model, folder):
         ("resnet50", "fp32", 1),
         ("resnet50", "fp16", 4),
         ("resnet50 int8", "int8", 4),
+        ("siammaskpp_re", "fp32", 1),
+        ("siammaskpp_re", "fp16", 1),
         ("up_channel", "fp16", 1),
         ("coarse masks", "fp32", 3),
     ],
