@@ -3,6 +3,7 @@
 An argument that is left empty keeps what the parameter file says.
 """
 
+import re
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
@@ -46,7 +47,7 @@ def generate_launch_description() -> LaunchDescription:
                 "rviz",
                 default_value="false",
                 choices=["true", "false"],
-                description="Also show image, overlay and mask in rviz2 (apt: ros-<distro>-rviz2)",
+                description="Also show pictures, poses and markers in rviz2 (apt: ros-<distro>-rviz2)",
             ),
             OpaqueFunction(function=_nodes),
         ]
@@ -85,12 +86,13 @@ def _nodes(context: LaunchContext) -> list[Node]:
 def _rviz(image: str, namespace: str) -> Node:
     """rviz2 with its topics (absolute in tracker.rviz) moved to where the tracker's are."""
     prefix = "/" + namespace.strip("/") if namespace.strip("/") else ""
-    topics = ("overlay", "mask")
-    moved = [(f"/tracker_node/{topic}", f"{prefix}/tracker_node/{topic}") for topic in topics]
+    config = _CONFIG / "tracker.rviz"
+    topics = re.findall(r"Value: (/tracker_node/\w+)", config.read_text(encoding="utf-8"))
+    moved = [(topic, prefix + topic) for topic in topics]
     camera = image if image.startswith("/") else f"{prefix}/{image}"
     return Node(
         package="rviz2",
         executable="rviz2",
-        arguments=["-d", str(_CONFIG / "tracker.rviz")],
+        arguments=["-d", str(config)],
         remappings=[*moved, ("/image", camera)],
     )

@@ -1,4 +1,4 @@
-"""What docs/troubleshooting.md quotes is what the code says."""
+"""What documents and configurations tell of the nodes is what the code says."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import ast
 import re
 from functools import cache
 from pathlib import Path
+
+import yaml
+
+from siammaskpp_ros.interfaces import INTERFACES
 
 ROOT = Path(__file__).parents[2]
 # Words of other programs.
@@ -45,3 +49,29 @@ def test_files_and_parameters_that_are_named_are_there() -> None:
     for name in re.findall(r"`([a-z]+(?:_[a-z]+)+)(?:: \w+)?`", text):
         is_known = f"`{name}`" in page or any(name in item for item in said())
         assert is_known or name in {"aligned_depth_to_color", "depth_registered", "frame_id"}, name
+
+
+# Display -> type of the topics that it shows.
+DISPLAYS = {
+    "Image": "sensor_msgs/msg/Image",
+    "MarkerArray": "visualization_msgs/msg/MarkerArray",
+    "PoseWithCovariance": "geometry_msgs/msg/PoseWithCovarianceStamped",
+    "PointCloud2": "sensor_msgs/msg/PointCloud2",
+}
+
+
+def test_rviz_shows_what_the_tracker_publishes() -> None:
+    config = yaml.safe_load((ROOT / "config" / "tracker.rviz").read_text(encoding="utf-8"))
+    displays = config["Visualization Manager"]["Displays"]
+    shown = {
+        (item["Topic"]["Value"], DISPLAYS[item["Class"].removeprefix("rviz_default_plugins/")])
+        for item in displays
+        if "Topic" in item
+    }
+    (tracker,) = (item for item in INTERFACES if item.node == "tracker_node")
+    published = {(item.name.replace("~", "/tracker_node"), item.type) for item in tracker.published}
+    assert shown - published == {("/image", "sensor_msgs/msg/Image")}
+    assert {topic for topic in published - shown if topic[1] in DISPLAYS.values()} == set()
+    assert any(item["Class"] == "rviz_default_plugins/TF" for item in displays)
+    panels = {item["Name"] for item in displays if item["Class"].endswith("/Image")}
+    assert panels <= set(config["Window Geometry"])

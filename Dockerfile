@@ -1,0 +1,29 @@
+# The tracker on ROS 2 Jazzy; see docs/docker.md.
+FROM ros:jazzy
+WORKDIR /workspace
+
+# First what seldom changes: the packages that package.xml names.
+COPY package.xml src/siammaskpp/
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends python3-pip \
+    && rosdep update --rosdistro jazzy \
+    && rosdep install --from-paths src --ignore-src --yes --rosdistro jazzy \
+    && rm -rf /var/lib/apt/lists/*
+# Not in rosdep. Without its dependencies: NumPy is apt's, which cv_bridge is built for; it runs without others.
+RUN pip install --break-system-packages --no-cache-dir --no-deps "onnxruntime>=1.15"
+
+COPY . src/siammaskpp
+RUN . /opt/ros/jazzy/setup.sh \
+    && colcon build --cmake-args -DBUILD_TESTING=OFF \
+    && rm -rf build log src
+
+# No image is made when the network cannot be loaded or does not run.
+RUN . install/setup.sh && python3 -c "import numpy; from siammaskpp_core.engines import load_tracker; \
+load_tracker().init(numpy.zeros((480, 640, 3), numpy.uint8), (100, 100, 80, 80))"
+
+# As Ctrl-C does, so that the nodes end by themselves.
+STOPSIGNAL SIGINT
+# The base image's entry point sources /opt/ros/jazzy; the arguments of docker run are those of the launch file.
+ENTRYPOINT ["/ros_entrypoint.sh", "bash", "-c", \
+    "source install/setup.bash && exec ros2 launch siammaskpp tracker.launch.py \"$@\"", "tracker"]
