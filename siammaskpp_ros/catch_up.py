@@ -15,16 +15,18 @@ BUDGET_S = 0.1
 _MIN_INTERVAL_S = 0.1
 
 
-def way(frames: Sequence[Frame], newest: Frame, steps: int) -> list[Frame]:
+def way(frames: Sequence[Frame], newest: Frame, steps: int, step_s: float) -> list[Frame]:
     """At most `steps` of `frames`, evenly over the time from the first of them to `newest`.
 
-    The first is the one the target has been seen in and is left out, as is `newest`.
+    The first is the one the target has been seen in and is left out, as is `newest`. `step_s` is how long a
+    step takes: each makes up for twice that time at least, or a slow tracker would never catch up.
     """
     if len(frames) < 2:
         return []
     begin_s = frames[0].received_s
     gap_s = newest.received_s - begin_s
-    count = min(steps, math.floor(gap_s / _MIN_INTERVAL_S + 1e-6) - 1)
+    interval_s = max(_MIN_INTERVAL_S, 2 * step_s)
+    count = min(steps, math.floor(gap_s / interval_s + 1e-6) - 1)
     moments_s = (begin_s + gap_s * number / (count + 1) for number in range(1, count + 1))
     nearest = (min(frames[1:], key=lambda item: abs(item.received_s - moment_s)) for moment_s in moments_s)
     return list({frame.index: frame for frame in nearest}.values())

@@ -94,6 +94,7 @@ class TargetStore:
         self._entries_lock = threading.Lock()
         # Not every engine can be called from two threads at once.
         self._tracker_lock = threading.Lock()
+        self._step_s = 0.0  # how long the last step took
         self.timings: dict[str, float] = {}
         """Milliseconds of the last step by stage of the tracker; empty when there was no target."""
 
@@ -177,7 +178,6 @@ class TargetStore:
         if not entries:
             return []
         results = self._search(frame, picture, list(entries.values()), config)
-        self.timings = self._tracker.timings
         with self._entries_lock:
             return [
                 _observation(name, entry, result)
@@ -194,7 +194,7 @@ class TargetStore:
             ]
         for entry in behind:
             frames = self._frames.between(entry.index, newest.index)
-            for frame in catch_up.way(frames, newest, entry.steps_left):
+            for frame in catch_up.way(frames, newest, entry.steps_left, self._step_s):
                 entry.index, entry.steps_left = frame.index, entry.steps_left - 1
                 self._search(frame, frame.bgr(), [entry], config)
                 if time.monotonic() > end_s:
@@ -206,8 +206,12 @@ class TargetStore:
         self, frame: Frame, picture: NDArray[np.uint8], entries: list[_Entry], config: LongTermConfig
     ) -> list[TrackResult]:
         with self._tracker_lock:
+            begin_s = time.monotonic()
             targets = [entry.target for entry in entries]
-            return self._tracker.step(picture, targets, frame.stamp_ns, config)
+            results = self._tracker.step(picture, targets, frame.stamp_ns, config)
+            self._step_s = time.monotonic() - begin_s
+            self.timings = self._tracker.timings
+        return results
 
     def _check_room(self, id: str, limit: int) -> None:
         ids = self.ids()

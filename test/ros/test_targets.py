@@ -152,8 +152,9 @@ def test_one_target_comes_and_goes_and_the_others_do_not_notice() -> None:
     assert [count for _, count in tracker.steps] == [1, 2, 2, 1]
 
 
-def test_a_target_catches_up_through_the_images_since_its_box() -> None:
+def test_a_target_catches_up_through_the_images_since_its_box(monkeypatch: pytest.MonkeyPatch) -> None:
     """A box on an image of a second ago: it is led through images a tenth of a second apart."""
+    monkeypatch.setattr(catch_up, "BUDGET_S", 60.0)  # however busy the machine is
     tracker = Recording()
     store = Store(tracker)
     for index in range(1, 31):
@@ -184,9 +185,26 @@ def test_a_slow_tracker_catches_up_a_little_with_every_image() -> None:
         if ids == ["late", "now"]:
             break
     assert all(count <= 3 for _, count in steps)
-    assert steps[0] == (["now"], 3)
+    assert steps[0][0] == ["now"]
+    assert steps[0][1] >= 2
     assert steps[-1][0] == ["late", "now"]
     assert sum(count - 1 for _, count in steps) <= catch_up.MAX_STEPS
+
+
+def test_a_tracker_that_cannot_catch_up_joins_at_once() -> None:
+    """At 3 Hz a step is as long as ten images of the camera: no time is made up by it."""
+    tracker = Recording(step_s=0.3)
+    store = Store(tracker)
+    for index in range(1, 11):
+        store.arrive(index, scene())
+    store.choose("now", 1, scene())
+    store.show(11, scene())
+    for index in range(12, 21):
+        store.arrive(index, scene())
+    store.choose("next", 12, scene())
+    tracker.steps.clear()
+    assert [item.id for item in store.show(21, scene())] == ["now", "next"]
+    assert len(tracker.steps) == 1
 
 
 def test_while_it_catches_up_a_target_can_be_removed_or_replaced() -> None:
@@ -232,7 +250,14 @@ def test_setting_a_target_does_not_wait_for_one_that_catches_up() -> None:
 def test_the_way_to_the_newest_image(indices, newest, steps, chosen) -> None:
     picture = scene(size=(64, 48), x=2, y=2)
     frames = [frame_of(index, picture) for index in indices]
-    assert [item.index for item in catch_up.way(frames, frame_of(newest, picture), steps)] == chosen
+    assert [item.index for item in catch_up.way(frames, frame_of(newest, picture), steps, 0.01)] == chosen
+
+
+@pytest.mark.parametrize(("step_s", "count"), [(0.0, 9), (0.05, 9), (0.1, 4), (0.25, 1), (0.3, 0), (9.0, 0)])
+def test_a_step_makes_up_for_twice_its_time(step_s: float, count: int) -> None:
+    picture = scene(size=(64, 48), x=2, y=2)
+    frames = [frame_of(index, picture) for index in range(1, 31)]
+    assert len(catch_up.way(frames, frame_of(31, picture), 10, step_s)) == count
 
 
 def test_frames_between_two() -> None:
