@@ -45,6 +45,37 @@ def test_ready_within_five_seconds_and_follows(process: NodeProcess, client: Cli
     assert process.wait() == 0, process.text
 
 
+def test_lost_and_found(process: NodeProcess, client: Client) -> None:
+    """The ball leaves the image and comes back elsewhere; while it is lost there is no place and no mask."""
+    process.wait_for_text("Ready")
+    client.connect()
+    client.track(ball((200, 240))[0])
+    assert client.set_target(ball_box((200, 240))).success
+    for x in (206, 212, 218):
+        assert client.track(ball((x, 240))[0]).objects[0].state == TrackedObject.TRACKING
+    wall, _ = ball((2000, 240))
+    states = [client.track(wall).objects[0].state for _ in range(14)]
+    assert states[-1] == TrackedObject.LOST, states
+    client.masks.clear()
+    for _ in range(4):
+        (item,) = client.track(wall).objects
+        assert (item.state, item.box.width, item.mask_value) == (TrackedObject.LOST, 0, 0)
+    assert client.masks == []
+    places = []
+    for step in range(10):
+        x, y = 440 + 5 * step, 330
+        (item,) = client.track(ball((x, y))[0]).objects
+        places.append((item.state, item.box.x - ball_box((x, y))[0], item.box.y - ball_box((x, y))[1]))
+        if item.state == TrackedObject.TRACKING:
+            break
+    state, off_x, off_y = places[-1]
+    assert state == TrackedObject.TRACKING, places
+    assert max(abs(off_x), abs(off_y)) < 20, places
+    assert {state for state, *_ in places[:-1]} == {TrackedObject.LOST}
+    process.interrupt()
+    assert process.wait() == 0, process.text
+
+
 def resident_mb(pid: int) -> float:
     """The largest resident memory the process ever had, in MB."""
     lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
