@@ -8,6 +8,7 @@ from importlib import import_module
 
 from tqdm import tqdm
 
+from siammaskpp_core.commands import evaluate_absence
 from siammaskpp_core.commands.option_arguments import options_from
 from siammaskpp_core.engines import EngineOptions, load_tracker
 from siammaskpp_core.evaluation.report import overall_table, report, sequence_table, write_report
@@ -24,6 +25,9 @@ def run(options: argparse.Namespace) -> None:
         return
     if options.realtime or options.vot_year or options.rotated_box:
         raise ValueError("--realtime, --vot-year and --rotated-box belong to --protocol vot")
+    if options.protocol == "absence":
+        evaluate_absence.run(options)
+        return
     if options.output:  # first of all: it raises ImportError when matplotlib is not installed
         from siammaskpp_core.evaluation.plots import draw_plots
     sequences = find_sequences(options.folders)

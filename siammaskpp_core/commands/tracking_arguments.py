@@ -92,6 +92,8 @@ def add_evaluate(commands: Commands) -> None:
         "success AUC, precision at 20 px, J and F of masks, frames per second.\n"
         "vot: the official VOT toolkit (needs the extra [vot]) starts trackers anew when they fail. Prints\n"
         "accuracy, robustness and expected average overlap beside the published ones.\n"
+        "absence: targets are cut out of, covered in and panned out of the sequences. Prints whether the\n"
+        "score says so, and how often the target is found again.\n"
         "docs/evaluation.md defines them all.",
         epilog="layouts, found by themselves in DIR or below:\n"
         "  OTB    NAME/img/*.jpg    NAME/groundtruth_rect.txt\n"
@@ -114,7 +116,7 @@ def add_evaluate(commands: Commands) -> None:
         help="new folder for report.md, report.json and plots (needs the extra [eval])",
     )
     evaluate.add_argument(
-        "--protocol", choices=("ope", "vot"), default="ope", help="how to measure (default: ope)"
+        "--protocol", choices=("ope", "vot", "absence"), default="ope", help="how to measure (default: ope)"
     )
     evaluate.add_argument(
         "--realtime",

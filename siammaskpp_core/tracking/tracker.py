@@ -50,9 +50,11 @@ class Target:
 class TrackResult:
     """Where a target is in one image.
 
-    box_xywh float64 [4] is the upright box of the mask's largest part, `rotated_box` its rotated
-    one; both are the decoded box when the mask is empty or the network has none. score in 0..1 is
-    the network's probability. mask uint8 [H, W] is 255 on the target, 0 elsewhere; None without masks.
+    box_xywh float64 [4] is the upright box of the mask's largest part, mixed with the decoded box
+    (`TrackingConfig.mask_share`), `rotated_box` the mask's rotated one; both are the decoded box when the
+    mask is empty or the network has none. score in 0..1 says how sure it is that this is the target,
+    calibrated as the model says (`TrackingConfig.score_slope`). mask uint8 [H, W] is 255 on the target,
+    0 elsewhere; None without masks.
     Boxes are in continuous pixel coordinates (see :mod:`siammaskpp_core.tracking.boxes`).
     """
 
@@ -204,17 +206,18 @@ class Tracker:
         candidate: Candidate,
         probability: NDArray[np.float32] | None,
     ) -> TrackResult:
-        mask = None
-        if probability is not None:
-            mask, region = paste_mask(
-                probability, window, candidate.cell, image.shape, self.config.mask_threshold
-            )
-            shape = outline(mask, region, self.config.rotated_box)
-            if shape is not None:
-                return TrackResult(shape.box_xywh, shape.rotated_box, candidate.score, mask)
+        config = self.config
         center_x, center_y, width, height = _in_image(window, candidate)
         box = np.array([center_x - width / 2, center_y - height / 2, width, height])
-        return TrackResult(box, RotatedBox(center_x, center_y, width, height, 0.0), candidate.score, mask)
+        score = _calibrated(candidate.score, config)
+        mask = None
+        if probability is not None:
+            mask, region = paste_mask(probability, window, candidate.cell, image.shape, config.mask_threshold)
+            shape = outline(mask, region, config.rotated_box)
+            if shape is not None:
+                box += config.mask_share * (shape.box_xywh - box)
+                return TrackResult(box, shape.rotated_box, score, mask)
+        return TrackResult(box, RotatedBox(center_x, center_y, width, height, 0.0), score, mask)
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
@@ -228,6 +231,12 @@ def _in_image(window: CropWindow, candidate: Candidate) -> tuple[float, float, f
     x, y = candidate.center_xy / window.scale
     width, height = candidate.size_wh / window.scale
     return window.center_x + float(x), window.center_y + float(y), float(width), float(height)
+
+
+def _calibrated(probability: float, config: TrackingConfig) -> float:
+    """The score of a candidate to which the network gives this probability."""
+    likely = np.clip(probability, 1e-9, 1 - 1e-9)
+    return float(1 / (1 + (1 / likely - 1) ** config.score_slope * np.exp(-config.score_offset)))
 
 
 def _check_image(image: Image) -> None:

@@ -347,6 +347,30 @@ def test_the_rotated_box_is_the_configured_one():
     assert lengths == {"min_area": pytest.approx(55, abs=1), "ellipse": pytest.approx(40, abs=1)}
 
 
+def test_the_box_lies_between_the_masks_and_the_decoded_one():
+    image, boxes = scene(100, 80), {}
+    for share in (0.0, 0.25, 1.0):
+        tracker = Tracker(BrightEngine(), config=TrackingConfig(mask_share=share))
+        (result,) = tracker.step(image, [tracker.init(image, (95, 80, 50, 40))])
+        boxes[share] = result.box_xywh
+    np.testing.assert_allclose(boxes[1.0], (100, 80, 40, 40), atol=1)
+    assert overlap(boxes[0.0], boxes[1.0]) < 0.95
+    np.testing.assert_allclose(boxes[0.25], 0.75 * boxes[0.0] + 0.25 * boxes[1.0])
+
+
+@pytest.mark.parametrize(("slope", "offset", "score"), [(1, 0, 5.0), (0.5, -3, -0.5)])
+def test_the_score_is_calibrated_and_the_target_followed_as_before(slope, offset, score):
+    image = scene(104, 82)
+    tracker = Tracker(BrightEngine(), config=TrackingConfig(score_slope=slope, score_offset=offset))
+    target = tracker.init(scene(100, 80), (100, 80, 40, 40))
+    (result,) = tracker.step(image, [target])
+    assert result.score == pytest.approx(1 / (1 + np.exp(-score)), rel=1e-4)
+    plain = Tracker(BrightEngine())
+    other = plain.init(scene(100, 80), (100, 80, 40, 40))
+    plain.step(image, [other])
+    assert (target.center_x, target.center_y, target.width) == (other.center_x, other.center_y, other.width)
+
+
 def test_targets_together_equal_targets_alone():
     frames = [scene(100 + 5 * i, 80) for i in range(4)]
     tracker = Tracker(BrightEngine())
