@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from numpy.typing import ArrayLike
 
-from siammaskpp_core.tracking.presence import Sighting, State, advance
+from siammaskpp_core.tracking.presence import Sighting, State, advance, moved
 from siammaskpp_core.tracking.search import LongTermConfig, predicted, smoothed_velocity, views
 from siammaskpp_core.tracking.tracker import Found, Image, Target, Tracker, TrackResult, View
 
@@ -80,6 +80,7 @@ class LongTermTracker:
             self._tracker.follow(found, result, image_shape)
         elif presence.state is State.UNCERTAIN and presence.missing:
             target.center_x, target.center_y = predicted(target, stamp_ns, image_shape)
+            presence = moved(presence, target.center_x - place[0], target.center_y - place[1])
         if presence.state is State.UNCERTAIN:
             target.width, target.height = size
         if before.state is State.LOST:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, IntEnum
 from typing import NamedTuple
 
@@ -94,7 +94,7 @@ class Presence:
     is_seen: bool = False
     """Whether the place found in the newest image is believed to be the target's; False while LOST."""
     seen_xywh: Box | None = None
-    """Where it was last seen; None before that, and after a jump in time."""
+    """Where it was last seen, or is expected since; None before that, and after a jump in time."""
     candidate_xywh: Box | None = None
     """Newest of the good sightings elsewhere that are being confirmed."""
     agreeing: int = 0
@@ -152,6 +152,14 @@ def advance(presence: Presence, sighting: Sighting, stamp_ns: int, config: Prese
         state = State.TRACKING if worth is Evidence.GOOD else State.UNCERTAIN
         return Presence(state, True, box, stamp_ns=stamp_ns)
     return _elsewhere(presence, box, worth, stamp_ns, config)
+
+
+def moved(presence: Presence, along_x: float, along_y: float) -> Presence:
+    """The presence of a target that is expected so many pixels from where it was last seen."""
+    if presence.seen_xywh is None:
+        return presence
+    x, y, width, height = presence.seen_xywh
+    return replace(presence, seen_xywh=(x + along_x, y + along_y, width, height))
 
 
 def _missed(presence: Presence, stamp_ns: int, config: PresenceConfig) -> Presence:
