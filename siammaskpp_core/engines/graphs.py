@@ -114,11 +114,11 @@ def write_description(
 
 
 class GraphEngine(ABC):
-    """An engine that runs a model's graphs, for two targets at once on half of the threads each.
+    """An engine that runs a model's graphs, the search for two targets at once on half of the threads each.
 
-    Fewer threads wait less for each other: two targets take 1.3 to 1.6 times as long as one with all threads.
-    On a CPU a batch of targets takes as long as its parts, and the grouped correlation, the fastest form
-    there, fixes the batch size of its graph.
+    Fewer threads wait less for each other: two searches take 1.3 to 1.6 times as long as one with all threads
+    (the small refine graph gains nothing). On a CPU a batch of targets takes as long as its parts, and the
+    grouped correlation, the fastest form there, fixes the batch size of its graph.
     """
 
     name = ""
@@ -130,7 +130,7 @@ class GraphEngine(ABC):
         """Threads for each of two targets at once; 0 where threads would be left over."""
         self._answer = graph_outputs(model.network)["search"]
         self._steps = {name: step for name, step in WINDOWS.items() if name in self._answer}
-        self._windows: dict[tuple[str, int], Floats] = {}
+        self._windows: dict[str, Floats] = {}
 
     @abstractmethod
     def run(self, graph: str, inputs: dict[str, Any], slot: int = 0) -> list[Floats]:
@@ -143,8 +143,7 @@ class GraphEngine(ABC):
     def run_pair(self, graph: str, inputs: Sequence[dict[str, Any]], slot: int = 0) -> list[list[Floats]]:
         """As :meth:`run` for two targets at once, in `slot` and the next, with :attr:`half` threads each."""
 
-    def run_all(self, graph: str, inputs: Sequence[dict[str, Any]]) -> list[list[Floats]]:
-        """The outputs of a graph for any number of targets, valid until the next call for this graph."""
+    def _run_all(self, graph: str, inputs: Sequence[dict[str, Any]]) -> list[list[Floats]]:
         paired = len(inputs) // 2 * 2 if self.half else 0
         answers = [
             answer
@@ -165,30 +164,28 @@ class GraphEngine(ABC):
         ]
         return [
             SearchOutput(**{name: x[0] for name, x in zip(self._answer, answer, strict=True)})
-            for answer in self.run_all("search", inputs)
+            for answer in self._run_all("search", inputs)
         ]
 
     def refine(self, outputs: list[SearchOutput], cells: list[tuple[int, int]]) -> Floats:
         """See :class:`~siammaskpp_core.engines.protocol.Engine`."""
-        places = enumerate(zip(outputs, cells, strict=True))
-        inputs = [self.refine_inputs(output, cell, slot) for slot, (output, cell) in places]
         masks = np.empty((len(outputs), MASK_SIZE, MASK_SIZE), np.float32)
-        for mask, (probability,) in zip(masks, self.run_all("refine", inputs), strict=True):
-            mask[:] = probability[0, 0]
+        for mask, output, cell in zip(masks, outputs, cells, strict=True):
+            mask[:] = self.run("refine", self.refine_inputs(output, cell))[0][0, 0]
         return masks
 
-    def refine_inputs(self, output: SearchOutput, cell: tuple[int, int], slot: int = 0) -> dict[str, Floats]:
-        """The inputs of the graph `refine` at one (row, column) cell; the windows of a `slot` are reused."""
+    def refine_inputs(self, output: SearchOutput, cell: tuple[int, int]) -> dict[str, Floats]:
+        """The inputs of the graph `refine` at one (row, column) cell; its windows are reused."""
         assert output.mask is not None
         row, column = cell
         inputs = {"vector": np.ascontiguousarray(output.mask[:, row, column])[None, :, None, None]}
         for name, step in self._steps.items():
             features = getattr(output, name)
-            if (name, slot) not in self._windows:
+            if name not in self._windows:
                 side = features.shape[-1] - 16 * step
-                self._windows[name, slot] = np.empty((1, len(features), side, side), np.float32)
-            window = inputs[name] = self._windows[name, slot]
-            cut_window(features, row, column, step, out=window[0])
+                self._windows[name] = np.empty((1, len(features), side, side), np.float32)
+            cut_window(features, row, column, step, out=self._windows[name][0])
+            inputs[name] = self._windows[name]
         return inputs
 
 

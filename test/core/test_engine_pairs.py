@@ -56,8 +56,8 @@ def test_every_target_gets_its_own_answer(name, count, crops, monkeypatch):
         for key, value in reference.items():
             np.testing.assert_allclose(getattr(answer, key), value, atol=1e-4 * np.abs(value).max())
     alone = [(1, 4)] if count == 5 else []
-    shares = [(2, first) for first in range(0, count - 1, 2)] + alone
-    assert calls == [(graph, *share) for graph in ("search", "refine") for share in shares]
+    pairs = [(2, first) for first in range(0, count - 1, 2)]
+    assert calls == [("search", *share) for share in pairs + alone] + [("refine", 1, 0)] * count
 
 
 @pytest.mark.parametrize(("threads", "half"), [(0, 1), (1, 0), (2, 1), (8, 1)])
