@@ -28,6 +28,11 @@ def generate_launch_description() -> LaunchDescription:
                 description="Take compressed images from <image>/compressed",
             ),
             DeclareLaunchArgument(
+                "depth",
+                default_value="",
+                description="Topic of depth images, registered to the camera's, from which poses are made",
+            ),
+            DeclareLaunchArgument(
                 "params_file",
                 default_value=str(_CONFIG / "tracker.yaml"),
                 description="Parameters of the tracker node",
@@ -59,6 +64,7 @@ def _nodes(context: LaunchContext) -> list[Node]:
         name: LaunchConfiguration(name).perform(context)
         for name in (
             "image",
+            "depth",
             "params_file",
             "namespace",
             "rviz",
@@ -70,17 +76,20 @@ def _nodes(context: LaunchContext) -> list[Node]:
     }
     overrides = {name: given[name] for name in ("engine", "model") if given[name]}
     overrides |= {name: _TRUE_OR_FALSE[given[name]] for name in ("compressed", "autostart") if given[name]}
-    image = given["image"]
+    remappings = [("image", given["image"]), ("image/compressed", f"{given['image']}/compressed")]
+    if given["depth"]:
+        overrides["depth"] = True
+        remappings.append(("depth", given["depth"]))
     tracker = Node(
         package="siammaskpp",
         executable="tracker_node",
         name="tracker_node",
         namespace=given["namespace"],
         parameters=[given["params_file"], overrides],
-        remappings=[("image", image), ("image/compressed", f"{image}/compressed")],
+        remappings=remappings,
         output="screen",
     )
-    return [tracker, _rviz(image, given["namespace"])] if given["rviz"] == "true" else [tracker]
+    return [tracker, _rviz(given["image"], given["namespace"])] if given["rviz"] == "true" else [tracker]
 
 
 def _rviz(image: str, namespace: str) -> Node:

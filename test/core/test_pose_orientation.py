@@ -85,6 +85,22 @@ def test_a_curved_body_has_its_principal_axes(tilt_deg: float) -> None:
     assert 0.015 < pose.extent_m[2] < 0.06  # the visible half, without its steep sides
 
 
+@pytest.mark.parametrize("tilt_deg", [0, 35, -70])
+def test_the_axis_of_a_cone_is_not_that_of_its_outline(tilt_deg: float) -> None:
+    """The smallest rectangle around a triangle lies along any of its sides."""
+    u, v = np.meshgrid(np.arange(SIZE[0]) - K[0, 2], np.arange(SIZE[1]) - K[1, 2])
+    x, y = u / K[0, 0], v / K[1, 1]
+    cos, sin = math.cos(math.radians(tilt_deg)), math.sin(math.radians(tilt_deg))
+    along, across = x * cos + y * sin, y * cos - x * sin
+    radius = 0.1 * (along + 0.15) / 0.3
+    body = (np.abs(across) < radius) & (along < 0.15)
+    depth = np.where(body, 1.1 - 1.5 * np.sqrt(np.maximum(radius**2 - across**2, 0)), 3.0)
+    mask = np.where(body, 255, 0).astype(np.uint8)
+    pose = PoseEstimator().from_depth(seen(mask), depth.astype(np.float32), camera(), 0)
+    in_the_image = pose.rotation[:2, 0] / np.linalg.norm(pose.rotation[:2, 0])
+    assert abs(in_the_image @ [cos, sin]) > math.cos(math.radians(3))
+
+
 def sigma_deg(pose: PoseEstimate) -> np.ndarray:
     return np.degrees(np.sqrt(np.diag(pose.covariance)[3:]))
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from pose_harness import FRAME, PoseClient, depth_picture, place, seconds
 from ros_harness import FAKE_NODE, GREEN, NodeProcess, scene
 
@@ -115,6 +117,30 @@ def test_tracking_does_not_wait_for_depth_that_comes_late(start: Start) -> None:
     stamps = [seconds(item.header) for item in client.got["pose"]]
     assert stamps == sorted(stamps)
     assert headers[2] not in [item.header for item in client.got["pose"]]
+
+
+@needs_filters
+def test_poses_do_not_lag_behind_a_slow_tracker(start: Start) -> None:
+    _, client = start("-p", "depth:=true", step_s=0.1)
+    client.pose()
+    for _ in range(60):
+        header = client.header()
+        client.send_depth(depth_picture(), header)
+        client.send_picture(scene(), header)
+        client.spin(0.02)
+    assert client.arrives(lambda: client.objects[-1].header == header, 5.0)
+    assert client.arrives(lambda: client.got["pose"][-1].header == header, 0.5)
+    client.until(lambda: client.statuses[-1].frames_dropped, "the tracker has skipped images")
+
+
+@needs_filters
+def test_poses_come_again_after_a_pause(start: Start) -> None:
+    _, client = start("-p", "depth:=true")
+    client.pose()
+    for transition in (Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_ACTIVATE):
+        request = ChangeState.Request(transition=Transition(id=transition))
+        assert client.call(ChangeState, "tracker_node/change_state", request).success
+    assert is_near(position(client.pose()), place())
 
 
 @needs_filters
