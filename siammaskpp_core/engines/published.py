@@ -34,8 +34,8 @@ class PublishedEngine:
         if not path.is_file():
             raise ModelError(
                 f"{path} is missing, from which the published formulation is computed. Folders that "
-                "`siammaskpp export` or `siammaskpp import-weights` wrote hold it, the shipped one and those "
-                "in int8 do not: choose another --model, or leave out --published"
+                "`siammaskpp export` or `siammaskpp import-weights` wrote hold it, installed packages and "
+                "models in int8 do not: choose another --model, or leave out --published"
             )
         self.network, _ = load_checkpoint(path)
         config = self.network.config

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from siammaskpp_core import cli
 from siammaskpp_core.commands import bench
 from siammaskpp_core.commands.bench_report import relate, statistics, text
 from siammaskpp_core.commands.bench_scene import moving_objects
+from siammaskpp_core.engines import DEFAULT_MODEL
 from siammaskpp_core.tracking.boxes import checked_box
 
 STAGES = {"crop": 1.0, "search": 2.0, "decode": 3.0, "refine": 4.0, "paste": 5.0}
@@ -122,9 +124,10 @@ def test_the_shipped_network_on_one_engine(capsys):
     assert result["machine"]["cores"] >= 1
 
 
-def test_published_needs_the_weights(capsys):
-    assert cli.main(["bench", "--published", "--frames", "1"]) == 2
+def test_published_needs_the_weights(tmp_path, capsys):
+    folder = shutil.copytree(DEFAULT_MODEL, tmp_path / "lite", ignore=shutil.ignore_patterns("*.pt"))
+    assert cli.main(["bench", "--model", str(folder), "--published", "--frames", "1"]) == 2
     answer = capsys.readouterr()
     assert answer.out == ""
-    for words in ("weights/lite/weights.pt is missing", "siammaskpp export", "leave out --published"):
+    for words in ("lite/weights.pt is missing", "siammaskpp export", "leave out --published"):
         assert words in answer.err
