@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import socket
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 
+import aiohttp
 import pytest
 from ros_harness import NodeProcess
 from web_harness import Http, Robot
@@ -43,7 +47,7 @@ def robot(domain_id: int) -> Iterator[Robot]:
 
 
 def test_without_a_tracker_commands_say_what_to_start(robot: Robot) -> None:
-    page = Http(robot.start_page("-r", "__ns:=/robot1"))
+    page = Http(robot.start_page("-r", "__ns:=/nobody"))
     status, text, headers = page.request("GET", "/")
     assert (status, headers["Content-Type"].split(";")[0]) == (200, "text/html")
     assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
@@ -51,7 +55,7 @@ def test_without_a_tracker_commands_say_what_to_start(robot: Robot) -> None:
     for path in ("/set_target", "/remove_target"):
         status, text, _ = page.request("POST", path, ASKED, **page.own)
         assert status == 503
-        assert "/robot1/tracker_node is not there" in json.loads(text)["message"]
+        assert "/nobody/tracker_node is not there" in json.loads(text)["message"]
 
 
 def test_commands_in_a_namespace(robot: Robot) -> None:
@@ -91,8 +95,35 @@ def test_other_pages_can_do_nothing(robot: Robot) -> None:
     assert page.request("POST", "/set_target", ASKED, **rebound)[0] == 403
 
 
+def test_a_page_gets_a_picture_when_it_asks_for_one(robot: Robot) -> None:
+    robot.start_tracker()
+    page = Http(robot.start_page())
+
+    async def kinds(socket: aiohttp.ClientWebSocketResponse, seconds: float) -> list[aiohttp.WSMsgType]:
+        """Of the messages that come within some seconds."""
+        found = []
+        with suppress(asyncio.TimeoutError):
+            end_s = time.monotonic() + seconds
+            while True:
+                found.append((await socket.receive(max(0.0, end_s - time.monotonic()))).type)
+        return found
+
+    async def look() -> None:
+        async with aiohttp.ClientSession(headers=page.own) as session:
+            connect = lambda: session.ws_connect(f"http://{page.host}/live")  # noqa: E731
+            sockets = [await connect() for _ in range(8)]
+            refused = await (await connect()).receive(10.0)
+            assert (refused.type, refused.data) == (aiohttp.WSMsgType.CLOSE, 1013)
+            assert "8 pages are open already" in str(refused.extra)
+            assert set(await kinds(sockets[0], 3.0)) == {aiohttp.WSMsgType.TEXT}
+            await sockets[0].send_str("next")
+            assert (await kinds(sockets[0], 2.0)).count(aiohttp.WSMsgType.BINARY) == 1
+
+    asyncio.run(look())
+
+
 def test_the_token(robot: Robot) -> None:
-    address = robot.start_page("-p", "address:=0.0.0.0", "-p", "token:=open-sesame")
+    address = robot.start_page("-r", "__ns:=/nobody", "-p", "address:=0.0.0.0", "-p", "token:=open-sesame")
     assert address.endswith("/?token=open-sesame")
     page = Http(address)
     for path in ("/", "/page.js", "/?token=", "/?token=open-sesam", "/?token=%ff", "/live"):
