@@ -15,7 +15,7 @@ from siammaskpp_core.pose.position import Position
 
 Floats = NDArray[np.float64]
 
-FLAT_SHARE = 0.1
+FLAT_SHARE = 0.06
 """A surface is flat whose relief (standard deviation) is below this share of its shorter side."""
 SQUARE_RATIO = 1.15
 """Up to this ratio of its sides nobody can tell which one is the longer."""
