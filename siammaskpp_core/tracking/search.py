@@ -16,6 +16,8 @@ Point = tuple[float, float]
 
 # A new velocity counts as much as the old one after this time; a single image's is mostly noise.
 _VELOCITY_HALF_LIFE_S = 0.1
+# After a longer pause of the camera nobody knows where a target has gone: it is looked for where it was.
+_LONGEST_PAUSE_S = 0.5
 # Networks know a target best in a region of the usual size. Where those would be more, they are wider.
 _REGIONS_OF_A_SWEEP = 12
 
@@ -105,6 +107,8 @@ def _grid(image_shape: tuple[int, ...], side_px: float) -> list[Point]:
 def predicted(target: Target, stamp_ns: int, image_shape: tuple[int, ...]) -> Point:
     """Where a target at constant velocity is at `stamp_ns`, within the image."""
     elapsed_s = _elapsed_s(target, stamp_ns)
+    if elapsed_s > _LONGEST_PAUSE_S:
+        return target.center_x, target.center_y
     height, width = image_shape[:2]
     x = target.center_x + elapsed_s * target.velocity_px_s[0]
     y = target.center_y + elapsed_s * target.velocity_px_s[1]

@@ -353,3 +353,5 @@ def test_velocity_by_hand():
     assert predicted(target(0, (200.0, -100.0)), 10**8, (480, 640)) == pytest.approx((120, 40))
     assert predicted(target(0, (9000.0, -9000.0)), 10**8, (480, 640)) == (640, 0)
     assert predicted(target(None, (200.0, 0.0)), 10**8, (480, 640)) == (100, 50)
+    assert predicted(target(0, (200.0, 0.0)), 5 * 10**8, (480, 640)) == (200, 50)
+    assert predicted(target(0, (200.0, 0.0)), 6 * 10**8, (480, 640)) == (100, 50)  # the camera has paused
