@@ -116,8 +116,8 @@ def write_description(
 class GraphEngine(ABC):
     """An engine that runs a model's graphs, the search for two targets at once on half of the threads each.
 
-    Fewer threads wait less for each other: two searches take 1.6 to 1.9 times as long as one with all threads,
-    and where other programs hold up some of these threads as little as 1.1 times. The refine graph gains
+    Fewer threads wait less for each other: two searches take 1.6 to 1.9 times as long as one with all
+    threads, and where other programs hold up some of these as little as 1.1 times. The refine graph gains
     nothing. On a CPU a batch of targets takes as long as its parts, and the grouped correlation, the fastest
     form there, fixes the batch size of its graph.
     """
