@@ -255,6 +255,7 @@ _SIM_ROBOT = Interface(
         Endpoint(
             f"{TRACKER}/tracked_objects", _OBJECTS, "Whether the tracker has answered for the last image"
         ),
+        Endpoint(f"{TRACKER}/target_pose", _POSE, "Whether it has the pose as well"),
     ),
     published=(
         Endpoint("/clock", "rosgraph_msgs/msg/Clock", "The simulation's time: others need use_sim_time"),

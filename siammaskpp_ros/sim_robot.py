@@ -38,6 +38,7 @@ from .sim_view import TopView
 _TICK_S = 0.02
 _BEGIN_S = 100.0  # a stamp of zero would mean: no stamp
 _ANSWER_TIMEOUT_S = 2.0
+_POSE_TIMEOUT_S = 0.5
 _REPORT_EVERY_S = 5.0
 _FRAME, _WORLD = "camera_optical_frame", "odom"
 
@@ -58,7 +59,7 @@ class SimConfig(Checked):
     tracker: str = option("tracker_node", "Name of the tracker node that sees the images")
     select_person: bool = option(True, "Give the tracker the person's box as soon as it is there")
     wait_for_tracker: bool = option(
-        True, "Time stands still before the next image until the tracker has answered for the last one"
+        True, "Time stands still before an image until the tracker has answered for the one before"
     )
     duration_s: float = option(0.0, "End after so long; 0: never", low=0.0, high=86400.0, unit="s")
     enable_stamped_cmd_vel: bool = option(False, "Take geometry_msgs/TwistStamped instead of Twist")
@@ -82,6 +83,8 @@ class SimRobot(Node):
         self._ticks_per_image = max(1, round(1 / (config.rate_hz * _TICK_S)))
         self._image_stamp: Time | None = None
         self._answered_stamp: Time | None = None
+        self._pose_stamp: Time | None = None
+        self._pose_due_s: float | None = None  # None: no pose is waited for
         self._image_sent_s = 0.0
         self._selectable: tuple[Header, tuple[float, float, float, float] | None] = (Header(), None)
         self._selection: Any = None
@@ -102,6 +105,7 @@ class SimRobot(Node):
         self._set_target = self.create_client(SetTarget, f"{self.config.tracker}/set_target")
         self._answers = f"{self.config.tracker}/tracked_objects"
         self.create_subscription(TrackedObjectArray, self._answers, self._on_answer, 10)
+        self.create_subscription(PoseStamped, f"{self.config.tracker}/target_pose", self._on_pose, newest)
         kind = TwistStamped if self.config.enable_stamped_cmd_vel else Twist
         self.create_subscription(kind, "cmd_vel", self._on_command, newest)
 
@@ -123,13 +127,12 @@ class SimRobot(Node):
                 due_s = max(due_s + _TICK_S, now_s)
 
     def _must_wait(self, now_s: float) -> bool:
-        return (
-            self.config.wait_for_tracker
-            and (self._ticks + 1) % self._ticks_per_image == 0
-            and self._image_stamp != self._answered_stamp
-            and now_s - self._image_sent_s < _ANSWER_TIMEOUT_S
-            and self.count_publishers(self._answers) > 0
-        )
+        if not self.config.wait_for_tracker or (self._ticks + 1) % self._ticks_per_image:
+            return False
+        if self._image_stamp == self._answered_stamp:
+            return self._pose_due_s is not None and now_s < self._pose_due_s
+        is_late = now_s - self._image_sent_s > _ANSWER_TIMEOUT_S
+        return not is_late and self.count_publishers(self._answers) > 0
 
     def _tick(self) -> None:
         self._ticks += 1
@@ -198,6 +201,15 @@ class SimRobot(Node):
 
     def _on_answer(self, message: TrackedObjectArray) -> None:
         self._answered_stamp = message.header.stamp
+        is_seen = any(item.mask_value for item in message.objects)
+        # The tracker's poses come after its masks, and not from every tracker.
+        if is_seen and self._pose_stamp not in (None, message.header.stamp):
+            self._pose_due_s = time.monotonic() + _POSE_TIMEOUT_S
+
+    def _on_pose(self, message: PoseStamped) -> None:
+        self._pose_stamp = message.header.stamp
+        if self._pose_stamp == self._image_stamp:
+            self._pose_due_s = None
 
     def _on_command(self, message: Twist | TwistStamped) -> None:
         twist = message.twist if isinstance(message, TwistStamped) else message
