@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import sys
@@ -232,6 +233,8 @@ class TrackerNode(LifecycleNode):
             self._poses.destroy()
         self._targets, self._results, self._poses, self._frames = None, None, None, None
         self._target_services.targets = None
+        # Objects that know each other would hold the network until Python looks for such.
+        gc.collect()
 
 
 def main(args: list[str] | None = None, tracker_loader: TrackerLoader = load_long_term_tracker) -> int:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
 
 import pytest
+import rclpy
+from fake_tracker import FakeTracker
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
+from rclpy.context import Context
+from rclpy.lifecycle import TransitionCallbackReturn
 from ros_harness import FAKE_NODE, Client, NodeProcess, opened, scene
 
 from siammaskpp.msg import TrackerStatus
+from siammaskpp_ros.tracker_node import TrackerNode
 
 pytestmark = pytest.mark.ros
 
@@ -20,7 +26,7 @@ DOWN = (Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP)
 MOST_MB = 4.0
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def process(domain_id: int) -> Iterator[NodeProcess]:
     arguments = ["--ros-args", "-p", "autostart:=false"]
     process = NodeProcess([*FAKE_NODE, "0.0", *arguments], domain_id)
@@ -37,6 +43,7 @@ def change(client: Client, transition: int) -> bool:
     return bool(client.call(ChangeState, "tracker_node/change_state", request).success)
 
 
+@pytest.mark.usefixtures("process")
 def test_pause_keeps_targets_and_cleanup_forgets_them(client: Client) -> None:
     client.until(lambda: client.statuses, "status also comes from an unconfigured node")
     assert client.statuses[-1].state == TrackerStatus.INACTIVE
@@ -90,3 +97,28 @@ def test_fifty_times_up_and_down_leaves_nothing_behind(process: NodeProcess, cli
     print(f"{held[9]} after 10 turns, {held[-1]} after 50")
     assert held[-1][0] - held[9][0] < MOST_MB
     assert held[-1][1:] == held[9][1:]
+
+
+def test_cleanup_frees_the_network(domain_id: int) -> None:
+    """facebookresearch/sam2#196: what held the memory was freed at some later time, or never."""
+    trackers: list[weakref.ref[FakeTracker]] = []
+
+    def load(*_: object) -> FakeTracker:
+        tracker = FakeTracker()
+        trackers.append(weakref.ref(tracker))
+        return tracker
+
+    context = Context()
+    rclpy.init(context=context, domain_id=domain_id)
+    node = TrackerNode(load, context=context)
+    try:
+        for _ in range(2):
+            assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+            assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+            assert trackers[-1]() is not None
+            assert node.trigger_deactivate() == TransitionCallbackReturn.SUCCESS
+            assert node.trigger_cleanup() == TransitionCallbackReturn.SUCCESS
+            assert trackers[-1]() is None
+    finally:
+        node.destroy_node()
+        rclpy.try_shutdown(context=context)
