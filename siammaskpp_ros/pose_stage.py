@@ -37,8 +37,7 @@ class PoseStage:
 
     Images are tracked at once; what is seen in them waits here for its depth, and the poses are made in
     another thread, from the newest pair. So tracking waits neither for depth nor for poses, and the lag never
-    grows.
-    Raises :class:`~siammaskpp_ros.pose_depth.PoseUnavailable` when a package is missing.
+    grows. Raises :class:`~siammaskpp_ros.pose_depth.PoseUnavailable` when a package is missing.
     """
 
     def __init__(self, node: Node, config: NodeConfig) -> None:
@@ -50,7 +49,7 @@ class PoseStage:
         self._worker: LatestWorker[tuple[Sighting, Image | None]] = LatestWorker(self._work, self._on_failure)
         self._camera: CameraInput | None = None
         self._newest_ns, self._epoch = 0, 0
-        self._done = (0, 0)  # epoch and stamp of the newest sighting with poses
+        self._newest_pair = (0, 0)  # epoch and stamp
         self._estimators: dict[str, PoseEstimator] = {}
 
     def start(self, config: NodeConfig) -> None:
@@ -116,16 +115,13 @@ class PoseStage:
         self._report.publish(self._pairing.counts() if self._pairing is not None else None)
 
     def _on_pair(self, sighting: Sighting, depth: Image) -> None:
-        self._worker.put((sighting, depth))
+        order = (sighting.epoch, sighting.stamp_ns)
+        if order > self._newest_pair:  # else an older image, whose depth came later
+            self._newest_pair = order
+            self._worker.put((sighting, depth))
 
     def _work(self, item: tuple[Sighting, Image | None]) -> None:
         sighting, depth = item
-        now = (sighting.epoch, sighting.stamp_ns)
-        if now <= self._done:
-            return  # an older image whose depth came later
-        if sighting.epoch != self._done[0]:
-            self._estimators.clear()
-        self._done = now
         try:
             self._make(sighting, depth)
         except (CameraError, DepthError) as error:

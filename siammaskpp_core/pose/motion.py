@@ -58,7 +58,6 @@ class Motion:
             self._outliers += 1
             if self._outliers >= _OUTLIERS_TO_BEGIN_ANEW:
                 return self._begin(stamp_ns, position_m, covariance)
-            self._hold_prediction()
             return None
         self._outliers = 0
         self._updates += 1
@@ -86,10 +85,6 @@ class Motion:
         off = position_m - self._filter.statePre[:3, 0]
         expected = self._filter.errorCovPre[:3, :3] + covariance
         return float(off @ np.linalg.solve(expected, off)) > _GATE
-
-    def _hold_prediction(self) -> None:
-        self._filter.statePost = self._filter.statePre.copy()
-        self._filter.errorCovPost = self._filter.errorCovPre.copy()
 
     def _state(self) -> MotionState:
         state, error = self._filter.statePost[:, 0].copy(), self._filter.errorCovPost.copy()
