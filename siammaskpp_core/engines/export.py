@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import torch
 from torch import Tensor, nn
 
@@ -180,3 +181,14 @@ def _export(
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.filterwarnings("ignore", "Constant folding")  # the runtimes fold what it leaves
         torch.onnx.export(graph.eval(), inputs, str(path), dynamo=False, **options)
+        with torch.no_grad():
+            _fix_sizes(path, [tuple(value.shape) for value in graph(*inputs)])
+
+
+def _fix_sizes(path: Path, shapes: list[tuple[int, ...]]) -> None:
+    """Write the sizes of the outputs, some of which the exporter loses; all are constants."""
+    model = onnx.load(str(path))
+    for output, shape in zip(model.graph.output, shapes, strict=True):
+        for dimension, size in zip(output.type.tensor_type.shape.dim, shape, strict=True):
+            dimension.dim_value = size
+    onnx.save(model, str(path))

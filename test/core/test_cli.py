@@ -319,9 +319,17 @@ def test_train_and_export_pass_their_arguments_on(monkeypatch):
         fake = type(sys)(f"siammaskpp_core.{module}")
         setattr(fake, function, lambda *arguments, **named: calls.append((arguments, named)))
         monkeypatch.setitem(sys.modules, fake.__name__, fake)
-    assert run("train", "--config", "a.yaml", "--data", "d", "--output", "o", "--steps", 7) == 0
+    assert (
+        run(
+            "train", "--config", "a.yaml", "--data", "d", "--output", "o", "--steps", 7, "--picture-memory", 3
+        )
+        == 0
+    )
     assert run("export", "last.pt", "--output", "m") == 0
     assert calls == [
-        ((Path("a.yaml"), Path("d"), Path("o")), {"steps": 7, "init": None, "workers": 1}),
+        (
+            (Path("a.yaml"), Path("d"), Path("o")),
+            {"steps": 7, "init": None, "workers": 1, "memory_bytes": 3_000_000},
+        ),
         ((Path("last.pt"), Path("m")), {}),
     ]

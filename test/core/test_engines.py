@@ -121,6 +121,14 @@ def test_answers_of_one_call_do_not_overwrite_each_other(exported, name):
     assert not np.array_equal(both[0].cls, both[1].cls)
 
 
+@pytest.mark.parametrize("name", ["template", "search", "refine"])
+def test_all_sizes_of_a_graph_are_written_in_it(exported, name):
+    onnx = pytest.importorskip("onnx")
+    graph = onnx.load(str(exported / f"{name}.onnx")).graph
+    for value in (*graph.input, *graph.output):
+        assert all(dimension.dim_value for dimension in value.type.tensor_type.shape.dim), value.name
+
+
 def test_description_comes_back(exported):
     model = read_model(exported)
     assert model.network == SMALL
