@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from rosbags.highlevel import AnyReader, AnyReaderError
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import StoragePlugin, Writer
-from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from rosbags.typesys import Stores, TypesysError, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
 from siammaskpp_core.image_messages import ImageMessageError, compressed_to_bgr, raw_to_bgr
@@ -122,7 +122,12 @@ class Bag:
 
     def image(self, message: RawMessage) -> BagImage:
         """The image in a `message` of a topic of images."""
-        content = self._reader.deserialize(message.data, message.connection.msgtype)
+        try:
+            content = self._reader.deserialize(message.data, message.connection.msgtype)
+        except AnyReaderError as error:
+            raise BagError(
+                f"{self.path}: a message on {message.connection.topic} cannot be read: {error}"
+            ) from error
         return BagImage(content, message.recorded_ns)
 
 
@@ -169,12 +174,18 @@ class BagWriter:
         source = message.connection
         connection = self._connections.get((source.topic, source.msgtype))
         if connection is None:
-            connection = self._writer.add_connection(
-                source.topic,
-                source.msgtype,
-                typestore=bag.typestore,
-                offered_qos_profiles=getattr(source.ext, "offered_qos_profiles", ()),
-            )
+            try:
+                connection = self._writer.add_connection(
+                    source.topic,
+                    source.msgtype,
+                    typestore=bag.typestore,
+                    offered_qos_profiles=getattr(source.ext, "offered_qos_profiles", ()),
+                )
+            except (TypesysError, KeyError) as error:
+                raise BagError(
+                    f"{bag.path}: the type {source.msgtype} of {source.topic} is not defined in the bag, so "
+                    "that it cannot be copied; leave --copy out"
+                ) from error
             self._connections[source.topic, source.msgtype] = connection
         self._writer.write(connection, message.recorded_ns, message.data)
 

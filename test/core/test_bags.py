@@ -2,6 +2,7 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ pytest.importorskip("rosbags", reason="the extra [bag] is not installed")
 
 from rosbags.highlevel import AnyReader
 from rosbags.rosbag2 import StoragePlugin, Writer
-from rosbags.typesys import Stores, get_typestore
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from siammaskpp_core import bags, cli
 from siammaskpp_core.commands import track_bag
@@ -247,6 +248,28 @@ def test_a_bag_that_is_cut_off_leaves_nothing_behind(tmp_path, capsys) -> None:
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     assert "ride" in error_of(capsys, bag, "--topic", TOPIC, *BOX)
     assert [path.name for path in tmp_path.iterdir()] == ["ride"]
+
+
+def test_types_that_nobody_defines_are_named(tmp_path, capsys) -> None:
+    """Bags of Humble and earlier hold no definitions; those of standard messages are known."""
+    store = get_typestore(Stores.ROS2_JAZZY)
+    store.register(get_types_from_msg("int32 number", "my_robot/msg/Battery"))
+    bag = write_bag(tmp_path / "ride", StoragePlugin.SQLITE3)
+    with Writer(tmp_path / "own", version=8, storage_plugin=StoragePlugin.SQLITE3) as writer:
+        battery = writer.add_connection("/battery", "my_robot/msg/Battery", typestore=store)
+        content = store.types["my_robot/msg/Battery"](7)
+        writer.write(battery, FIRST_NS, store.serialize_cdr(content, battery.msgtype))
+        camera = writer.add_connection(TOPIC, "sensor_msgs/msg/Image", typestore=STORE)
+        image = raw(0, picture(0))
+        writer.write(camera, FIRST_NS + 1, STORE.serialize_cdr(image, image.__msgtype__))
+    for folder in (bag, tmp_path / "own"):
+        (file,) = folder.glob("*.db3")
+        with sqlite3.connect(file) as database:
+            database.execute("DELETE FROM message_definitions")
+    assert run(bag, "--topic", TOPIC, *BOX, "--copy", "--output", tmp_path / "copy") == 0
+    assert run(tmp_path / "own", "--topic", TOPIC, *BOX, "--output", tmp_path / "results") == 0
+    error = error_of(capsys, tmp_path / "own", "--topic", TOPIC, *BOX, "--copy")
+    assert "the type my_robot/msg/Battery of /battery is not defined in the bag" in error
 
 
 @pytest.mark.parametrize("stamp", ["now", "nan", "-1", ""])

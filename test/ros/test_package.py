@@ -46,6 +46,12 @@ def test_the_core_knows_no_ros() -> None:
     assert not imported("siammaskpp_core") & ROS_MODULES
 
 
+def test_no_node_needs_several_executor_threads() -> None:
+    """ros2/rclpy#1223, #1452: rclpy's MultiThreadedExecutor queues its tasks anew and starves."""
+    for path in (ROOT / "siammaskpp_ros").rglob("*.py"):
+        assert "MultiThreadedExecutor" not in path.read_text(encoding="utf-8"), path
+
+
 def test_package_xml_names_what_the_nodes_import() -> None:
     package = ElementTree.parse(ROOT / "package.xml").getroot()
     named = {item.text for item in package if item.tag.endswith("depend")}

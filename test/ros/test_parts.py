@@ -21,6 +21,7 @@ from siammaskpp_ros.diagnostics import Measured, Statistics, diagnostic_message,
 from siammaskpp_ros.frame_buffer import Frame, FrameBuffer
 from siammaskpp_ros.publishers import label_picture, objects_of, union_mask
 from siammaskpp_ros.selection import Refusal, choose_frame
+from siammaskpp_ros.stamps import StampWatch
 from siammaskpp_ros.targets import Observation
 from siammaskpp_ros.worker import LatestWorker
 
@@ -207,6 +208,19 @@ def test_statistics_count_and_measure() -> None:
     assert (statistics.measured(1.1).idle, statistics.measured(1.1).error) == (1, "")
 
 
+def test_stamps_that_are_wrong_are_told_once() -> None:
+    watch = StampWatch()
+    assert watch.look(2_000_000_000) == ""
+    assert "have no stamp" in watch.look(0)
+    assert watch.look(0) == ""
+    assert "let the camera fill header.stamp" in watch.complaint
+    assert watch.look(2_500_000_000) == ""
+    assert watch.complaint == ""
+    assert "jumped back by 1.500 s" in watch.look(1_000_000_000)
+    assert watch.look(1_000_000_000) == ""
+    assert watch.jumps_back == 1
+
+
 @pytest.mark.parametrize(
     ("measured", "is_active", "targets", "state", "text"),
     [
@@ -238,7 +252,8 @@ def test_status_says_what_is_going_on(
     assert diagnostic.message == sentence
     is_bad = state in (TrackerStatus.WAITING, TrackerStatus.LOST, TrackerStatus.ERROR)
     assert (diagnostic.level != b"\x00") == is_bad
-    assert {"fps", "frames_dropped", "engine"} <= {pair.key for pair in diagnostic.values}
+    told = {pair.key for pair in diagnostic.values}
+    assert {"fps", "image_rate_hz", "frames_dropped", "age_median_ms", "engine", "stamps_jumped_back"} <= told
 
 
 def test_the_scenes_have_the_colours_the_tests_rely_on() -> None:

@@ -59,6 +59,7 @@ class Operator:
 
 
 def test_nothing_grows_and_nothing_gets_stuck(process: NodeProcess, client: Client) -> None:
+    """facebookresearch/sam2#258: memory that grows with time."""
     client.connect()
     operator = Operator(client)
     operator.work(WARM_UP_IMAGES)
