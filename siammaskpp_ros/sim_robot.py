@@ -219,6 +219,9 @@ class SimRobot(Node):
         for change in changes:
             if change.name == "hidden":
                 self._hidden = bool(change.value)
+                self.get_logger().info(
+                    f"{self.time_s:.1f} s: the person {'hides' if self._hidden else 'can be seen'}"
+                )
             elif change.name in SimConfig.__dataclass_fields__:
                 reason = f"{change.name} is read at start: start the simulation with it"
                 return SetParametersResult(successful=False, reason=reason)

@@ -99,7 +99,9 @@ class Demo:
         robot, person = self.robot[-1].pose, self.person[-1].pose.position
         yaw = 2 * math.atan2(robot.orientation.z, robot.orientation.w)
         bearing = math.atan2(person.y - robot.position.y, person.x - robot.position.x) - yaw
-        return f"{seen}; the person is at {math.degrees(math.remainder(bearing, math.tau)):.0f} degrees"
+        degrees = math.degrees(math.remainder(bearing, math.tau))
+        output = "\n".join(process.text for process in self.processes)
+        return f"{seen}; the person is at {degrees:.0f} degrees\n{output}"
 
     def close(self) -> None:
         for process in self.processes:
