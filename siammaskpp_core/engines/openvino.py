@@ -61,7 +61,7 @@ class OpenVinoEngine(GraphEngine):
     def _request(self, graph: str, streams: int, slot: int) -> Any:
         key = graph, streams, slot
         if key not in self._requests:
-            if key[:2] not in self._compiled:  # 0.5 s, for which a tracker of one target does not wait
+            if key[:2] not in self._compiled:  # 0.3 s, for which a tracker of one target does not wait
                 self._compiled[key[:2]] = self._compile(graph, streams)
             self._requests[key] = self._compiled[key[:2]].create_infer_request()
         return self._requests[key]
