@@ -6,7 +6,7 @@ import asyncio
 import signal
 import socket
 import sys
-import threading
+from contextlib import suppress
 
 import rclpy
 from rclpy.exceptions import ParameterException
@@ -38,24 +38,14 @@ async def serve(node: WebSelector) -> None:
     port = await server.start(config.address, config.port)
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-
-    def work() -> None:
-        try:
-            executor.spin()
-        except ExternalShutdownException:
-            pass
-        finally:  # without ROS there is nothing to serve
-            loop.call_soon_threadsafe(stopped.set)
-
-    worker = threading.Thread(target=work, name="ros")
-    worker.start()
+    working = loop.run_in_executor(None, executor.spin)
     print(f"web_selector: open {url(config.address, port, token)}", flush=True)
-    try:
-        await stopped.wait()
-    finally:
-        await server.stop()
-        executor.shutdown(timeout_sec=1.0)
-        await asyncio.to_thread(worker.join)
+    # Without ROS there is nothing to serve.
+    await asyncio.wait({working, loop.create_task(stopped.wait())}, return_when=asyncio.FIRST_COMPLETED)
+    await server.stop()
+    executor.shutdown(timeout_sec=1.0)
+    with suppress(ExternalShutdownException):
+        await working
 
 
 def url(address: str, port: int, token: str) -> str:

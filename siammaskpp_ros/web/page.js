@@ -65,13 +65,21 @@ connect();
 // Pictures and status ---------------------------------------------------------------------------------
 
 async function showPacket(data, from) {
+  try {
+    const view = await unpacked(data);
+    stage.show(view);
+    $("waiting").hidden = true;
+    if (view.objects) listObjects(view.objects);
+  } finally {
+    if (from.readyState === WebSocket.OPEN) from.send("next"); // one at a time: what is shown is never old
+  }
+}
+
+async function unpacked(data) {
   const length = new DataView(data).getUint32(0);
   const view = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, length)));
   view.picture = await createImageBitmap(new Blob([new Uint8Array(data, 4 + length)], { type: "image/jpeg" }));
-  stage.show(view);
-  $("waiting").hidden = true;
-  if (view.objects) listObjects(view.objects);
-  if (from.readyState === WebSocket.OPEN) from.send("next"); // one at a time: what is shown is never old
+  return view;
 }
 
 function showStatus(status) {

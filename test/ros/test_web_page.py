@@ -20,6 +20,9 @@ PHONE = {
 }
 
 
+script_errors: list[Any] = []
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     with chromium() as running:
@@ -33,8 +36,18 @@ def robot(browser: Any, domain_id: int) -> Iterator[Robot]:
         yield running
 
 
+@pytest.fixture(autouse=True)
+def no_script_failed(browser: Any) -> Iterator[None]:
+    script_errors.clear()
+    yield
+    for context in browser.contexts:
+        context.close()
+    assert not script_errors, [error.stack for error in script_errors]
+
+
 def open_page(browser: Any, address: str, **context: Any) -> Any:
     page = browser.new_context(**(context or LIGHT)).new_page()
+    page.on("pageerror", lambda error: script_errors.append(error))
     page.set_default_timeout(20_000)
     page.goto(address)
     page.wait_for_selector("#waiting", state="hidden")
@@ -141,7 +154,7 @@ def test_a_refusal_is_shown_in_the_nodes_words(robot: Robot, browser: Any) -> No
 def test_what_is_missing_is_named(robot: Robot, browser: Any) -> None:
     page = open_page(browser, robot.start_page())
     problem = page.locator("#problem")
-    assert problem.is_hidden()
+    problem.wait_for(state="hidden")
     robot.camera.stop()
     problem.filter(has_text="no image on /image: it has 1 publisher(s)").wait_for()
     robot.processes[0].interrupt()
@@ -152,7 +165,10 @@ def test_what_is_missing_is_named(robot: Robot, browser: Any) -> None:
 
 def test_pictures_are_taken_only_while_somebody_looks(robot: Robot, browser: Any) -> None:
     address = robot.start_page()
-    readers = lambda: robot.client.node.count_subscribers("/image")  # noqa: E731
+
+    def readers() -> int:
+        return int(robot.client.node.count_subscribers("/image"))
+
     robot.client.spin(1.0)
     assert readers() == 1  # the tracker
     page = open_page(browser, address)

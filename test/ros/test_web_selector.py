@@ -110,9 +110,8 @@ def test_a_page_gets_a_picture_when_it_asks_for_one(robot: Robot) -> None:
 
     async def look() -> None:
         async with aiohttp.ClientSession(headers=page.own) as session:
-            connect = lambda: session.ws_connect(f"http://{page.host}/live")  # noqa: E731
-            sockets = [await connect() for _ in range(8)]
-            refused = await (await connect()).receive(10.0)
+            sockets = [await session.ws_connect(f"http://{page.host}/live") for _ in range(9)]
+            refused = await sockets[8].receive(10.0)
             assert (refused.type, refused.data) == (aiohttp.WSMsgType.CLOSE, 1013)
             assert "8 pages are open already" in str(refused.extra)
             assert set(await kinds(sockets[0], 3.0)) == {aiohttp.WSMsgType.TEXT}
