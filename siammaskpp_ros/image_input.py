@@ -46,6 +46,7 @@ class ImageInput:
         self._subscription: Any = None
         self.incompatible = ""
         """Which publishers cannot reach this subscription, and the remedy; empty when all can."""
+        self._is_suspected = False
         self.adapt()
 
     def adapt(self) -> None:
@@ -53,11 +54,11 @@ class ImageInput:
         wanted = self._wanted()
         if self._subscription is not None:
             if self._subscription.qos_profile.reliability == wanted:
-                if self.incompatible:
-                    self.incompatible = self._incompatible()
+                if self._is_suspected:
+                    self._look_for_incompatible()
                 return
             self.close()
-        self.incompatible = ""
+        self.incompatible, self._is_suspected = "", False
         # Of the camera's images only the newest: one that waits here is already too old.
         qos = QoSProfile(depth=self._queue, reliability=wanted)
         self._subscription = self._node.create_subscription(
@@ -77,15 +78,19 @@ class ImageInput:
         """Why there may be no images: topic, publishers and what they offer."""
         return why_no_image(self._node, self.topic, self._kind, self._subscription.qos_profile)
 
-    def _incompatible(self) -> str:
-        infos = self._node.get_publishers_info_by_topic(self.topic)
-        return incompatible(infos, self._subscription.qos_profile)
-
     def _on_incompatible_qos(self, _event: object) -> None:
-        self.incompatible = self._incompatible()
+        self._is_suspected = True
         # With image_reliability auto a publisher may be new; adapt() comes to it within a second.
-        if self.incompatible and self._wanted() == self._subscription.qos_profile.reliability:
-            self._node.get_logger().warning(f"{self.topic}: {self.incompatible}")
+        if self._wanted() == self._subscription.qos_profile.reliability:
+            self._look_for_incompatible()
+
+    def _look_for_incompatible(self) -> None:
+        """Log who cannot reach us when that is new; the graph may tell later than the event."""
+        infos = self._node.get_publishers_info_by_topic(self.topic)
+        found = incompatible(infos, self._subscription.qos_profile)
+        if found and found != self.incompatible:
+            self._node.get_logger().warning(f"{self.topic}: {found}")
+        self.incompatible = found
 
     def _on_message(self, message: Image | CompressedImage, info: dict[str, int]) -> None:
         arrived_ns = info["received_timestamp"]  # by the system's clock; 0: the middleware does not tell
