@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 from typing import Any
 
 import rclpy
@@ -33,6 +31,7 @@ from .following import (
     locate,
     reason_to_stand,
 )
+from .processes import ended_by_signals
 
 # Only the newest counts, from publishers of either reliability.
 _NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -152,25 +151,23 @@ class Follower(Node):
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until Ctrl-C or SIGTERM, then stop the robot; the exit code is 1 when it cannot start."""
-    ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
-    # rclpy's own handlers would take the publisher away before the last zero.
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    executor = SingleThreadedExecutor()
-    try:
-        node = Follower()
-    except (ConfigError, ParameterException) as error:
-        print(f"follower: {error}", file=sys.stderr)
-        rclpy.try_shutdown()
-        return 1
-    executor.add_node(node)
-    try:
-        while not ended.is_set():
-            executor.spin_once(timeout_sec=0.1)  # the handlers of signals run in between
-    finally:
-        node.halt()
-        executor.shutdown(timeout_sec=1.0)
-        node.destroy_node()
-        rclpy.try_shutdown()
+    with ended_by_signals() as ended:
+        # rclpy's own handlers would take the publisher away before the last zero.
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+        executor = SingleThreadedExecutor()
+        try:
+            node = Follower()
+        except (ConfigError, ParameterException) as error:
+            print(f"follower: {error}", file=sys.stderr)
+            rclpy.try_shutdown()
+            return 1
+        executor.add_node(node)
+        try:
+            while not ended.is_set():
+                executor.spin_once(timeout_sec=0.1)
+        finally:
+            node.halt()
+            executor.shutdown(timeout_sec=1.0)
+            node.destroy_node()
+            rclpy.try_shutdown()
     return 0

@@ -1,11 +1,13 @@
-"""Nodes of this package as child processes."""
+"""Nodes of this package as child processes, and their end."""
 
 from __future__ import annotations
 
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 
 from ament_index_python.packages import get_package_prefix
 
@@ -35,3 +37,21 @@ def stop(child: subprocess.Popen[bytes]) -> int:
     except subprocess.TimeoutExpired:
         child.kill()
         return child.wait()
+
+
+@contextmanager
+def ended_by_signals() -> Iterator[Event]:
+    """An event that Ctrl-C and SIGTERM set, for nodes that have to do something before they end.
+
+    To be used with rclpy.init(signal_handler_options=SignalHandlerOptions.NO): rclpy's own handlers take the
+    context away at any moment. Signals are seen between two callbacks: spin in short turns.
+    """
+    ended = Event()
+    before = {
+        number: signal.signal(number, lambda *_: ended.set()) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield ended
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -9,6 +9,7 @@ import math
 import sys
 import time
 from dataclasses import dataclass
+from threading import Event
 from typing import Any
 
 import rclpy
@@ -16,10 +17,11 @@ from builtin_interfaces.msg import Time
 from geometry_msgs.msg import PoseStamped, Twist, TwistStamped
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
+from rclpy.signals import SignalHandlerOptions
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
@@ -30,6 +32,7 @@ from siammaskpp_core.config import Checked, ConfigError, option
 
 from .conversions import to_image
 from .parameters import declare
+from .processes import ended_by_signals
 from .sim_camera import FIELD_OF_VIEW_RAD, Camera
 from .sim_messages import camera_info, depth_image, pose
 from .sim_motion import Robot, Walk
@@ -116,10 +119,10 @@ class SimRobot(Node):
         """Seconds since the simulation began."""
         return self._ticks * _TICK_S
 
-    def run(self, executor: SingleThreadedExecutor) -> None:
-        """Let time pass, never faster than real time, until `duration_s` is over."""
+    def run(self, executor: SingleThreadedExecutor, ended: Event) -> None:
+        """Let time pass, never faster than real time, until `duration_s` is over or `ended` is set."""
         due_s = time.monotonic()
-        while not (self.config.duration_s and self.time_s >= self.config.duration_s):
+        while not ended.is_set() and not 0 < self.config.duration_s <= self.time_s:
             executor.spin_once(timeout_sec=max(due_s - time.monotonic(), 0.001))
             now_s = time.monotonic()
             if now_s >= due_s and not self._must_wait(now_s):
@@ -229,22 +232,18 @@ class SimRobot(Node):
 
 
 def main(args: list[str] | None = None) -> int:
-    """Run until `duration_s` or Ctrl-C; the exit code is 0 then, 1 when a parameter cannot be used."""
-    try:
-        rclpy.init(args=args)
-        node = SimRobot()
+    """Run until `duration_s`, Ctrl-C or SIGTERM; the exit code is 1 when a parameter cannot be used."""
+    with ended_by_signals() as ended:
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
         executor = SingleThreadedExecutor()
-        executor.add_node(node)
-        node.run(executor)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except (ConfigError, ParameterException) as error:
-        print(f"sim_robot: {error}", file=sys.stderr)
-        return 1
-    except Exception:
-        # Ctrl-C invalidates the context while a callback may still use it; that is no failure.
-        if rclpy.ok():
-            raise
-    finally:
-        rclpy.try_shutdown()
+        try:
+            node = SimRobot()
+            executor.add_node(node)
+            node.run(executor, ended)
+        except (ConfigError, ParameterException) as error:
+            print(f"sim_robot: {error}", file=sys.stderr)
+            return 1
+        finally:
+            executor.shutdown(timeout_sec=1.0)
+            rclpy.try_shutdown()
     return 0
