@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import itertools
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,8 +37,24 @@ def _has(module: str) -> bool:
 
 HAS_ROS = _has("rclpy") and _has("siammaskpp.msg")
 collect_ignore_glob = [] if HAS_ROS else ["test_*.py"]
-# Domain ids up to 101 are free of the ephemeral ports; each test takes the next.
+# Domain ids up to 101 are free of the ephemeral ports; each test takes the next that nobody else tests in.
 _domains = itertools.count(os.getpid())
+
+
+@contextmanager
+def _free_domain() -> Iterator[int]:
+    """A domain id, kept from the other test runs on this machine until the end of the block."""
+    for number in itertools.islice(_domains, 1010):
+        domain = 1 + number % 101
+        with ExitStack() as held:
+            try:
+                path = Path(tempfile.gettempdir()) / f"siammaskpp_test_domain_{domain}.lock"
+                fcntl.flock(held.enter_context(path.open("w")), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:  # somebody's: locked, or a file of another user
+                continue
+            yield domain
+            return
+    raise RuntimeError("all ROS domains are in use by other tests")
 
 
 def pytest_report_header() -> str:
@@ -47,14 +66,16 @@ def pytest_report_header() -> str:
 
 
 @pytest.fixture
-def domain_id() -> int:
-    return 1 + next(_domains) % 101
+def domain_id() -> Iterator[int]:
+    with _free_domain() as domain:
+        yield domain
 
 
 @pytest.fixture(scope="module")
-def module_domain_id() -> int:
+def module_domain_id() -> Iterator[int]:
     """For a node that several tests share."""
-    return 1 + next(_domains) % 101
+    with _free_domain() as domain:
+        yield domain
 
 
 @pytest.fixture
