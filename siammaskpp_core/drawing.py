@@ -34,22 +34,27 @@ def draw_results(image: Image, results: Sequence[TrackResult], labels: Sequence[
     if labels and len(labels) != len(results):
         raise ValueError(f"{len(labels)} labels for {len(results)} results")
     canvas: Image = image.copy()
-    thickness = max(1, round(min(image.shape[:2]) / 240))
+    thickness = _thickness(image)
     for index, result in enumerate(results):
         colour = target_colour(index)
         if result.mask is not None:
-            _draw_mask(canvas, result.mask, colour, thickness)
+            _draw_mask(canvas, result.mask, colour)
         corners = result.rotated_box.corners()
         # OpenCV counts from pixel centres, in fractions of 1/16 here.
         fixed_point = np.rint((corners - 0.5) * 16).astype(np.int32)
         cv2.polylines(canvas, [fixed_point], True, colour, thickness, cv2.LINE_AA, shift=4)
         label = f"{labels[index]} {result.score:.2f}" if labels else f"{result.score:.2f}"
         left, top = result.box_xywh[0], corners[:, 1].min()
-        _draw_text(canvas, label, (left, top - 4 * thickness), colour, thickness)
+        draw_text(canvas, label, (left, top - 4 * thickness), colour)
     return canvas
 
 
-def _draw_mask(canvas: Image, mask: Image, colour: Colour, thickness: int) -> None:
+def _thickness(canvas: Image) -> int:
+    """Of lines in pixels, after the size of the picture."""
+    return max(1, round(min(canvas.shape[:2]) / 240))
+
+
+def _draw_mask(canvas: Image, mask: Image, colour: Colour) -> None:
     """Tint the mask's pixels and draw its outline, within its bounding box only."""
     x, y, width, height = cv2.boundingRect(mask)
     if width == 0:
@@ -58,14 +63,18 @@ def _draw_mask(canvas: Image, mask: Image, colour: Colour, thickness: int) -> No
     part = mask[y : y + height, x : x + width]
     tinted = cv2.addWeighted(region, 1 - MASK_OPACITY, np.full_like(region, colour), MASK_OPACITY, 0)
     cv2.copyTo(tinted, part, region)
-    contours, _ = cv2.findContours(part, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=(x, y))
-    cv2.drawContours(canvas, contours, -1, colour, thickness)
+    draw_outline(canvas, part, colour, (x, y))
 
 
-def _draw_text(
-    canvas: Image, text: str, bottom_left: tuple[float, float], colour: Colour, thickness: int
-) -> None:
-    """Text with a dark rim, moved into the picture where it would stick out."""
+def draw_outline(canvas: Image, mask: Image, colour: Colour, offset: tuple[int, int] = (0, 0)) -> None:
+    """Draw the outline of `mask` [H, W], 0 or 255, into `canvas`, `offset` (x, y) pixels from its corner."""
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=offset)
+    cv2.drawContours(canvas, contours, -1, colour, _thickness(canvas))
+
+
+def draw_text(canvas: Image, text: str, bottom_left: tuple[float, float], colour: Colour) -> None:
+    """Draw text with a dark rim into `canvas`, moved into the picture where it would stick out."""
+    thickness = _thickness(canvas)
     scale = 0.4 * thickness
     (width, height), _ = cv2.getTextSize(text, _FONT, scale, thickness)
     x = int(np.clip(bottom_left[0], 0, max(canvas.shape[1] - width, 0)))

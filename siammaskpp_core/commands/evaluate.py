@@ -11,9 +11,10 @@ from tqdm import tqdm
 from siammaskpp_core.commands import evaluate_absence
 from siammaskpp_core.commands.option_arguments import options_from
 from siammaskpp_core.engines import EngineOptions, load_tracker
+from siammaskpp_core.evaluation.moments import WorstMoments
 from siammaskpp_core.evaluation.report import overall_table, report, sequence_table, write_report
 from siammaskpp_core.evaluation.runner import evaluate
-from siammaskpp_core.evaluation.sequences import find_sequences
+from siammaskpp_core.evaluation.sequences import Sequence, find_sequences
 from siammaskpp_core.evaluation.trackers import EvaluatedTracker, SiamMaskTracker, make_peer
 from siammaskpp_core.video import Output
 
@@ -32,19 +33,22 @@ def run(options: argparse.Namespace) -> None:
         from siammaskpp_core.evaluation.plots import draw_plots
     sequences = find_sequences(options.folders)
     trackers: list[EvaluatedTracker] = [make_peer(name, options.nanotrack) for name in options.peers]
-    own = load_tracker(options.model, options_from(EngineOptions, options))
-    trackers.insert(0, SiamMaskTracker(own))
+    own = SiamMaskTracker(load_tracker(options.model, options_from(EngineOptions, options)))
+    trackers.insert(0, own)
     total = len(trackers) * sum(len(sequence.frames) - 1 for sequence in sequences)
     with ExitStack() as stack:
         folder = stack.enter_context(Output(options.output, is_folder=True)) if options.output else None
+        moments = WorstMoments(folder / "moments") if folder else None
         bar = stack.enter_context(tqdm(total=total, unit="frame", mininterval=0.5))
 
-        def on_frame(label: str) -> None:
-            bar.set_description(label, refresh=False)
+        def on_frame(tracker: EvaluatedTracker, sequence: Sequence, index: int) -> None:
+            bar.set_description(f"{tracker.name}, {sequence.name}", refresh=False)
             bar.update()
+            if moments and tracker is own:
+                moments.add(sequence, index, own.result)
 
         result = report(evaluate(trackers, sequences, on_frame))
-        if folder:
-            write_report(result, folder)
+        if folder and moments:
+            write_report(result, folder, moments.sheets)
             draw_plots(result, folder)
     print(f"{overall_table(result)}\n\nSuccess AUC per sequence\n\n{sequence_table(result, 'auc')}")

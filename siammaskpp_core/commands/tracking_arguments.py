@@ -113,7 +113,7 @@ def add_evaluate(commands: Commands) -> None:
         "--output",
         type=Path,
         metavar="DIR",
-        help="new folder for report.md, report.json and plots (needs the extra [eval])",
+        help="new folder for report.md, report.json, plots and the worst moments (needs the extra [eval])",
     )
     evaluate.add_argument(
         "--protocol", choices=("ope", "vot", "absence"), default="ope", help="how to measure (default: ope)"

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
@@ -74,10 +75,12 @@ def _lists(curves: metrics.Curves) -> dict[str, list[float]]:
     return {name: values.round(4).tolist() for name, values in asdict(curves).items()}
 
 
-def write_report(result: Report, folder: Path) -> None:
-    """Write `report.json` and `report.md` to `folder`."""
+def write_report(result: Report, folder: Path, sheets: Mapping[str, Path]) -> None:
+    """Write `report.json` and `report.md` to `folder`; `sheets` below it show sequences (:mod:`.moments`)."""
     (folder / "report.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    (folder / "report.md").write_text(markdown(result), encoding="utf-8")
+    links = {name: quote(file.relative_to(folder).as_posix()) for name, file in sheets.items()}
+    page = f"{markdown(result)}\n{moments(result, links)}\n"
+    (folder / "report.md").write_text(page, encoding="utf-8")
 
 
 def markdown(result: Report) -> str:
@@ -94,6 +97,14 @@ def markdown(result: Report) -> str:
     for key in measured(result):
         parts += [f"### {TITLES[key]}", sequence_table(result, key)]
     return "\n\n".join(parts) + "\n"
+
+
+def moments(result: Report, links: Mapping[str, str]) -> str:
+    """A list of `links` to the worst moments of the first tracker by sequence, the worst sequence first."""
+    sequences = next(iter(result["trackers"].values()))["sequences"]
+    ranked = sorted(links, key=lambda name: sequences[name]["auc"])
+    lines = [f"- [{name}]({links[name]}), success AUC {cell(sequences[name]['auc'])}" for name in ranked]
+    return "\n".join(["## Worst moments", "", *lines])
 
 
 def overall_table(result: Report) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,8 @@ from siammaskpp_core.tracking.boxes import BoxError
 from siammaskpp_core.video import read_image
 
 Floats = NDArray[np.float64]
+OnFrame: TypeAlias = Callable[[EvaluatedTracker, TestSequence, int], None]
+"""Called after each frame that a tracker has answered, with the frame's index."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +50,11 @@ class Track:
 def evaluate(
     trackers: Sequence[EvaluatedTracker],
     sequences: Sequence[TestSequence],
-    on_frame: Callable[[str], None] = lambda label: None,
+    on_frame: OnFrame = lambda *_: None,
 ) -> dict[str, dict[str, SequenceScore]]:
     """The score of each tracker (by name) on each sequence (by name).
 
-    `on_frame` is called with "tracker, sequence" after each frame. Raises
-    :class:`~siammaskpp_core.video.VideoError` for frames that cannot be read.
+    Raises :class:`~siammaskpp_core.video.VideoError` for frames that cannot be read.
     """
     scores: dict[str, dict[str, SequenceScore]] = {tracker.name: {} for tracker in trackers}
     for sequence in sequences:
@@ -63,7 +65,7 @@ def evaluate(
 
 
 def run_tracker(
-    tracker: EvaluatedTracker, sequence: TestSequence, on_frame: Callable[[str], None] = lambda label: None
+    tracker: EvaluatedTracker, sequence: TestSequence, on_frame: OnFrame = lambda *_: None
 ) -> Track:
     """Follow the object of `sequence` from its first box to its last frame."""
     boxes = np.full((len(sequence.frames) - 1, 4), np.nan)
@@ -88,7 +90,7 @@ def run_tracker(
                 raise DatasetError(f"{sequence.annotations[index]}: not the size of {file.name}")
             region.append(metrics.region_similarity(mask, truth))
             boundary.append(metrics.boundary_accuracy(mask, truth))
-        on_frame(f"{tracker.name}, {sequence.name}")
+        on_frame(tracker, sequence, index)
     return Track(boxes, region, boundary, seconds)
 
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from siammaskpp_core.tracking import Target, Tracker
+from siammaskpp_core.tracking import Target, Tracker, TrackResult
 
 Floats = NDArray[np.float64]
 Image = NDArray[np.uint8]
@@ -36,9 +36,10 @@ class EvaluatedTracker(Protocol):
 
 
 class SiamMaskTracker:
-    """Our tracker, with the box it publishes."""
+    """Our tracker, with the box it publishes. `result` is all of its last answer."""
 
     name = "siammaskpp"
+    result: TrackResult
 
     def __init__(self, tracker: Tracker) -> None:
         self._tracker = tracker
@@ -50,8 +51,8 @@ class SiamMaskTracker:
 
     def update(self, image: Image) -> tuple[Floats | None, Image | None]:
         """See :class:`EvaluatedTracker`."""
-        result = self._tracker.step(image, self._targets)[0]
-        return result.box_xywh, result.mask
+        (self.result,) = self._tracker.step(image, self._targets)
+        return self.result.box_xywh, self.result.mask
 
 
 class OpenCvTracker:

@@ -79,11 +79,15 @@ def test_a_narrow_column_is_still_a_markdown_column(result):
 
 
 def test_the_report_holds_every_table_and_is_valid_json(result, tmp_path):
-    write_report(result, tmp_path)
+    sheets = {name: tmp_path / f"moments/{name}.jpg" for name in ("dog", "cup")}
+    write_report(result, tmp_path, sheets)
     text = (tmp_path / "report.md").read_text()
     assert "One pass over 2 sequences, 40 frames." in text
     for table in (overall_table(result), *(sequence_table(result, key) for key in measured(result))):
         assert f"\n\n{table}\n" in text
+    # The worst sequence of the first tracker first.
+    links = re.findall(r"^- \[(\w+)\]\((.*)\), success AUC (.*)$", text, re.MULTILINE)
+    assert links == [("cup", "moments/cup.jpg", "0.250"), ("dog", "moments/dog.jpg", "0.750")]
 
     def refuse(constant):
         pytest.fail(f"{constant} is not JSON")

@@ -63,7 +63,8 @@ class StandStill:
 def test_scores_by_hand(data):
     sequences = find_sequences([data / "square2", data / "JPEGImages/480p/square"])
     calls = []
-    scores = evaluate([StandStill("still", True), StandStill("boxes", False)], sequences, calls.append)
+    stand_ins = [StandStill("still", True), StandStill("boxes", False)]
+    scores = evaluate(stand_ins, sequences, lambda *call: calls.append(call))
     result = report(scores)
 
     # The square is 3, 6, 9, 12 px away in frames 1 to 4 and lost in frame 5.
@@ -87,7 +88,8 @@ def test_scores_by_hand(data):
     assert [precision[px] for px in (0, 2, 3, 11, 12, 50)] == [0, 0, 0.2, 0.6, 0.8, 0.8]
     assert result["thresholds"]["success"][:3] == [0, 0.05, 0.1]
     assert still["curves"]["success"][0] == 0.8
-    assert len(calls) == 4 * (FRAMES - 1)
+    runs = [(tracker, sequence) for sequence in sequences for tracker in stand_ins]
+    assert calls == [(*run, index) for run in runs for index in range(1, FRAMES)]
     json.dumps(result, allow_nan=False)
 
 
