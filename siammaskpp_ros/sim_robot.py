@@ -39,7 +39,7 @@ from .sim_motion import Robot, Walk
 from .sim_view import TopView
 
 _TICK_S = 0.02
-_BEGIN_S = 100.0  # a stamp of zero would mean: no stamp
+_BEGIN_S = 100.0  # a stamp of zero means none
 _ANSWER_TIMEOUT_S = 2.0
 _POSE_TIMEOUT_S = 0.5
 _REPORT_EVERY_S = 5.0
@@ -134,8 +134,10 @@ class SimRobot(Node):
             return False
         if self._image_stamp == self._answered_stamp:
             return self._pose_due_s is not None and now_s < self._pose_due_s
-        is_late = now_s - self._image_sent_s > _ANSWER_TIMEOUT_S
-        return not is_late and self.count_publishers(self._answers) > 0
+        if not self.count_publishers(self._answers):
+            self.get_logger().info(f"Waiting for {self.config.tracker}", once=True)
+            return True
+        return now_s - self._image_sent_s <= _ANSWER_TIMEOUT_S  # messages may get lost
 
     def _tick(self) -> None:
         self._ticks += 1
