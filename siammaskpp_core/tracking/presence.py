@@ -55,7 +55,7 @@ class PresenceConfig(Checked):
         unit="s",
     )
     confirm_frames: int = option(
-        3, "Images in a row that must show a LOST target in one place until it is TRACKING", low=1, high=1000
+        2, "Images in a row that must show a LOST target in one place until it is TRACKING", low=1, high=1000
     )
     confirm_distance_sides: float = option(
         1.0,
