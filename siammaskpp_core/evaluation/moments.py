@@ -98,7 +98,7 @@ def _cell(sequence: Sequence, index: int, caption: str, answer: Answer | None) -
     draw_outline(image, _true_mask(sequence, index, image.shape), TRUE_COLOUR)
     scale = min(CELL_WIDTH / image.shape[1], 1.0)
     cell = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    draw_text(cell, caption, (4, 0), TRUE_COLOUR)
+    draw_text(cell, caption, (4, cell.shape[0] - 6), TRUE_COLOUR)  # the score stands above the box
     return cell
 
 
