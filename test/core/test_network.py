@@ -8,6 +8,7 @@ import torch
 
 from siammaskpp_core.config import ConfigError, from_mapping
 from siammaskpp_core.network.backbones import BACKBONES, upsample
+from siammaskpp_core.network.backbones.base import upsampling_weights
 from siammaskpp_core.network.config import NetworkConfig
 from siammaskpp_core.network.correlation import depthwise_correlation
 from siammaskpp_core.network.refine import cut_windows
@@ -120,6 +121,12 @@ def test_a_moved_object_moves_the_windows():
 def test_upsample_puts_cells_where_a_stride_2_layer_took_them(size, first):
     x = torch.rand(1, 2, 31, 31)
     torch.testing.assert_close(upsample(x, size)[..., first : first + 61 : 2, first : first + 61 : 2], x)
+
+
+@pytest.mark.parametrize(("cells", "size"), [(15, 31), (15, 35), (31, 63), (63, 127), (31, 61)])
+def test_upsampling_by_matrix_products_is_the_same(cells, size):
+    x, weights = torch.rand(2, 3, cells, cells), upsampling_weights(cells, size)
+    torch.testing.assert_close(weights @ x @ weights.T, upsample(x, size))
 
 
 def test_depthwise_correlation_equals_its_definition():

@@ -111,6 +111,17 @@ def test_mask_loss_of_nothing():
     assert float(loss.value) == 0
 
 
+def test_dice_loss():
+    masks = torch.zeros(2, 127, 127)
+    masks[0, :10, :10] = 1
+    logits = torch.full((2, 1, 127, 127), -50.0)
+    logits[0, 0, :10, :20] = 50
+    means = losses.dice_loss(logits, masks)
+    # 100 common pixels of 200 and 100; of nothing, nothing is what is wanted
+    assert means.count == 2
+    assert means.total == pytest.approx((1 - 201 / 301) + 0, abs=1e-5)
+
+
 def test_mask_overlap():
     logits = torch.tensor([[[[2.0, 1.0], [-1.0, -3.0]]], [[[1.0, 1.0], [1.0, 1.0]]]])
     masks = torch.tensor([[[1, 0], [1, 0]], [[1, 1], [1, 1]]])

@@ -72,6 +72,14 @@ def test_frozen_batch_norms():
     assert "levels" in learning(model)
 
 
+def test_the_backbones_batch_norms_may_stay_while_it_learns():
+    model = SiamMaskPP(BI)
+    set_learning(model, TrainingConfig(backbone_norms=False), backbone=True)
+    assert "backbone" in learning(model)
+    assert in_training(model)
+    assert not any(name.startswith("backbone") for name in in_training(model))
+
+
 def test_batch_norms_over_processes_keep_names_and_stages():
     """Their computation needs GPUs; that the network stays the same otherwise does not."""
     model = SiamMaskPP(RE)

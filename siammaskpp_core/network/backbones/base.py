@@ -105,7 +105,7 @@ def upsample(x: Tensor, size: int) -> Tensor:
     input cell i on output cell 2i, size 2n+1 on 2i+1, size 2n+5 on 2i+3. Border cells are repeated.
     """
     if x.is_cuda:  # the same by two matrix products: torch's kernel takes a fifth of a training step
-        weights = _upsampling_weights(int(x.shape[-1]), size).to(x)
+        weights = upsampling_weights(int(x.shape[-1]), size).to(x)
         return torch.transpose(torch.transpose(x @ weights.T, -1, -2) @ weights.T, -1, -2)
     surplus = (size - (2 * int(x.shape[-1]) - 1)) // 2
     pad = (surplus + 1) // 2
@@ -117,7 +117,7 @@ def upsample(x: Tensor, size: int) -> Tensor:
 
 
 @cache
-def _upsampling_weights(cells: int, size: int) -> Tensor:
+def upsampling_weights(cells: int, size: int) -> Tensor:
     """What :func:`upsample` does along one axis, [size, cells]: answers to one bright row after another."""
     rows = torch.eye(cells)[:, None, :, None].expand(cells, 1, cells, cells)
     return upsample(rows, size)[:, 0, :, 0].T.contiguous()

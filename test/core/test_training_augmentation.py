@@ -1,0 +1,109 @@
+"""Augmentation to the pixel: image, mask and box stay together, whatever is done to them."""
+
+import cv2
+import numpy as np
+import pytest
+
+from siammaskpp_core.tracking.boxes import mask_hull
+from siammaskpp_core.training import augmentation as augment
+from siammaskpp_core.training.sources import Sample
+from siammaskpp_core.training.sources.memory import PictureMemory
+
+SIZE = 127
+
+
+def sample(value=200, radius=20, size=(160, 120)):
+    """A disc of `value` in the middle of a dark picture."""
+    mask = np.zeros(size[::-1], np.uint8)
+    cv2.circle(mask, (size[0] // 2, size[1] // 2), radius, 255, -1)
+    image = np.full((*mask.shape, 3), 40, np.uint8)
+    image[mask > 0] = value
+    return Sample(image, mask_hull(mask), mask)
+
+
+def view(value=200):
+    mask = np.zeros((SIZE, SIZE), np.uint8)
+    mask[40:70, 30:80] = 255
+    image = np.full((SIZE, SIZE, 3), 40, np.uint8)
+    image[mask > 0] = value
+    return augment.View(image, mask, mask_hull(mask))
+
+
+MATRIX = np.array([[0.7, 0.1, 3.0], [-0.1, 0.8, 10.0]])
+
+
+def test_a_field_of_zeros_bends_nothing():
+    picture = np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8)
+    picture = cv2.GaussianBlur(picture, (0, 0), 2)
+    straight = augment.Warp(MATRIX, SIZE)(picture)
+    bent = augment.Warp(MATRIX, SIZE, np.zeros((SIZE, SIZE, 2), np.float32))(picture)
+    assert np.abs(straight.astype(int) - bent).max() <= 2  # both round positions to 1/32 pixel
+
+
+def test_a_constant_field_shifts():
+    field = np.zeros((SIZE, SIZE, 2), np.float32)
+    field[..., 0], field[..., 1] = 5, -3  # every pixel looks 5 px to the right and 3 px up
+    picture = sample().image
+    straight, moved = augment.Warp(MATRIX, SIZE)(picture), augment.Warp(MATRIX, SIZE, field)(picture)
+    difference = straight[:-3, 5:].astype(int) - moved[3:, :-5]
+    assert np.abs(difference).max() <= 6  # steps of the disc's edge in 1/32 pixel
+
+
+def test_a_bent_object_keeps_its_mask():
+    rng = np.random.default_rng(3)
+    straight = np.eye(2, 3)
+    for _ in range(10):
+        warp = augment.Warp(straight, SIZE, augment.random_bend(SIZE, 8.0, rng))
+        bent = augment.render(
+            sample(size=(SIZE, SIZE)), warp, lambda: np.zeros((SIZE,) * 2 + (3,), np.uint8), False, rng
+        )
+        bright = bent.image[..., 0] > 120
+        assert np.count_nonzero(bright != (bent.mask > 0)) < 12  # of a disc of 1257 pixels
+        np.testing.assert_array_equal(bent.box_xywh, mask_hull(bent.mask))
+
+
+def test_a_mirrored_view():
+    before = view()
+    before.image[50, 33] = 255
+    after = augment.mirror(before)
+    np.testing.assert_array_equal(after.image[:, ::-1], before.image)
+    np.testing.assert_array_equal(after.box_xywh, mask_hull(after.mask))
+    twice = augment.mirror(after)
+    np.testing.assert_array_equal(twice.box_xywh, before.box_xywh)
+    assert augment.mirror(augment.View(before.image, None, None)).box_xywh is None
+
+
+def test_a_covered_target_is_hardly_seen():
+    rng = np.random.default_rng(0)
+    for _ in range(30):
+        covered = view()
+        if augment.cover_object(covered, sample(value=90), rng):
+            assert np.count_nonzero(covered.image[..., 0] == 200) <= np.count_nonzero(covered.mask) / 7
+        else:
+            np.testing.assert_array_equal(covered.image, view().image)
+
+
+def test_a_thin_object_covers_nothing():
+    thin = sample()
+    thin.mask[:] = 0
+    cv2.line(thin.mask, (60, 40), (100, 80), 255, 2)
+    before = view()
+    assert not augment.cover_object(
+        before, thin._replace(box_xywh=mask_hull(thin.mask)), np.random.default_rng(0)
+    )
+    np.testing.assert_array_equal(before.image, view().image)
+
+
+def test_nothing_is_covered_by_what_has_no_mask():
+    assert not augment.cover_object(view(), sample()._replace(mask=None), np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(("limit", "kept"), [(0, 0), (20 * 30 * 3, 1), (10**6, 3)])
+def test_pictures_are_kept_up_to_the_limit(tmp_path, limit, kept):
+    files = [tmp_path / f"{index}.png" for index in range(3)]
+    for index, file in enumerate(files):
+        cv2.imwrite(str(file), np.full((20, 30, 3), index, np.uint8))
+    read = PictureMemory(limit)
+    first = [read(file) for file in files]
+    assert [int(picture[0, 0, 0]) for picture in first] == [0, 1, 2]
+    assert sum(read(file) is picture for file, picture in zip(files, first, strict=True)) == kept
