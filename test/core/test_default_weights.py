@@ -65,7 +65,7 @@ class Blob:
 
 
 def turning(seed: int) -> Iterator[Frame]:
-    """It grows to twice its size, turns in the picture and out of it; the camera moves."""
+    """It grows to more than twice its size, turns in the picture and out of it; the camera moves."""
     scene, target = background(seed), Blob(seed + 1, 0.8)
     for t in np.linspace(0, 1, FRAMES):
         left, top = int(50 * t), int(30 + 25 * np.sin(3 * t))
@@ -75,7 +75,7 @@ def turning(seed: int) -> Iterator[Frame]:
 
 
 def hidden(seed: int) -> Iterator[Frame]:
-    """It passes behind another one, which hides up to half of it."""
+    """It passes behind another one, which hides up to a fifth of it."""
     scene, target, other = background(seed), Blob(seed + 1, 0.4), Blob(seed + 2, 0.4)
     for t in np.linspace(0, 1, FRAMES):
         image = scene[30 : 30 + HEIGHT, 30 : 30 + WIDTH].copy()
