@@ -18,6 +18,10 @@ WITH_ROS := $(WITH_VENV) AMENT_PREFIX_PATH="$(VENV)" CMAKE_PREFIX_PATH="$(VENV)"
 # colcon's setup script reads variables that may be unset.
 WITH_BUILD := $(WITH_ROS); set +u; source install/setup.bash; set -u
 
+SPEED = $(if $(FAST),-m "not slow")
+# The core's tests share the processors file by file; those of ROS look at times and have them to themselves.
+CORE_TESTS := OMP_NUM_THREADS=1 python -m pytest test/core --numprocesses auto --maxprocesses 4 --dist loadfile
+
 .PHONY: help env build browser test lint demo clean
 
 help: ## this list
@@ -47,7 +51,7 @@ browser: $(ENV_READY) ## a headless Chromium into .venv for the tests of the web
 	@[[ -e "$(VENV)/browser/.ready" ]] || test/ros/fetch_browser.sh "$(VENV)/browser"
 
 test: lint build browser ## style, types and all tests; FAST=1 leaves the slow ones out
-	@$(WITH_BUILD); python -m pytest $(if $(FAST),-m "not slow")
+	@$(WITH_BUILD); $(CORE_TESTS) $(SPEED); python -m pytest test/ros $(SPEED)
 
 demo: build ## track in a video through ROS topics; own video: make demo VIDEO=file BOX=x,y,w,h
 	@$(WITH_BUILD); python -m siammaskpp_ros.demo $(if $(VIDEO),--video "$(VIDEO)") $(if $(BOX),--box "$(BOX)") --output demo_output
