@@ -6,11 +6,13 @@ import cv2
 import numpy as np
 import rclpy
 from geometry_msgs.msg import PoseStamped
-from rclpy.executors import ExternalShutdownException
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo, Image
 
 from siammaskpp.msg import TrackedObject, TrackedObjectArray
+from siammaskpp_ros.processes import ended_by_signals
 
 SHIRT_BGR = (60, 60, 200)
 
@@ -71,10 +73,11 @@ class FakePoseSource(Node):
         return pose
 
 
-try:
-    rclpy.init()
-    rclpy.spin(FakePoseSource())
-except (KeyboardInterrupt, ExternalShutdownException):
-    pass
-finally:
+with ended_by_signals() as ended:  # rclpy's own handlers take the context away in the middle of a callback
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    executor = SingleThreadedExecutor()
+    executor.add_node(FakePoseSource())
+    while not ended.is_set():
+        executor.spin_once(timeout_sec=0.1)
+    executor.shutdown()
     rclpy.try_shutdown()
