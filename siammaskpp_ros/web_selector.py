@@ -6,7 +6,9 @@ import asyncio
 import signal
 import socket
 import sys
+import threading
 from contextlib import suppress
+from typing import Any
 
 import rclpy
 from rclpy.exceptions import ParameterException
@@ -38,14 +40,23 @@ async def serve(node: WebSelector) -> None:
     port = await server.start(config.address, config.port)
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-    working = loop.run_in_executor(None, executor.spin)
+    ended = threading.Event()
+    working = loop.run_in_executor(None, _spin, executor, ended)
     print(f"web_selector: open {url(config.address, port, token)}", flush=True)
     # Without ROS there is nothing to serve.
-    await asyncio.wait({working, loop.create_task(stopped.wait())}, return_when=asyncio.FIRST_COMPLETED)
+    waiting: set[asyncio.Future[Any]] = {working, loop.create_task(stopped.wait())}
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     await server.stop()
-    executor.shutdown(timeout_sec=1.0)
+    ended.set()
     with suppress(ExternalShutdownException):
         await working
+    executor.shutdown(timeout_sec=1.0)
+
+
+def _spin(executor: SingleThreadedExecutor, ended: threading.Event) -> None:
+    """Work for ROS in short turns: an executor shut down from another thread may wait for ever."""
+    while not ended.is_set():
+        executor.spin_once(timeout_sec=0.2)
 
 
 def url(address: str, port: int, token: str) -> str:
