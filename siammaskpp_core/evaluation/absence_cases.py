@@ -24,7 +24,7 @@ Image = NDArray[np.uint8]
 KINDS = ("cut", "cover", "leave")
 ABSENT_FRAMES = 20
 PAN_FRAMES = 6
-ROOM_FRAMES = 10
+FOUND_WITHIN_FRAMES = 10
 """So many frames at least are left after the target's return."""
 VIEW_SHARE = 0.6
 COVER_MARGIN = 0.15
@@ -101,7 +101,7 @@ class Case:
         box = self._known_box(index)
         at_target = np.clip(box[:2] + box[2:] / 2 - view / 2, 0, size - view)
         corner = self._far_corner(size, view)
-        ramp = min(index - (self.first - PAN_FRAMES), self.last + 1 + PAN_FRAMES - index) / PAN_FRAMES
+        ramp = min(index - self.going, self.back - index) / PAN_FRAMES
         share = float(np.clip(ramp, 0, 1))
         left, top = np.rint(at_target + share * (corner - at_target)).astype(int)
         shown = image[top : top + view[1], left : left + view[0]]
@@ -127,9 +127,9 @@ class Case:
     def is_possible(self) -> bool:
         """Whether the target is in view before, and really out of view in all of the stretch."""
         boxes = self.sequence.boxes
-        if self.first < PAN_FRAMES + 2 or self.last + ROOM_FRAMES + PAN_FRAMES >= len(boxes):
+        if self.first < PAN_FRAMES + 2 or self.last + FOUND_WITHIN_FRAMES + PAN_FRAMES >= len(boxes):
             return False
-        if not np.isfinite(boxes[self.first - 1 : self.last + ROOM_FRAMES + 1]).all():
+        if not np.isfinite(boxes[self.first - 1 : self.last + FOUND_WITHIN_FRAMES + 1]).all():
             return False
         if self.kind != "leave":
             return True
@@ -157,7 +157,7 @@ def make_cases(sequences: Sequence[TestSequence], kinds: Sequence[str] = KINDS) 
     return cases
 
 
-def _seen_share(box_xywh: Floats, size: NDArray[np.int64]) -> float:
+def _seen_share(box_xywh: Floats, size: Ints) -> float:
     low = np.clip(box_xywh[:2], 0, size)
     high = np.clip(box_xywh[:2] + box_xywh[2:], 0, size)
     return float(np.prod(high - low) / np.prod(box_xywh[2:]))

@@ -34,9 +34,9 @@ def cut_windows(features: Features, batch: Tensor, rows: Tensor, columns: Tensor
         side = x.shape[-1] - 16 * step
         padded = F.pad(x, (4 * step,) * 4)
         reach = torch.arange(side, device=x.device)
-        y, x_ = (step * place[:, None] + reach for place in (rows, columns))
+        ys, xs = (step * place[:, None] + reach for place in (rows, columns))
         # One gather for all windows: a slice each costs a GPU more in launches than in work.
-        windows = padded[batch[:, None, None], :, y[:, :, None], x_[:, None, :]]
+        windows = padded[batch[:, None, None], :, ys[:, :, None], xs[:, None, :]]
         return windows.permute(0, 3, 1, 2)
 
     return Windows(cut(features.stride2, 4), cut(features.stride4, 2), cut(features.conv3, 1))
