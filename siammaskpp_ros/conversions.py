@@ -33,11 +33,11 @@ def to_bgr(message: Image | CompressedImage) -> NDArray[np.uint8]:
     return raw_to_bgr(message) if is_known(message.encoding) else _convert_with_cv_bridge(message)
 
 
-def to_image(picture: NDArray[np.uint8], encoding: str, header: Header) -> Image:
-    """An image message of a HxW (mono8) or HxWx3 (bgr8) uint8 array."""
+def to_image(picture: NDArray[Any], encoding: str, header: Header) -> Image:
+    """An image message of HxW uint8 (mono8), uint16 (16UC1), float32 (32FC1) or of HxWx3 uint8 (bgr8)."""
     height, width = picture.shape[:2]
     message = Image(header=header, height=height, width=width, encoding=encoding)
-    message.step = width * (1 if picture.ndim == 2 else picture.shape[2])
+    message.step = picture[0].nbytes
     # Into the array that is there: the generated setter copies once more, or checks every byte (300 ms).
     message.data.frombytes(np.ascontiguousarray(picture).data.cast("B"))
     return message

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from array import array
 
 import numpy as np
 from geometry_msgs.msg import PoseStamped
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
+from .conversions import to_image
 from .sim_camera import Camera
 
 
@@ -32,13 +32,7 @@ def depth_image(depth_m: NDArray[np.float32], encoding: str, header: Header) -> 
         values = np.rint(np.clip(depth_m * 1000, 0, 65535)).astype("<u2")
     else:
         values = np.where(depth_m > 0, depth_m, np.nan).astype("<f4")
-    height, width = values.shape
-    message = Image(header=header, height=height, width=width, encoding=encoding)
-    message.step = width * values.itemsize
-    data = array("B")
-    data.frombytes(values.tobytes())
-    message.data = data
-    return message
+    return to_image(values, encoding, header)
 
 
 def pose(header: Header, x_m: float, y_m: float, yaw_rad: float) -> PoseStamped:
