@@ -31,7 +31,7 @@ from .following import (
     locate,
     reason_to_stand,
 )
-from .processes import ended_by_signals
+from .processes import ended_by_signals, spin_until
 
 # Only the newest counts, from publishers of either reliability.
 _NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -163,8 +163,7 @@ def main(args: list[str] | None = None) -> int:
             return 1
         executor.add_node(node)
         try:
-            while not ended.is_set():
-                executor.spin_once(timeout_sec=0.1)
+            spin_until(ended, executor)
         finally:
             node.halt()
             executor.shutdown(timeout_sec=1.0)

@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Event
 
 from ament_index_python.packages import get_package_prefix
+from rclpy.executors import Executor
 
 _STOP_TIMEOUT_S = 10.0
 
@@ -44,7 +45,7 @@ def ended_by_signals() -> Iterator[Event]:
     """An event that Ctrl-C and SIGTERM set, for nodes that have to do something before they end.
 
     To be used with rclpy.init(signal_handler_options=SignalHandlerOptions.NO): rclpy's own handlers take the
-    context away at any moment. Signals are seen between two callbacks: spin in short turns.
+    context away at any moment. Signals are seen between two callbacks: see :func:`spin_until`.
     """
     ended = Event()
     before = {
@@ -55,3 +56,9 @@ def ended_by_signals() -> Iterator[Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def spin_until(ended: Event, executor: Executor) -> None:
+    """Spin in short turns, so that an end is seen; an executor shut down from outside may wait for ever."""
+    while not ended.is_set():
+        executor.spin_once(timeout_sec=0.1)

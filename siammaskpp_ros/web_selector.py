@@ -17,6 +17,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from siammaskpp_core.config import ConfigError
 
+from .processes import spin_until
 from .web_node import WebSelector
 
 try:
@@ -41,7 +42,7 @@ async def serve(node: WebSelector) -> None:
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     ended = threading.Event()
-    working = loop.run_in_executor(None, _spin, executor, ended)
+    working = loop.run_in_executor(None, spin_until, ended, executor)
     print(f"web_selector: open {url(config.address, port, token)}", flush=True)
     # Without ROS there is nothing to serve.
     waiting: set[asyncio.Future[Any]] = {working, loop.create_task(stopped.wait())}
@@ -51,12 +52,6 @@ async def serve(node: WebSelector) -> None:
     with suppress(ExternalShutdownException):
         await working
     executor.shutdown(timeout_sec=1.0)
-
-
-def _spin(executor: SingleThreadedExecutor, ended: threading.Event) -> None:
-    """Work for ROS in short turns: an executor shut down from another thread may wait for ever."""
-    while not ended.is_set():
-        executor.spin_once(timeout_sec=0.2)
 
 
 def url(address: str, port: int, token: str) -> str:

@@ -12,7 +12,7 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo, Image
 
 from siammaskpp.msg import TrackedObject, TrackedObjectArray
-from siammaskpp_ros.processes import ended_by_signals
+from siammaskpp_ros.processes import ended_by_signals, spin_until
 
 SHIRT_BGR = (60, 60, 200)
 
@@ -77,7 +77,6 @@ with ended_by_signals() as ended:  # rclpy's own handlers take the context away 
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     executor = SingleThreadedExecutor()
     executor.add_node(FakePoseSource())
-    while not ended.is_set():
-        executor.spin_once(timeout_sec=0.1)
+    spin_until(ended, executor)
     executor.shutdown()
     rclpy.try_shutdown()
