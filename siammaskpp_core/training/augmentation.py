@@ -21,6 +21,8 @@ Image = NDArray[np.uint8]
 Array = NDArray[np.float64]
 Rng = np.random.Generator
 
+_PART_DRAWS, _PART_MIN_SIDE_PX = 4, 16
+
 
 @dataclass
 class View:
@@ -102,8 +104,8 @@ def render(
     """
     matrix, size = warp.matrix, warp.size
     warped = warp(sample.image, cv2.BORDER_REPLICATE)
+    cutout &= sample.mask is not None and not sample.is_part
     if sample.mask is None:
-        cutout = False
         mask, box = None, _warp_box(sample.box_xywh, matrix, size)
     else:
         soft = warp(sample.mask)
@@ -166,6 +168,24 @@ def paste_object(view: View, other: Sample, occlude: bool, rng: Rng) -> None:
     view.mask, view.box_xywh = visible, mask_hull(visible)
 
 
+def cover_with_board(view: View, picture: Image, rng: Rng) -> bool:
+    """Hide the target of `view` behind a rectangle that shows a piece of `picture`, in place.
+
+    False, and nothing, when the target has no box.
+    """
+    if view.box_xywh is None:
+        return False
+    size = view.image.shape[0]
+    x, y, width, height = view.box_xywh
+    margins = rng.uniform(0.0, 0.5, 4) * (width, height, width, height)
+    left, top = (int(max(low, 0)) for low in (x - margins[0], y - margins[1]))
+    right, bottom = x + width + margins[2], y + height + margins[3]
+    alpha = np.zeros((size, size), np.uint8)
+    alpha[top : int(np.ceil(bottom)), left : int(np.ceil(right))] = 255
+    _lay_over(view, random_background(picture, size, rng), alpha)
+    return True
+
+
 def cover_object(view: View, other: Sample, rng: Rng) -> bool:
     """Hide the target of `view` behind another object, in place; False, and nothing, when that fails.
 
@@ -182,6 +202,29 @@ def cover_object(view: View, other: Sample, rng: Rng) -> bool:
         return False
     _lay_over(view, warp(other.image), alpha)
     return True
+
+
+def random_part(sample: Sample, rng: Rng) -> Sample:
+    """A part of the object, at random; the object itself when it is too small or too thin for one.
+
+    The part is what a box of 25 to 70 % of the object's width and height shows of it, at least half of
+    that box.
+    """
+    if sample.mask is None:
+        return sample
+    x, y, width, height = sample.box_xywh
+    for _ in range(_PART_DRAWS):
+        part_wh = np.array([width, height]) * rng.uniform(0.25, 0.7, 2)
+        left, top = np.rint((x, y) + rng.random(2) * ((width, height) - part_wh)).astype(int)
+        columns, rows = np.rint(part_wh).astype(int)
+        if min(rows, columns) < _PART_MIN_SIDE_PX or not 0.4 < rows / columns < 2.5:
+            continue
+        window = slice(top, top + rows), slice(left, left + columns)
+        if np.count_nonzero(sample.mask[window]) >= rows * columns / 2:
+            mask = np.zeros_like(sample.mask)
+            mask[window] = sample.mask[window]
+            return Sample(sample.image, np.asarray(mask_hull(mask)), mask, is_part=True)
+    return sample
 
 
 def mirror(view: View) -> View:

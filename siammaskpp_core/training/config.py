@@ -82,6 +82,15 @@ class TrainingConfig(Checked):
     covered_share: float = option(
         0.0, "share of those pairs where another object covers the target instead", low=0.0, high=1.0
     )
+    alike_share: float = option(
+        0.0,
+        "share of the other objects, pasted or in the target's stead, that are of its category, where known",
+        low=0.0,
+        high=1.0,
+    )
+    part_share: float = option(
+        0.0, "share of pairs of one picture whose target is a part of the object", low=0.0, high=1.0
+    )
     search_shift: float = option(
         64.0, "shift of the target in the search region", low=0.0, high=127.0, unit="px"
     )

@@ -21,6 +21,9 @@ from siammaskpp_core.training.targets import mask_crop, positive_cells, search_t
 
 CONTEXT = TrackingConfig().context
 
+_BOARD_SHARE = 0.5
+"""Of the covered targets, those behind a rectangle."""
+
 
 class Pair(NamedTuple):
     """One training example.
@@ -82,14 +85,16 @@ class PairDataset:
         config = self.config
         place = self._draw(rng)
         first, second = self.sources[place.source].pair(place.item, rng)
+        if first is second and rng.random() < config.part_share:
+            first = second = augment.random_part(first, rng)
         template = self._template(first, place, rng)
         negative = rng.random() < config.negative_share
         covered = negative and rng.random() < config.covered_share
-        shown = self._elsewhere(place, rng) if negative and not covered else second
+        shown = self._other(place, rng) if negative and not covered else second
         search = self._search(shown, place, rng)
         if template is None or search is None or search.box_xywh is None:
             return None
-        if covered and not augment.cover_object(search, self._elsewhere(place, rng), rng):
+        if covered and not self._cover(search, place, rng):
             return None
         if rng.random() < config.mirror:
             template, search = augment.mirror(template), augment.mirror(search)
@@ -113,6 +118,18 @@ class PairDataset:
             if (other.source, other.scene) != (place.source, place.scene):
                 return self.sources[other.source].sample(other.item, rng)
 
+    def _other(self, place: Place, rng: Rng) -> Sample:
+        """An object to take for the target by mistake: in `alike_share` of the cases of its category."""
+        source = self.sources[place.source]
+        alike = source.alike(place.item, rng) if rng.random() < self.config.alike_share else None
+        return self._elsewhere(place, rng) if alike is None else source.sample(alike, rng)
+
+    def _cover(self, search: View, place: Place, rng: Rng) -> bool:
+        """Hide the target, in place; False when that failed."""
+        if rng.random() < _BOARD_SHARE:
+            return augment.cover_with_board(search, self._elsewhere(place, rng).image, rng)
+        return augment.cover_object(search, self._other(place, rng), rng)
+
     def _background(self, place: Place, size: int, cutout: bool, rng: Rng) -> Image:
         picture = self._elsewhere(place, rng).image
         if not cutout and rng.random() < 0.2:  # as a tracker pads
@@ -133,7 +150,7 @@ class PairDataset:
         view = self._render(sample, place, geometry, SEARCH_SIZE, config.bend, rng)
         if view is not None and view.mask is not None and rng.random() < config.paste_share:
             occlude = rng.random() < config.occluder_share
-            augment.paste_object(view, self._elsewhere(place, rng), occlude, rng)
+            augment.paste_object(view, self._other(place, rng), occlude, rng)
         return view
 
     def _render(

@@ -94,6 +94,54 @@ def test_a_thin_object_covers_nothing():
     np.testing.assert_array_equal(before.image, view().image)
 
 
+def test_a_board_hides_the_target():
+    rng = np.random.default_rng(0)
+    for _ in range(30):
+        covered = view()
+        assert augment.cover_with_board(covered, np.full((90, 120, 3), 90, np.uint8), rng)
+        assert not np.count_nonzero(covered.image[42:68, 32:78, 0] == 200)  # up to its soft edge
+        assert np.count_nonzero(covered.image == 90) > 3 * 30 * 50 * 0.7
+        assert np.count_nonzero(covered.image == 40) > 3 * SIZE * SIZE / 4  # the rest is still there
+
+
+def test_a_board_reaches_over_the_border():
+    shown = view()
+    shown.box_xywh = np.array([-3.0, 100.0, 40.0, 27.0])
+    assert augment.cover_with_board(shown, np.full((90, 120, 3), 90, np.uint8), np.random.default_rng(0))
+    assert (shown.image[102:, :35] == 90).all()
+    shown.box_xywh = None
+    assert not augment.cover_with_board(shown, sample().image, np.random.default_rng(0))
+
+
+def test_a_part_is_a_piece_of_the_object():
+    rng = np.random.default_rng(0)
+    whole = sample(radius=50)
+    for _ in range(50):
+        part = augment.random_part(whole, rng)
+        assert part.is_part
+        assert part.image is whole.image
+        assert not (part.mask & ~whole.mask).any()
+        np.testing.assert_array_equal(part.box_xywh, mask_hull(part.mask))
+        assert np.count_nonzero(part.mask) >= np.prod(part.box_xywh[2:]) / 2
+        assert (part.box_xywh[2:] >= 10).all()
+        assert (part.box_xywh[2:] <= 0.7 * whole.box_xywh[2:] + 1).all()
+
+
+@pytest.mark.parametrize("whole", [sample(radius=8), sample()._replace(mask=None)])
+def test_what_has_no_parts_stays_whole(whole):
+    assert augment.random_part(whole, np.random.default_rng(0)) is whole
+
+
+def test_a_part_is_not_cut_out():
+    """Only it would be left of the object."""
+    part = augment.random_part(sample(radius=50), np.random.default_rng(0))
+    rng, black = np.random.default_rng(0), np.zeros((SIZE, SIZE, 3), np.uint8)
+    shown = augment.render(part, augment.Warp(np.eye(2, 3), SIZE), lambda: black, True, rng)
+    outside = shown.mask == 0
+    assert (shown.image[outside] > 30).any()
+    assert np.count_nonzero(shown.image[outside] == 200) > 100
+
+
 def test_nothing_is_covered_by_what_has_no_mask():
     assert not augment.cover_object(view(), sample()._replace(mask=None), np.random.default_rng(0))
 

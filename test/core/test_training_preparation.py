@@ -133,7 +133,10 @@ def youtube_vos_folder(tmp_path_factory):
             path.parent.mkdir(parents=True, exist_ok=True)
             annotation.save(path)
         videos[name] = {
-            "objects": {number: {"category": "dog", "frames": frames} for number, frames in objects.items()}
+            "objects": {
+                number: {"category": category, "frames": objects[number]}
+                for number, category in {"1": "dog", "2": "cat"}.items()
+            }
         }
     (root / "train/meta.json").write_text(json.dumps({"videos": videos}))
     return root
@@ -178,7 +181,6 @@ def ilsvrc_folder(tmp_path_factory):
         xml = root / f"Annotations/DET/train/{name}.xml"
         xml.parent.mkdir(parents=True, exist_ok=True)
         xml.write_text(ilsvrc_xml(Path(name).name, boxes))
-    return root
     return root
 
 
@@ -308,6 +310,32 @@ def test_frames_of_a_pair_are_near(ilsvrc_folder, frame_range):
     if frame_range == 100:
         assert min(distances) < -45
         assert max(distances) > 45
+
+
+def alike(source, index):
+    rng = np.random.default_rng(0)
+    return {source.alike(index, rng) for _ in range(50)}
+
+
+def test_alike_are_objects_of_a_category_in_other_scenes(coco_folder, youtube_vos_folder, ilsvrc_folder):
+    vos = opened("youtube_vos", youtube_vos_folder)
+    assert [alike(vos, index) for index in range(4)] == [{2}, {3}, {0}, {1}]
+    coco = opened("coco", coco_folder)  # two of the three are in one picture
+    assert [alike(coco, index) for index in range(3)] == [{1, 2}, {0}, {0}]
+    vid = opened("imagenet_vid", ilsvrc_folder)
+    assert [alike(vid, index) for index in range(4)] == [{2, 3}, {2, 3}, {0, 1}, {0, 1}]
+
+
+def test_a_category_of_its_own_or_none_is_like_nothing(youtube_vos_folder, tmp_path):
+    folder = fresh(youtube_vos_folder, tmp_path)
+    file = folder / "train/meta.json"
+    videos = json.loads(file.read_text())["videos"]
+    for video, content in videos.items():
+        del content["objects"]["1"]["category"]
+        content["objects"]["2"]["category"] = video
+    file.write_text(json.dumps({"videos": videos}))
+    source = opened("youtube_vos", folder)
+    assert [alike(source, index) for index in range(4)] == [{None}] * 4
 
 
 def test_distances_count_annotated_pictures(youtube_vos_folder):
@@ -492,7 +520,7 @@ def test_a_damaged_index_says_what_to_do(coco_folder, tmp_path, monkeypatch):
         path.write_bytes(damaged)
         with pytest.raises(ConfigError, match="damaged; run: siammaskpp prepare-data coco"):
             open_source(f"coco:{folder}", Path("/"), 0)
-    monkeypatch.setattr(index_module, "VERSION", 2)
+    monkeypatch.setattr(index_module, "VERSION", index_module.VERSION + 1)
     prepare("coco", folder, workers=1)
     monkeypatch.undo()
     with pytest.raises(ConfigError, match="another version"):

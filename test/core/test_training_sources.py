@@ -116,10 +116,14 @@ def test_each_source_has_its_frame_range(data):
 
 
 class Drawn:
-    """Scenes of two discs each; what is asked for is written to `log` as (method, name, scene)."""
+    """Scenes of two discs each; what is asked for is written to `log` as (method, name, scene).
 
-    def __init__(self, name, log, scenes=3, masked=True, radius=20):
+    With `related`, objects of the same number are alike in all scenes.
+    """
+
+    def __init__(self, name, log, scenes=3, masked=True, radius=20, related=False):
         self.name, self.log, self.scenes, self.masked, self.radius = name, log, scenes, masked, radius
+        self.related = related
 
     def __len__(self):
         return 2 * self.scenes
@@ -127,13 +131,17 @@ class Drawn:
     def scene(self, index):
         return index // 2
 
+    def alike(self, index, rng):
+        return (index + 2) % len(self) if self.related else None
+
     def sample(self, index, rng):
         self.log.append(("sample", self.name, self.scene(index)))
         return self._make()
 
     def pair(self, index, rng):
         self.log.append(("pair", self.name, self.scene(index)))
-        return self._make(), self._make()
+        sample = self._make()
+        return sample, sample
 
     def _make(self):
         mask = np.zeros((120, 160), np.uint8)
@@ -174,6 +182,38 @@ def test_what_is_not_the_target_is_of_another_scene(negative_share):
     assert len(others) > 100
     assert (True, True) in others  # a scene of the same number in another source is another scene
     assert (False, False) in others
+
+
+@pytest.mark.parametrize("related", [False, True])
+def test_look_alikes_take_the_place_of_other_objects(related):
+    """Where none is known, any other object does."""
+    log = []
+    sources = [Drawn("a", log, related=related), Drawn("b", log, related=related)]
+    pairs = dataset(sources, negative_share=1.0, alike_share=1.0, cutout_share=0.0, paste_share=0.0)
+    for index in range(40):
+        assert not (pairs[index].labels == 1).any()
+    # After a pair is asked for, the template's background may be, then what is shown in the target's stead.
+    shown = [
+        (name == before[1], scene)
+        for (method, name, scene), before in zip(log[1:], log, strict=False)
+        if before[0] == "pair" and method == "sample"
+    ]
+    assert shown
+    assert all(same_source for same_source, _ in shown) == related
+
+
+def test_parts_are_learned_too(monkeypatch):
+    parts = []
+    monkeypatch.setattr(
+        augmentation,
+        "render",
+        lambda sample, warp, background, cutout, rng: parts.append((sample.is_part, cutout)),
+    )
+    for share in (0.0, 1.0):
+        pairs = dataset([Drawn("a", [], radius=55)], part_share=share, cutout_share=1.0, negative_share=0.0)
+        for index in range(10):
+            pairs._try(np.random.default_rng(index))
+    assert [is_part for is_part, _ in parts] == [False] * 20 + [True] * 20
 
 
 @pytest.mark.parametrize("cutout_share", [0.0, 1.0])

@@ -92,7 +92,7 @@ def _view(name: str, size_hw: tuple[int, int], annotation: Entry, left_out: Coun
         left_out["empty mask"] += 1
         return None
     box = tuple(map(float, coco_masks().toBbox(coded)))
-    return View(name, 0, box, size_hw, coded["counts"])
+    return View(name, 0, box, size_hw, coded["counts"], str(annotation["category_id"]))
 
 
 def _encode(segmentation: Any, height: int, width: int) -> Any:

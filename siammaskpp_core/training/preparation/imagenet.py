@@ -35,10 +35,15 @@ class Job(NamedTuple):
 
 
 class Box(NamedTuple):
-    """A box of an annotation, x, y, w, h in pixels, and its track; where there are none, its position."""
+    """A box of an annotation, x, y, w, h in pixels, its track (else its position) and its synset."""
 
     track: int
     box_xywh: tuple[float, ...]
+    category: str
+
+    def view(self, picture: str, time: int, size_hw: tuple[int, int]) -> View:
+        """The object in one picture."""
+        return View(picture, time, self.box_xywh, size_hw, category=self.category)
 
 
 def find_jobs(root: Path, subset: str) -> list[Job]:
@@ -80,9 +85,9 @@ def read_job(job: Job) -> Part:
         kept = [box for box in boxes if not _is_left_out(box.box_xywh, size, left_out)]
         if job.is_video:
             for box in kept:
-                tracks[box.track].append(View(picture, time, box.box_xywh, size))
+                tracks[box.track].append(box.view(picture, time, size))
         else:
-            scenes.append(Scene(folder, [[View(picture, 0, box.box_xywh, size)] for box in kept]))
+            scenes.append(Scene(folder, [[box.view(picture, 0, size)] for box in kept]))
     if job.is_video:
         scenes = [Scene(folder, [tracks[track] for track in sorted(tracks)])]
     return Part.of(scenes, left_out, broken, len(job.annotations))
@@ -100,7 +105,8 @@ def _read_xml(path: Path, with_track: bool) -> tuple[tuple[int, int], list[Box]]
         left, top = _number(item, "bndbox/xmin"), _number(item, "bndbox/ymin")
         right, bottom = _number(item, "bndbox/xmax"), _number(item, "bndbox/ymax")
         track = _number(item, "trackid") if with_track else len(boxes)
-        boxes.append(Box(track, (left, top, right - left + 1, bottom - top + 1)))
+        box_xywh = (left, top, right - left + 1, bottom - top + 1)
+        boxes.append(Box(track, box_xywh, item.findtext("name", "").strip()))
     return size, boxes
 
 

@@ -20,14 +20,15 @@ from numpy.typing import NDArray
 from siammaskpp_core.config import ConfigError
 from siammaskpp_core.video import Output
 
-VERSION = 1
+VERSION = 2
 
 
 class View(NamedTuple):
     """One object in one picture.
 
     picture: file name in the scene's folder; time: number of the picture in its video;
-    box_xywh: pixels; size_hw: of the picture; rle: the mask as COCO's compressed RLE, empty if unknown.
+    box_xywh: pixels; size_hw: of the picture; rle: the mask as COCO's compressed RLE, empty if unknown;
+    category: what the object is, as the data set names it, empty if unknown.
     """
 
     picture: str
@@ -35,6 +36,7 @@ class View(NamedTuple):
     box_xywh: tuple[float, ...]
     size_hw: tuple[int, int]
     rle: bytes = b""
+    category: str = ""
 
 
 class Scene(NamedTuple):
@@ -57,6 +59,8 @@ class ObjectIndex:
     """[S] how many objects the scene has"""
     views: NDArray[np.int32]
     """[O] how many views the object has"""
+    category: NDArray[np.bytes_]
+    """[O] what it is, empty if unknown"""
     picture: NDArray[np.bytes_]
     """[V] file name in the scene's folder"""
     time: NDArray[np.int32]
@@ -81,6 +85,7 @@ class ObjectIndex:
             folder=np.array([os.fsencode(folder) for folder, _ in kept], dtype=np.bytes_),
             objects=np.array([len(objects) for _, objects in kept], np.int32),
             views=np.array([len(track) for track in tracks], np.int32),
+            category=np.array([os.fsencode(track[0].category) for track in tracks], dtype=np.bytes_),
             picture=np.array([os.fsencode(view.picture) for view in views], dtype=np.bytes_),
             time=np.array([view.time for view in views], np.int32),
             box_xywh=np.array([view.box_xywh for view in views], np.float32).reshape(-1, 4),

@@ -32,6 +32,7 @@ class Job(NamedTuple):
     root: Path
     video: str
     frames: dict[int, list[str]]
+    categories: dict[int, str]
 
 
 def find_jobs(root: Path) -> list[Job]:
@@ -42,7 +43,12 @@ def find_jobs(root: Path) -> list[Job]:
     try:
         videos = json.loads(meta.read_bytes())["videos"]
         return [
-            Job(root, video, {int(number): thing["frames"] for number, thing in content["objects"].items()})
+            Job(
+                root,
+                video,
+                {int(number): thing["frames"] for number, thing in content["objects"].items()},
+                {int(number): thing.get("category", "") for number, thing in content["objects"].items()},
+            )
             for video, content in sorted(videos.items())
         ]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -75,7 +81,14 @@ def read_job(job: Job) -> Part:
                 left_out[f"up to {MIN_PIXELS} pixels"] += 1
                 continue
             coded, box = encode_mask(mask)
-            view = View(f"{frame}.jpg", times[frame], box, (mask.shape[0], mask.shape[1]), coded)
+            view = View(
+                f"{frame}.jpg",
+                times[frame],
+                box,
+                (mask.shape[0], mask.shape[1]),
+                coded,
+                job.categories[number],
+            )
             objects[number].append(view)
     return Part.of([Scene(folder, list(objects.values()))], left_out, broken, len(frames))
 

@@ -13,11 +13,15 @@ Rng = np.random.Generator
 
 
 class Sample(NamedTuple):
-    """One object in one picture: BGR image, its box (x, y, w, h) in pixels, its mask (0/255) if known."""
+    """One object in one picture: BGR image, its box (x, y, w, h) in pixels, its mask (0/255) if known.
+
+    is_part: it belongs to something larger.
+    """
 
     image: Image
     box_xywh: Array
     mask: Image | None
+    is_part: bool = False
 
 
 class Source(Protocol):
@@ -31,6 +35,10 @@ class Source(Protocol):
 
     def scene(self, index: int) -> int:
         """The number of the picture or video that object `index` is in."""
+        ...
+
+    def alike(self, index: int, rng: Rng) -> int | None:
+        """An object of the same category in another scene; None where none is known."""
         ...
 
     def sample(self, index: int, rng: Rng) -> Sample:

@@ -33,6 +33,10 @@ class MaskFolder:
         """See :class:`Source`."""
         return index
 
+    def alike(self, index: int, rng: Rng) -> int | None:
+        """See :class:`Source`; categories are unknown."""
+        return None
+
     def sample(self, index: int, rng: Rng) -> Sample:
         """See :class:`Source`; raises ValueError when picture and mask do not fit each other."""
         path = self.images[index]
@@ -83,6 +87,10 @@ class VideoFolder:
     def scene(self, index: int) -> int:
         """See :class:`Source`."""
         return self.scenes[index]
+
+    def alike(self, index: int, rng: Rng) -> int | None:
+        """See :class:`Source`; categories are unknown."""
+        return None
 
     def sample(self, index: int, rng: Rng) -> Sample:
         """See :class:`Source`."""

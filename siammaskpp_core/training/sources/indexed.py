@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -30,6 +31,9 @@ class IndexedSource:
         self.scenes = np.repeat(np.arange(len(index.objects), dtype=np.int32), index.objects)
         self.first_view = _offsets(index.views)
         self.first_byte = _offsets(index.rle_length)
+        _, self.category, counts = np.unique(index.category, return_inverse=True, return_counts=True)
+        self.by_category = np.argsort(self.category, kind="stable")
+        self.first_of_category = _offsets(counts)
 
     def __len__(self) -> int:
         return len(self.scenes)
@@ -37,6 +41,22 @@ class IndexedSource:
     def scene(self, index: int) -> int:
         """See :class:`Source`."""
         return int(self.scenes[index])
+
+    def alike(self, index: int, rng: Rng) -> int | None:
+        """See :class:`Source`."""
+        if not self.index.category[index]:
+            return None
+        category = self.category[index]
+        alike = self.by_category[slice(*self.first_of_category[category : category + 2])]
+        # In the order of their scenes: those of this one are a run, which is left out.
+        low, high = (
+            np.searchsorted(self.scenes[alike], self.scenes[index], side) for side in ("left", "right")
+        )
+        others = len(alike) - (high - low)
+        if not others:
+            return None
+        chosen = rng.integers(others)
+        return int(alike[chosen if chosen < low else chosen + high - low])
 
     def sample(self, index: int, rng: Rng) -> Sample:
         """See :class:`Source`."""
@@ -67,6 +87,6 @@ class IndexedSource:
         return np.multiply(coco_masks().decode(coded), 255, order="C", dtype=np.uint8)
 
 
-def _offsets(counts: NDArray[np.int32]) -> NDArray[np.int64]:
+def _offsets(counts: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
     """Where each of N runs of `counts` entries begins, and where the last ends [N + 1]."""
     return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
