@@ -13,11 +13,11 @@ from siammaskpp_core.network.config import MASK_SIZE, SEARCH_SIZE, TEMPLATE_SIZE
 from siammaskpp_core.tracking.anchors import anchor_grid
 from siammaskpp_core.tracking.config import TrackingConfig
 from siammaskpp_core.tracking.crops import mean_colour
-from siammaskpp_core.training import augmentation as augment
-from siammaskpp_core.training.augmentation import Geometry, Image, Rng, View
+from siammaskpp_core.training import appearance, clutter, views
 from siammaskpp_core.training.config import TrainingConfig
 from siammaskpp_core.training.sources import Sample, Source
 from siammaskpp_core.training.targets import mask_crop, positive_cells, search_targets
+from siammaskpp_core.training.views import Geometry, Image, Rng, View
 
 CONTEXT = TrackingConfig().context
 
@@ -86,7 +86,7 @@ class PairDataset:
         place = self._draw(rng)
         first, second = self.sources[place.source].pair(place.item, rng)
         if first is second and rng.random() < config.part_share:
-            first = second = augment.random_part(first, rng)
+            first = second = views.random_part(first, rng)
         template = self._template(first, place, rng)
         negative = rng.random() < config.negative_share
         covered = negative and rng.random() < config.covered_share
@@ -97,7 +97,7 @@ class PairDataset:
         if covered and not self._cover(search, place, rng):
             return None
         if rng.random() < config.mirror:
-            template, search = augment.mirror(template), augment.mirror(search)
+            template, search = views.mirror(template), views.mirror(search)
         grey = rng.random() < config.grey
         images = [self._degrade(view.image, grey, rng) for view in (template, search)]
         box = None if negative else search.box_xywh
@@ -127,14 +127,14 @@ class PairDataset:
     def _cover(self, search: View, place: Place, rng: Rng) -> bool:
         """Hide the target, in place; False when that failed."""
         if rng.random() < _BOARD_SHARE:
-            return augment.cover_with_board(search, self._elsewhere(place, rng).image, rng)
-        return augment.cover_object(search, self._other(place, rng), rng)
+            return clutter.cover_with_board(search, self._elsewhere(place, rng).image, rng)
+        return clutter.cover_object(search, self._other(place, rng), rng)
 
     def _background(self, place: Place, size: int, cutout: bool, rng: Rng) -> Image:
         picture = self._elsewhere(place, rng).image
         if not cutout and rng.random() < 0.2:  # as a tracker pads
             return np.full((size, size, 3), mean_colour(picture), np.uint8)
-        return augment.random_background(picture, size, rng)
+        return views.random_background(picture, size, rng)
 
     def _template(self, sample: Sample, place: Place, rng: Rng) -> View | None:
         config = self.config
@@ -150,7 +150,7 @@ class PairDataset:
         view = self._render(sample, place, geometry, SEARCH_SIZE, config.bend, rng)
         if view is not None and view.mask is not None and rng.random() < config.paste_share:
             occlude = rng.random() < config.occluder_share
-            augment.paste_object(view, self._other(place, rng), occlude, rng)
+            clutter.paste_object(view, self._other(place, rng), occlude, rng)
         return view
 
     def _render(
@@ -159,19 +159,19 @@ class PairDataset:
         matrix = geometry.matrix(sample, size, CONTEXT, rng)
         field = None
         if bend and sample.mask is not None:  # a box without a mask cannot follow
-            field = augment.random_bend(size, bend * rng.random(), rng)
-        warp = augment.Warp(matrix, size, field)
+            field = views.random_bend(size, bend * rng.random(), rng)
+        warp = views.Warp(matrix, size, field)
         # An object that fills its picture has no surroundings of its own: cut it out more often.
         height, width = sample.image.shape[:2]
         fills = max(sample.box_xywh[2] / width, sample.box_xywh[3] / height) > 0.6
         share = self.config.cutout_share
         cutout = rng.random() < ((1 + share) / 2 if fills and share else share)
-        return augment.render(sample, warp, lambda: self._background(place, size, cutout, rng), cutout, rng)
+        return views.render(sample, warp, lambda: self._background(place, size, cutout, rng), cutout, rng)
 
     def _degrade(self, image: Image, grey: bool, rng: Rng) -> Image:
-        image = augment.change_light(image, self.config.light, rng)
-        image = augment.lower_quality(image, self.config.blur, rng)
-        return augment.to_grey(image) if grey else image
+        image = appearance.change_light(image, self.config.light, rng)
+        image = appearance.lower_quality(image, self.config.blur, rng)
+        return appearance.to_grey(image) if grey else image
 
     def _masks(
         self, labels: NDArray[np.int8], mask: Image | None, rng: Rng

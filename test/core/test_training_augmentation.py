@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from siammaskpp_core.tracking.boxes import mask_hull
-from siammaskpp_core.training import augmentation as augment
+from siammaskpp_core.training import clutter, views
 from siammaskpp_core.training.sources import Sample
 from siammaskpp_core.training.sources.memory import PictureMemory
 
@@ -26,7 +26,7 @@ def view(value=200):
     mask[40:70, 30:80] = 255
     image = np.full((SIZE, SIZE, 3), 40, np.uint8)
     image[mask > 0] = value
-    return augment.View(image, mask, mask_hull(mask))
+    return views.View(image, mask, mask_hull(mask))
 
 
 MATRIX = np.array([[0.7, 0.1, 3.0], [-0.1, 0.8, 10.0]])
@@ -35,8 +35,8 @@ MATRIX = np.array([[0.7, 0.1, 3.0], [-0.1, 0.8, 10.0]])
 def test_a_field_of_zeros_bends_nothing():
     picture = np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8)
     picture = cv2.GaussianBlur(picture, (0, 0), 2)
-    straight = augment.Warp(MATRIX, SIZE)(picture)
-    bent = augment.Warp(MATRIX, SIZE, np.zeros((SIZE, SIZE, 2), np.float32))(picture)
+    straight = views.Warp(MATRIX, SIZE)(picture)
+    bent = views.Warp(MATRIX, SIZE, np.zeros((SIZE, SIZE, 2), np.float32))(picture)
     assert np.abs(straight.astype(int) - bent).max() <= 2  # both round positions to 1/32 pixel
 
 
@@ -44,7 +44,7 @@ def test_a_constant_field_shifts():
     field = np.zeros((SIZE, SIZE, 2), np.float32)
     field[..., 0], field[..., 1] = 5, -3  # every pixel looks 5 px to the right and 3 px up
     picture = sample().image
-    straight, moved = augment.Warp(MATRIX, SIZE)(picture), augment.Warp(MATRIX, SIZE, field)(picture)
+    straight, moved = views.Warp(MATRIX, SIZE)(picture), views.Warp(MATRIX, SIZE, field)(picture)
     difference = straight[:-3, 5:].astype(int) - moved[3:, :-5]
     assert np.abs(difference).max() <= 6  # steps of the disc's edge in 1/32 pixel
 
@@ -53,8 +53,8 @@ def test_a_bent_object_keeps_its_mask():
     rng = np.random.default_rng(3)
     straight = np.eye(2, 3)
     for _ in range(10):
-        warp = augment.Warp(straight, SIZE, augment.random_bend(SIZE, 8.0, rng))
-        bent = augment.render(
+        warp = views.Warp(straight, SIZE, views.random_bend(SIZE, 8.0, rng))
+        bent = views.render(
             sample(size=(SIZE, SIZE)), warp, lambda: np.zeros((SIZE,) * 2 + (3,), np.uint8), False, rng
         )
         bright = bent.image[..., 0] > 120
@@ -65,19 +65,19 @@ def test_a_bent_object_keeps_its_mask():
 def test_a_mirrored_view():
     before = view()
     before.image[50, 33] = 255
-    after = augment.mirror(before)
+    after = views.mirror(before)
     np.testing.assert_array_equal(after.image[:, ::-1], before.image)
     np.testing.assert_array_equal(after.box_xywh, mask_hull(after.mask))
-    twice = augment.mirror(after)
+    twice = views.mirror(after)
     np.testing.assert_array_equal(twice.box_xywh, before.box_xywh)
-    assert augment.mirror(augment.View(before.image, None, None)).box_xywh is None
+    assert views.mirror(views.View(before.image, None, None)).box_xywh is None
 
 
 def test_a_covered_target_is_hardly_seen():
     rng = np.random.default_rng(0)
     for _ in range(30):
         covered = view()
-        if augment.cover_object(covered, sample(value=90), rng):
+        if clutter.cover_object(covered, sample(value=90), rng):
             assert np.count_nonzero(covered.image[..., 0] == 200) <= np.count_nonzero(covered.mask) / 7
         else:
             np.testing.assert_array_equal(covered.image, view().image)
@@ -88,7 +88,7 @@ def test_a_thin_object_covers_nothing():
     thin.mask[:] = 0
     cv2.line(thin.mask, (60, 40), (100, 80), 255, 2)
     before = view()
-    assert not augment.cover_object(
+    assert not clutter.cover_object(
         before, thin._replace(box_xywh=mask_hull(thin.mask)), np.random.default_rng(0)
     )
     np.testing.assert_array_equal(before.image, view().image)
@@ -98,7 +98,7 @@ def test_a_board_hides_the_target():
     rng = np.random.default_rng(0)
     for _ in range(30):
         covered = view()
-        assert augment.cover_with_board(covered, np.full((90, 120, 3), 90, np.uint8), rng)
+        assert clutter.cover_with_board(covered, np.full((90, 120, 3), 90, np.uint8), rng)
         assert not np.count_nonzero(covered.image[42:68, 32:78, 0] == 200)  # up to its soft edge
         assert np.count_nonzero(covered.image == 90) > 3 * 30 * 50 * 0.7
         assert np.count_nonzero(covered.image == 40) > 3 * SIZE * SIZE / 4  # the rest is still there
@@ -107,17 +107,17 @@ def test_a_board_hides_the_target():
 def test_a_board_reaches_over_the_border():
     shown = view()
     shown.box_xywh = np.array([-3.0, 100.0, 40.0, 27.0])
-    assert augment.cover_with_board(shown, np.full((90, 120, 3), 90, np.uint8), np.random.default_rng(0))
+    assert clutter.cover_with_board(shown, np.full((90, 120, 3), 90, np.uint8), np.random.default_rng(0))
     assert (shown.image[102:, :35] == 90).all()
     shown.box_xywh = None
-    assert not augment.cover_with_board(shown, sample().image, np.random.default_rng(0))
+    assert not clutter.cover_with_board(shown, sample().image, np.random.default_rng(0))
 
 
 def test_a_part_is_a_piece_of_the_object():
     rng = np.random.default_rng(0)
     whole = sample(radius=50)
     for _ in range(50):
-        part = augment.random_part(whole, rng)
+        part = views.random_part(whole, rng)
         assert part.is_part
         assert part.image is whole.image
         assert not (part.mask & ~whole.mask).any()
@@ -129,21 +129,21 @@ def test_a_part_is_a_piece_of_the_object():
 
 @pytest.mark.parametrize("whole", [sample(radius=8), sample()._replace(mask=None)])
 def test_what_has_no_parts_stays_whole(whole):
-    assert augment.random_part(whole, np.random.default_rng(0)) is whole
+    assert views.random_part(whole, np.random.default_rng(0)) is whole
 
 
 def test_a_part_is_not_cut_out():
     """Only it would be left of the object."""
-    part = augment.random_part(sample(radius=50), np.random.default_rng(0))
+    part = views.random_part(sample(radius=50), np.random.default_rng(0))
     rng, black = np.random.default_rng(0), np.zeros((SIZE, SIZE, 3), np.uint8)
-    shown = augment.render(part, augment.Warp(np.eye(2, 3), SIZE), lambda: black, True, rng)
+    shown = views.render(part, views.Warp(np.eye(2, 3), SIZE), lambda: black, True, rng)
     outside = shown.mask == 0
     assert (shown.image[outside] > 30).any()
     assert np.count_nonzero(shown.image[outside] == 200) > 100
 
 
 def test_nothing_is_covered_by_what_has_no_mask():
-    assert not augment.cover_object(view(), sample()._replace(mask=None), np.random.default_rng(0))
+    assert not clutter.cover_object(view(), sample()._replace(mask=None), np.random.default_rng(0))
 
 
 @pytest.mark.parametrize(("limit", "kept"), [(0, 0), (20 * 30 * 3, 1), (10**6, 3)])

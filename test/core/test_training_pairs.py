@@ -5,10 +5,10 @@ import numpy as np
 from siammaskpp_core.config import from_mapping
 from siammaskpp_core.network.config import NetworkConfig
 from siammaskpp_core.tracking.anchors import anchor_grid, decode
-from siammaskpp_core.training.augmentation import blend, random_background
 from siammaskpp_core.training.config import TrainingConfig
 from siammaskpp_core.training.pairs import PairDataset
 from siammaskpp_core.training.sources import open_source
+from siammaskpp_core.training.views import blend, random_background
 
 SMALL = NetworkConfig(head_channels=8, mask_channels=16, refine_channels=(8, 4, 2))
 ANCHORS = anchor_grid(SMALL.anchor_ratios, SMALL.anchor_scale)

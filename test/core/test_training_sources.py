@@ -9,7 +9,7 @@ import pytest
 
 from siammaskpp_core.config import ConfigError, from_mapping
 from siammaskpp_core.network.config import NetworkConfig
-from siammaskpp_core.training import augmentation
+from siammaskpp_core.training import views
 from siammaskpp_core.training.config import TrainingConfig
 from siammaskpp_core.training.pairs import PairDataset
 from siammaskpp_core.training.sources import Sample, open_source, open_sources
@@ -205,7 +205,7 @@ def test_look_alikes_take_the_place_of_other_objects(related):
 def test_parts_are_learned_too(monkeypatch):
     parts = []
     monkeypatch.setattr(
-        augmentation,
+        views,
         "render",
         lambda sample, warp, background, cutout, rng: parts.append((sample.is_part, cutout)),
     )
@@ -221,7 +221,7 @@ def test_parts_are_learned_too(monkeypatch):
 def test_share_of_cut_out_objects(monkeypatch, cutout_share, radius):
     """An object that fills its picture is cut out more often, but not if none is to be."""
     cut_out = []
-    monkeypatch.setattr(augmentation, "render", lambda *arguments: cut_out.append(arguments[3]))
+    monkeypatch.setattr(views, "render", lambda *arguments: cut_out.append(arguments[3]))
     pairs = dataset([Drawn("a", [], radius=radius)], cutout_share=cutout_share)
     for index in range(10):
         pairs._try(np.random.default_rng(index))
