@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ros_harness import Client, NodeProcess
+from ros_harness import Client, NodeProcess, interrupt_all
 
 from siammaskpp.msg import TrackerStatus
 
@@ -39,9 +39,5 @@ class Node:
 
     def close(self) -> None:
         self.client.close()
-        self.process.interrupt()
-        try:
-            assert self.process.wait() == 0, self.process.text
-        finally:
-            self.process.end()
-        assert "Traceback" not in self.process.text
+        assert self.process.is_running(), self.process.text
+        interrupt_all([self.process])

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -116,6 +116,21 @@ class NodeProcess:
         assert self._child.stdout is not None
         for line in self._child.stdout:
             self.text += line
+
+
+def interrupt_all(processes: Sequence[NodeProcess], timeout_s: float = 60.0) -> None:
+    """Ctrl-C for those that run, which must end them with exit code 0 and without a traceback."""
+    running = [process for process in processes if process.is_running()]
+    for process in running:
+        process.interrupt()
+    try:
+        codes = [process.wait(timeout_s) for process in running]
+    finally:
+        for process in processes:
+            process.end()
+    text = "\n".join(process.text for process in processes)
+    assert codes == [0] * len(codes), f"{codes}\n{text}"
+    assert "Traceback" not in text, text
 
 
 def opened(pid: int) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import pytest
 from rclpy.node import Node
-from ros_harness import FAKE_NODE, Client, NodeProcess, scene
+from ros_harness import FAKE_NODE, Client, NodeProcess, interrupt_all, scene
 
 from siammaskpp_ros.interfaces import INTERFACES, UNCONDITIONAL, Endpoint, Interface
 from siammaskpp_ros.node_docs import pages
@@ -69,13 +69,7 @@ def client(domain_id: int, tmp_path: Path) -> Iterator[Client]:
     client = Client(domain_id)
     yield client
     client.close()
-    for process in processes:
-        process.interrupt()
-    try:
-        assert [process.wait() for process in processes] == [0] * len(processes)
-    finally:
-        for process in processes:
-            process.end()
+    interrupt_all(processes)
 
 
 @pytest.mark.ros

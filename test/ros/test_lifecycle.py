@@ -12,7 +12,7 @@ from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rclpy.context import Context
 from rclpy.lifecycle import TransitionCallbackReturn
-from ros_harness import FAKE_NODE, Client, NodeProcess, opened, scene
+from ros_harness import FAKE_NODE, Client, NodeProcess, interrupt_all, opened, scene
 
 from siammaskpp.msg import TrackerStatus
 from siammaskpp_ros.tracker_node import TrackerNode
@@ -31,11 +31,7 @@ def process(domain_id: int) -> Iterator[NodeProcess]:
     arguments = ["--ros-args", "-p", "autostart:=false"]
     process = NodeProcess([*FAKE_NODE, "0.0", *arguments], domain_id)
     yield process
-    process.interrupt()
-    try:
-        assert process.wait() == 0, process.text
-    finally:
-        process.end()
+    interrupt_all([process])
 
 
 def change(client: Client, transition: int) -> bool:

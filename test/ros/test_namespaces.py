@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from builtin_interfaces.msg import Time
-from ros_harness import FAKE_NODE, GREEN, Client, NodeProcess, scene
+from ros_harness import FAKE_NODE, GREEN, Client, NodeProcess, interrupt_all, scene
 from sensor_msgs.msg import Image
 
 from siammaskpp.msg import TrackedObjectArray
@@ -26,13 +26,7 @@ def clients(domain_id: int) -> Iterator[list[Client]]:
     yield clients
     for client in clients:
         client.close()
-    for process in processes:
-        process.interrupt()
-    try:
-        assert [process.wait() for process in processes] == [0, 0]
-    finally:
-        for process in processes:
-            process.end()
+    interrupt_all(processes)
 
 
 def test_two_nodes_in_two_namespaces(clients: list[Client]) -> None:

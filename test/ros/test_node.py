@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
-from ros_harness import FAKE_NODE, GREEN, Client, NodeProcess, decoded, jpeg, scene
+from ros_harness import FAKE_NODE, GREEN, Client, NodeProcess, decoded, interrupt_all, jpeg, scene
 from sensor_msgs.msg import Image
 
 from siammaskpp.msg import TrackedObject, TrackerStatus
@@ -34,16 +34,9 @@ def start(domain_id: int) -> Iterator[Start]:
         return running[-1]
 
     yield run
-    codes = []
-    for process, client in running:
+    for _, client in running:
         client.close()
-        if process.is_running():
-            process.interrupt()
-            try:
-                codes.append(process.wait())
-            finally:
-                process.end()
-    assert codes == [0] * len(codes), running[0][0].text
+    interrupt_all([process for process, _ in running])
 
 
 def test_select_track_remove(start: Start) -> None:

@@ -10,7 +10,7 @@ import pytest
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from pose_harness import FRAME, PoseClient, depth_picture, place, seconds
-from ros_harness import FAKE_NODE, GREEN, NodeProcess, scene
+from ros_harness import FAKE_NODE, GREEN, NodeProcess, interrupt_all, scene
 
 pytestmark = pytest.mark.ros
 
@@ -38,16 +38,9 @@ def start(domain_id: int) -> Iterator[Start]:
         return process, client
 
     yield run
-    codes = []
-    for process, client in running:
+    for _, client in running:
         client.close()
-        if process.is_running():
-            process.interrupt()
-            try:
-                codes.append(process.wait())
-            finally:
-                process.end()
-    assert codes == [0] * len(codes), running[0][0].text
+    interrupt_all([process for process, _ in running])
 
 
 def position(message) -> list[float]:

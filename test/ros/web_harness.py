@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from ros_harness import FAKE_NODE, Client, NodeProcess, jpeg, scene
+from ros_harness import FAKE_NODE, Client, NodeProcess, interrupt_all, jpeg, scene
 
 from siammaskpp_ros.processes import installed
 
@@ -91,17 +91,7 @@ class Robot:
 
     def __exit__(self, *_: object) -> None:
         self._closing.close()
-        for process in self.processes:
-            if process.is_running():
-                process.interrupt()
-        try:
-            codes = [process.wait(10.0) for process in self.processes]
-        finally:
-            for process in self.processes:
-                process.end()
-        text = "\n".join(process.text for process in self.processes)
-        assert codes == [0] * len(codes), f"{codes}\n{text}"
-        assert "Traceback" not in text
+        interrupt_all(self.processes, timeout_s=10.0)
 
 
 class Http:
