@@ -96,6 +96,12 @@ class TrainingConfig(Checked):
     )
     small_shift_share: float = option(0.4, "share of pairs with a quarter of that shift", low=0.0, high=1.0)
     search_scale: float = option(0.18, "log scale change of the search region", low=0.0, high=1.0)
+    large_scale_share: float = option(
+        0.0,
+        "share of pairs with three times that change, as where the tracker's box has stayed behind",
+        low=0.0,
+        high=1.0,
+    )
     template_shift: float = option(4.0, "shift of the target in the template", low=0.0, high=63.0, unit="px")
     template_scale: float = option(0.05, "log scale change of the template", low=0.0, high=1.0)
     rotation: float = option(12.0, "rotation of either crop", low=0.0, high=180.0, unit="deg")

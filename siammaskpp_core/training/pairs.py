@@ -146,7 +146,8 @@ class PairDataset:
     def _search(self, sample: Sample, place: Place, rng: Rng) -> View | None:
         config = self.config
         shift = config.search_shift * (0.25 if rng.random() < config.small_shift_share else 1.0)
-        geometry = Geometry(shift, config.search_scale, config.rotation, config.aspect)
+        scale = config.search_scale * (3.0 if rng.random() < config.large_scale_share else 1.0)
+        geometry = Geometry(shift, scale, config.rotation, config.aspect)
         view = self._render(sample, place, geometry, SEARCH_SIZE, config.bend, rng)
         if view is not None and view.mask is not None and rng.random() < config.paste_share:
             occlude = rng.random() < config.occluder_share

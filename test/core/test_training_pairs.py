@@ -66,3 +66,24 @@ def test_blend_by_hand():
 def test_background_fills_the_crop():
     picture = np.random.default_rng(0).integers(1, 256, (60, 90, 3), dtype=np.uint8)
     assert random_background(picture, 127, np.random.default_rng(0)).min() > 0
+
+
+def test_large_changes_of_scale(training_data):
+    """Three times the usual change of scale where it is asked for."""
+    sources = [open_source("masks:stills", training_data, 0)]
+
+    def spread(share):
+        options = config(
+            negative_share=0.0, paste_share=0.0, search_scale=0.2, large_scale_share=share, aspect=0.0
+        )
+        dataset = PairDataset(sources, options, SMALL)
+        widths = []
+        for index in range(40):
+            pair = dataset[index]
+            anchor, row, column = np.argwhere(pair.labels == 1)[0]
+            box = decode(pair.offsets[:, anchor, row, column], ANCHORS[:, anchor, row, column])
+            widths.append(np.sqrt(box[2] * box[3]))
+        return np.log(max(widths) / min(widths))
+
+    assert spread(0.0) < 0.45  # from -0.2 to 0.2, and what a turned mask's hull adds
+    assert 0.8 < spread(1.0) < 1.3
