@@ -77,7 +77,7 @@ class LongTermTracker:
         presence = advance(before, sighting, stamp_ns, config)
         place, size = (target.center_x, target.center_y), (target.width, target.height)
         if presence.is_seen:
-            self._tracker.follow(found, result, image_shape)
+            self._tracker.follow(found, result, image_shape, at_once=before.state is State.LOST)
         elif presence.state is State.UNCERTAIN and presence.missing:
             target.center_x, target.center_y = predicted(target, stamp_ns, image_shape)
             presence = moved(presence, target.center_x - place[0], target.center_y - place[1])

@@ -20,6 +20,8 @@ _VELOCITY_HALF_LIFE_S = 0.1
 _LONGEST_PAUSE_S = 0.5
 # Networks know a target best in a region of the usual size. Where those would be more, they are wider.
 _REGIONS_OF_A_SWEEP = 12
+# By which a target may come back larger, or smaller.
+_LARGEST_GROWTH = 3.0
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def views(
         widening = min(1 + config.search_widening_step * presence.missing, config.search_widest)
         result = [View(target, *place, scale, is_anywhere=True) for scale in (widening, 1.0)]
     if presence.candidate_xywh:
-        result.insert(0, View(target, *_centre(presence.candidate_xywh)))
+        result.insert(0, _view_of_candidate(target, presence.candidate_xywh))
     return result[: config.search_regions]
 
 
@@ -68,12 +70,20 @@ def _views_of_lost(
 ) -> list[View]:
     """The place that is being confirmed, then the next regions of the sweep over the image."""
     candidate = target.presence.candidate_xywh
-    result = [View(target, *_centre(candidate))] if candidate else []
+    result = [_view_of_candidate(target, candidate)] if candidate else []
     places = sweep(image_shape, reach_px, (target.center_x, target.center_y), config.search_widest)
     for step in range(min(config.search_regions - len(result), len(places))):
         center, widening = places[(target.sweep + step) % len(places)]
         result.append(View(target, *center, widening, is_anywhere=True))
     return result
+
+
+def _view_of_candidate(target: Target, candidate_xywh: Box) -> View:
+    """Around a sighting that is being confirmed, as wide as suits its size: the target may have grown."""
+    width, height = candidate_xywh[2:]
+    growth = math.sqrt(width * height / (target.width * target.height))
+    widening = min(max(growth, 1 / _LARGEST_GROWTH), _LARGEST_GROWTH)
+    return View(target, *_centre(candidate_xywh), widening)
 
 
 def sweep(

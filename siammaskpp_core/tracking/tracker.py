@@ -171,10 +171,12 @@ class Tracker:
                 for item, mask in zip(found, masks, strict=True)
             ]
 
-    def follow(self, found: Found, result: TrackResult, image_shape: tuple[int, ...]) -> None:
-        """Move the target to the candidate; its size follows as fast as the candidate is believed."""
+    def follow(
+        self, found: Found, result: TrackResult, image_shape: tuple[int, ...], at_once: bool = False
+    ) -> None:
+        """Move the target to the candidate; its size follows as fast as that is believed, or `at_once`."""
         target, candidate = found.view.target, found.candidate
-        rate = candidate.penalty * candidate.score * self.config.size_lr
+        rate = 1.0 if at_once else candidate.penalty * candidate.score * self.config.size_lr
         center_x, center_y, width, height = _in_image(found.window, candidate)
         image_height, image_width = image_shape[:2]
         target.center_x = float(np.clip(center_x, 0, image_width))

@@ -20,17 +20,17 @@ CONFIG = LongTermConfig(lost_after_frames=10, lost_after_s=0.5, confirm_frames=3
 T, U, L = State.TRACKING, State.UNCERTAIN, State.LOST
 
 
-def picture(*objects: tuple[tuple[float, float], tuple[int, int, int]]) -> np.ndarray:
-    """Squares of 60 px around their centres on grey; later ones cover earlier ones."""
+def picture(*objects: tuple[tuple[float, float], tuple[int, int, int]], side: int = SIDE) -> np.ndarray:
+    """Squares around their centres on grey; later ones cover earlier ones."""
     image = np.full((SIZE[1], SIZE[0], 3), 90, np.uint8)
     for (x, y), colour in objects:
-        left, top = round(x - SIDE / 2), round(y - SIDE / 2)
-        image[max(top, 0) : max(top + SIDE, 0), max(left, 0) : max(left + SIDE, 0)] = colour
+        left, top = round(x - side / 2), round(y - side / 2)
+        image[max(top, 0) : max(top + side, 0), max(left, 0) : max(left + side, 0)] = colour
     return image
 
 
-def box(x: float, y: float) -> tuple[float, float, float, float]:
-    return x - SIDE / 2, y - SIDE / 2, SIDE, SIDE
+def box(x: float, y: float, side: int = SIDE) -> tuple[float, float, float, float]:
+    return x - side / 2, y - side / 2, side, side
 
 
 class Video:
@@ -44,9 +44,9 @@ class Video:
         self.target = self.tracker.init(picture((place, RED)), box(*place))
         self.result = None
 
-    def show(self, *objects) -> State:
+    def show(self, *objects, side=SIDE) -> State:
         self.stamp_ns += 50_000_000
-        image = picture(*objects)
+        image = picture(*objects, side=side)
         (self.result,) = self.tracker.step(image, [self.target], self.stamp_ns, self.config)
         return self.target.presence.state
 
@@ -181,6 +181,31 @@ def test_a_flicker_elsewhere_is_not_confirmed():
     for index in range(30):
         place = ((100, 100), (500, 100), (300, 400))[index % 3]
         assert video.show((place, RED)) is State.LOST
+
+
+@pytest.mark.parametrize("side", [36, 130])
+def test_a_lost_target_may_come_back_in_another_size(side):
+    """It is confirmed in a region that suits its new size, and followed in that size at once."""
+    video = Video()
+    video.show(((200, 200), RED))
+    video.lose()
+    while video.target.presence.agreeing < 2:  # a region of the sweep may show a piece of it
+        assert video.show(((400, 300), RED), side=side) is State.LOST
+    look = video.next_views()[0]
+    assert look.widening == pytest.approx(side / SIDE, rel=0.05)
+    assert (look.center_x, look.center_y) == pytest.approx((400, 300), abs=2)
+    assert video.target.width == pytest.approx(SIDE, rel=0.05)
+    while video.show(((400, 300), RED), side=side) is not State.TRACKING:
+        pass
+    assert overlap(video.result.box_xywh, box(400, 300, side)) > 0.9
+    assert (video.target.width, video.target.height) == pytest.approx((side, side), rel=0.05)
+
+
+def test_a_sighting_without_size_is_looked_at_all_the_same():
+    lost = target()
+    for size, widening in ((0.0, 1 / 3), (1e6, 3.0)):
+        lost.presence = Presence(State.LOST, candidate_xywh=(50, 50, size, size), agreeing=1)
+        assert views(lost, (480, 640), 1, 181.0, CONFIG)[0].widening == pytest.approx(widening)
 
 
 def test_a_target_that_was_lost_begins_without_velocity():
