@@ -11,4 +11,4 @@ def run(options: argparse.Namespace) -> None:
     """Export; raises ImportError when the packages for it are not installed."""
     with extra("train", "for exporting"):
         from siammaskpp_core.engines.export import export
-    export(options.checkpoint, options.output)
+    export(options.checkpoints, options.output)

@@ -79,7 +79,11 @@ def add_export(commands: Commands) -> None:
         "installed engines compute with them what torch does.",
     )
     export.add_argument(
-        "checkpoint", type=Path, metavar="CHECKPOINT", help="file that `siammaskpp train` wrote"
+        "checkpoints",
+        type=Path,
+        nargs="+",
+        metavar="CHECKPOINT",
+        help="file that `siammaskpp train` wrote, or weights.pt of a model folder; of several the mean",
     )
     export.add_argument("--output", required=True, type=Path, metavar="DIR", help="the model folder to write")
 

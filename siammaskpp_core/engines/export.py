@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +39,13 @@ class ParityError(EngineError):
     """A runtime computes something else than torch."""
 
 
-def export(checkpoint: Path, output: Path) -> None:
-    """Save the averaged network of a training `checkpoint` as the model folder `output`.
+def export(checkpoints: Sequence[Path], output: Path) -> None:
+    """Save the averaged network of a training's checkpoint as the model folder `output`.
 
-    Raises :class:`ModelError` when the checkpoint is not one, and what :func:`save_model` raises.
+    Of several checkpoints, the mean of their weights; how it tracks is said by the first. Raises
+    :class:`ModelError` when one is no checkpoint, or of another network, and what :func:`save_model` raises.
     """
-    save_model(*load_checkpoint(checkpoint), output)
+    save_model(*load_mean(checkpoints), output)
 
 
 def save_model(model: SiamMaskPP, tracking: TrackingConfig, output: Path) -> None:
@@ -84,6 +86,24 @@ def load_checkpoint(path: Path) -> tuple[SiamMaskPP, TrackingConfig]:
             f"{path} is not a checkpoint of `siammaskpp train` nor {WEIGHTS} of a model folder: {reason}"
         ) from error
     return model.eval(), tracking
+
+
+def load_mean(paths: Sequence[Path]) -> tuple[SiamMaskPP, TrackingConfig]:
+    """The network with the mean of the weights in `paths`, and how the first one tracks.
+
+    Raises :class:`ModelError` as :func:`load_checkpoint`, and when the networks are not alike.
+    """
+    model, tracking = load_checkpoint(paths[0])
+    states = [model.state_dict()]
+    for path in paths[1:]:
+        other = load_checkpoint(path)[0]
+        if other.config != model.config:
+            raise ModelError(f"{path} is of another network than {paths[0]}: no mean can be made of them")
+        states.append(other.state_dict())
+    for name, values in states[0].items():
+        if values.is_floating_point():  # the rest are counts
+            values.copy_(torch.stack([state[name] for state in states]).mean(0))
+    return model, tracking
 
 
 def write_model(model: SiamMaskPP, tracking: TrackingConfig, output: Path) -> None:

@@ -331,5 +331,5 @@ def test_train_and_export_pass_their_arguments_on(monkeypatch):
             (Path("a.yaml"), Path("d"), Path("o")),
             {"steps": 7, "init": None, "workers": 1, "memory_bytes": 3_000_000},
         ),
-        ((Path("last.pt"), Path("m")), {}),
+        (([Path("last.pt")], Path("m")), {}),
     ]

@@ -1,13 +1,14 @@
 """Model folders, engines, and their equality with torch."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import yaml
 
 from siammaskpp_core import engines
-from siammaskpp_core.config import ConfigError
+from siammaskpp_core.config import ConfigError, to_mapping
 from siammaskpp_core.engines import (
     EngineError,
     EngineOptions,
@@ -225,3 +226,31 @@ def test_a_foreign_checkpoint(tmp_path):
         load_checkpoint(tmp_path / "other.pt")
     with pytest.raises(ModelError, match="cannot be read"):
         load_checkpoint(tmp_path / "absent.pt")
+
+
+def test_the_mean_of_several_weights(network, exported, tmp_path):
+    import torch
+
+    from siammaskpp_core.engines.export import WEIGHTS, load_mean
+
+    state = torch.load(exported / WEIGHTS, weights_only=True)
+    other = {name: 3 * v if v.is_floating_point() else v + 8 for name, v in state["model"].items()}
+    torch.save({**state, "tracking": {"penalty_k": 0.01}, "model": other}, tmp_path / "other.pt")
+    mean, tracking = load_mean([exported / WEIGHTS, tmp_path / "other.pt"])
+    assert tracking.penalty_k == 0.07  # the first one's
+    for name, value in mean.state_dict().items():
+        expected = network.state_dict()[name]
+        torch.testing.assert_close(value, 2 * expected if value.is_floating_point() else expected)
+
+
+def test_no_mean_of_different_networks(exported, tmp_path):
+    import torch
+
+    from siammaskpp_core.engines.export import WEIGHTS, load_mean
+    from siammaskpp_core.network.siammaskpp import SiamMaskPP
+
+    larger = replace(SMALL, head_channels=2 * SMALL.head_channels)
+    state = {"network": to_mapping(larger), "tracking": {}, "model": SiamMaskPP(larger).state_dict()}
+    torch.save(state, tmp_path / "larger.pt")
+    with pytest.raises(ModelError, match=r"larger\.pt is of another network than .*weights\.pt"):
+        load_mean([exported / WEIGHTS, tmp_path / "larger.pt"])
