@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from siammaskpp_core.config import from_mapping, to_mapping
@@ -132,13 +133,18 @@ def parity(model: SiamMaskPP, engine: GraphEngine, tolerance: float = TOLERANCE)
         names = graph_inputs(model.config)[name]
         feeds = {key: value.numpy() for key, value in zip(names, values, strict=True)}
         for index, (own, reference) in enumerate(zip(engine.run(name, feeds), expected, strict=True)):
-            target = reference.numpy()
-            differences[f"{name}[{index}]"] = float(np.abs(own - target).max() / np.abs(target).max())
+            differences[f"{name}[{index}]"] = relative_difference(own, reference.numpy())
     wrong = {key: value for key, value in differences.items() if not value <= tolerance}
     if wrong:
         listed = ", ".join(f"{key} by {value:.2e}" for key, value in wrong.items())
         raise ParityError(f"{engine.name} differs from torch by more than {tolerance:g}: {listed}")
     return differences
+
+
+def relative_difference(values: NDArray[np.float32], reference: NDArray[np.float32]) -> float:
+    """The largest difference, in largest values of `reference`; 0 where both are zero throughout."""
+    largest = max(float(np.abs(reference).max()), float(np.finfo(np.float32).tiny))
+    return float(np.abs(values - reference).max()) / largest
 
 
 class _Template(nn.Module):

@@ -71,6 +71,17 @@ def test_parity_with_torch(network, exported, name):
     assert max(differences.values()) < 1e-3
 
 
+def test_relative_difference_by_hand():
+    from siammaskpp_core.engines.export import relative_difference
+
+    reference = np.array([1.0, -4.0], np.float32)
+    assert relative_difference(reference + np.float32(0.5), reference) == 0.125
+    zeros = np.zeros(2, np.float32)  # a response may be so
+    assert relative_difference(zeros, zeros) == 0
+    assert relative_difference(zeros + np.float32(1e-6), zeros) > 1e6
+    assert np.isnan(relative_difference(zeros * np.nan, reference))
+
+
 def test_parity_fails_loudly(network, exported):
     """A network with other weights must not pass for the exported one."""
     import copy
