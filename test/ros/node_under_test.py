@@ -39,5 +39,4 @@ class Node:
 
     def close(self) -> None:
         self.client.close()
-        assert self.process.is_running(), self.process.text
         interrupt_all([self.process])

@@ -119,12 +119,11 @@ class NodeProcess:
 
 
 def interrupt_all(processes: Sequence[NodeProcess], timeout_s: float = 60.0) -> None:
-    """Ctrl-C for those that run, which must end them with exit code 0 and without a traceback."""
-    running = [process for process in processes if process.is_running()]
-    for process in running:
+    """Ctrl-C: all must end, or have ended, with exit code 0 and without a traceback."""
+    for process in processes:
         process.interrupt()
     try:
-        codes = [process.wait(timeout_s) for process in running]
+        codes = [process.wait(timeout_s) for process in processes]
     finally:
         for process in processes:
             process.end()

@@ -36,7 +36,7 @@ def start(domain_id: int) -> Iterator[Start]:
     yield run
     for _, client in running:
         client.close()
-    interrupt_all([process for process, _ in running])
+    interrupt_all([process for process, _ in running if process.is_running()])
 
 
 def test_select_track_remove(start: Start) -> None:

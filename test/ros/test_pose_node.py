@@ -40,7 +40,7 @@ def start(domain_id: int) -> Iterator[Start]:
     yield run
     for _, client in running:
         client.close()
-    interrupt_all([process for process, _ in running])
+    interrupt_all([process for process, _ in running if process.is_running()])
 
 
 def position(message) -> list[float]:
