@@ -91,6 +91,9 @@ class TrainingConfig(Checked):
     part_share: float = option(
         0.0, "share of pairs of one picture whose target is a part of the object", low=0.0, high=1.0
     )
+    board_share: float = option(
+        0.0, "share of covered targets that are behind a rectangle of another picture", low=0.0, high=1.0
+    )
     search_shift: float = option(
         64.0, "shift of the target in the search region", low=0.0, high=127.0, unit="px"
     )

@@ -21,9 +21,6 @@ from siammaskpp_core.training.views import Geometry, Image, Rng, View
 
 CONTEXT = TrackingConfig().context
 
-_BOARD_SHARE = 0.5
-"""Of the covered targets, those behind a rectangle."""
-
 
 class Pair(NamedTuple):
     """One training example.
@@ -126,7 +123,7 @@ class PairDataset:
 
     def _cover(self, search: View, place: Place, rng: Rng) -> bool:
         """Hide the target, in place; False when that failed."""
-        if rng.random() < _BOARD_SHARE:
+        if rng.random() < self.config.board_share:
             return clutter.cover_with_board(search, self._elsewhere(place, rng).image, rng)
         return clutter.cover_object(search, self._other(place, rng), rng)
 

@@ -9,7 +9,7 @@ import pytest
 
 from siammaskpp_core.config import ConfigError, from_mapping
 from siammaskpp_core.network.config import NetworkConfig
-from siammaskpp_core.training import views
+from siammaskpp_core.training import clutter, views
 from siammaskpp_core.training.config import TrainingConfig
 from siammaskpp_core.training.pairs import PairDataset
 from siammaskpp_core.training.sources import Sample, open_source, open_sources
@@ -200,6 +200,17 @@ def test_look_alikes_take_the_place_of_other_objects(related):
     ]
     assert shown
     assert all(same_source for same_source, _ in shown) == related
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_targets_are_covered_by_boards_or_objects(monkeypatch, share):
+    covered = {"cover_with_board": 0, "cover_object": 0}
+    for name in covered:
+        monkeypatch.setattr(clutter, name, lambda *_, name=name: covered.update({name: covered[name] + 1}))
+    pairs = dataset([Drawn("a", [])], negative_share=1.0, covered_share=1.0, board_share=share)
+    for index in range(10):
+        pairs._try(np.random.default_rng(index))
+    assert covered == {"cover_with_board": 10 * share, "cover_object": 10 * (1 - share)}
 
 
 def test_parts_are_learned_too(monkeypatch):

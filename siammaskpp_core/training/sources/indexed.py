@@ -33,6 +33,7 @@ class IndexedSource:
         self.first_byte = _offsets(index.rle_length)
         _, self.category, counts = np.unique(index.category, return_inverse=True, return_counts=True)
         self.by_category = np.argsort(self.category, kind="stable")
+        self.scenes_by_category = self.scenes[self.by_category]
         self.first_of_category = _offsets(counts)
 
     def __len__(self) -> int:
@@ -46,17 +47,15 @@ class IndexedSource:
         """See :class:`Source`."""
         if not self.index.category[index]:
             return None
-        category = self.category[index]
-        alike = self.by_category[slice(*self.first_of_category[category : category + 2])]
-        # In the order of their scenes: those of this one are a run, which is left out.
-        low, high = (
-            np.searchsorted(self.scenes[alike], self.scenes[index], side) for side in ("left", "right")
-        )
-        others = len(alike) - (high - low)
+        category, scene = self.category[index], self.scenes[index]
+        run = slice(*self.first_of_category[category : category + 2])
+        # In the order of their scenes: those of this one follow one another, and are left out.
+        low, high = np.searchsorted(self.scenes_by_category[run], [scene, scene + 1])
+        others = run.stop - run.start - (high - low)
         if not others:
             return None
         chosen = rng.integers(others)
-        return int(alike[chosen if chosen < low else chosen + high - low])
+        return int(self.by_category[run][chosen if chosen < low else chosen + high - low])
 
     def sample(self, index: int, rng: Rng) -> Sample:
         """See :class:`Source`."""
