@@ -22,6 +22,19 @@ class TrackingConfig(Checked):
     mask_share: float = option(
         1.0, "of the mask's upright box in the reported one, the rest is the decoded box's", low=0.0, high=1.0
     )
+    fit_share: float = option(
+        0.0,
+        "how much mask_share follows the first image: per overlap of mask less decoded box",
+        low=0.0,
+        high=10.0,
+    )
+    fit_least_share: float = option(0.4, "the least that mask_share becomes by it", low=0.0, high=1.0)
+    fit_size: float = option(
+        0.0,
+        "how much the reported size follows that of the first box; 1: all that differs there",
+        low=0.0,
+        high=1.0,
+    )
     mask_threshold: float = option(0.5, "probability above which a pixel is the target", low=0.01, high=0.99)
     rotated_box: str = option(
         "min_area",

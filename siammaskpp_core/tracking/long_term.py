@@ -32,8 +32,8 @@ class LongTermTracker:
         return self._tracker.init(image, box_xywh)
 
     def try_boxes(self, image: Image, boxes_xywh: Sequence[ArrayLike]) -> list[TrackResult]:
-        """What is found, in the same image, of targets set on these boxes."""
-        return self._tracker.step(image, [self._tracker.init(image, box) for box in boxes_xywh])
+        """See :meth:`siammaskpp_core.tracking.Tracker.try_boxes`."""
+        return self._tracker.try_boxes(image, boxes_xywh)
 
     def step(
         self,

@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from siammaskpp_core.network.config import SEARCH_SIZE, STRIDE, NetworkConfig
+from siammaskpp_core.tracking.box_fit import BoxFit
 from siammaskpp_core.tracking.boxes import RotatedBox, checked_box
 from siammaskpp_core.tracking.config import TrackingConfig
 from siammaskpp_core.tracking.crops import CropWindow, context_side, mean_colour
 from siammaskpp_core.tracking.decoding import Candidate, make_decoder
-from siammaskpp_core.tracking.masks import outline, paste_mask
+from siammaskpp_core.tracking.masks import Shape, outline, paste_mask
 from siammaskpp_core.tracking.presence import Presence
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Target:
     center_y: float
     width: float
     height: float
+    fit: BoxFit = field(default_factory=BoxFit)
     velocity_px_s: tuple[float, float] = (0.0, 0.0)
     """Of its centre, smoothed; kept by :mod:`~siammaskpp_core.tracking.long_term` as what follows."""
     sweep: int = 0
@@ -50,11 +52,11 @@ class Target:
 class TrackResult:
     """Where a target is in one image.
 
-    box_xywh float64 [4] is the upright box of the mask's largest part, mixed with the decoded box
-    (`TrackingConfig.mask_share`), `rotated_box` the mask's rotated one; both are the decoded box when the
-    mask is empty or the network has none. score in 0..1 says how sure it is that this is the target,
-    calibrated as the model says (`TrackingConfig.score_slope`). mask uint8 [H, W] is 255 on the target,
-    0 elsewhere; None without masks.
+    box_xywh float64 [4] is the upright box of the mask's largest part, mixed with the decoded box (see
+    :class:`~siammaskpp_core.tracking.box_fit.BoxFit`), `rotated_box` the mask's rotated one; both are made
+    of the decoded box alone when the mask is empty or the network has none. score in 0..1 says how sure it
+    is that this is the target, calibrated as the model says (`TrackingConfig.score_slope`). mask uint8
+    [H, W] is 255 on the target, 0 elsewhere; None without masks.
     Boxes are in continuous pixel coordinates (see :mod:`siammaskpp_core.tracking.boxes`).
     """
 
@@ -115,17 +117,20 @@ class Tracker:
     def init(self, image: Image, box_xywh: ArrayLike) -> Target:
         """Look at the object in `box_xywh` (x, y, w, h in pixels) of a BGR image, uint8 [H, W, 3].
 
+        Where the configuration says so (`fit_share`, `fit_size`), it is searched for in this image too, to
+        learn how the box was drawn.
+
         Raises :class:`~siammaskpp_core.tracking.boxes.BoxError` for a box that cannot be tracked,
         :class:`ImageError` for anything but such an image.
         """
-        _check_image(image)
-        x, y, width, height = map(float, checked_box(box_xywh, image.shape[1], image.shape[0]))
-        center_x, center_y = x + width / 2, y + height / 2
-        padding = mean_colour(image)
-        side = context_side(width, height, self.config.context)
-        crop = CropWindow.template(center_x, center_y, side).cut(image, padding)
-        kernels = self.engine.encode_template(crop[None])[0]
-        return Target(kernels, padding, center_x, center_y, width, height)
+        target = self._target(image, box_xywh)
+        if self.config.fit_share or self.config.fit_size:
+            target.fit = self._fit(image, target)
+        return target
+
+    def try_boxes(self, image: Image, boxes_xywh: Sequence[ArrayLike]) -> list[TrackResult]:
+        """What is found, in the same image, of targets set on these boxes; errors as of :meth:`init`."""
+        return self.step(image, [self._target(image, box) for box in boxes_xywh])
 
     def step(self, image: Image, targets: Sequence[Target]) -> list[TrackResult]:
         """Find `targets` in the next image, update them and return one result each, in their order.
@@ -160,15 +165,12 @@ class Tracker:
 
     def results(self, image: Image, found: Sequence[Found]) -> list[TrackResult]:
         """The mask and boxes of each candidate; `found` stems from the last call of :meth:`look`."""
-        masks: Sequence[NDArray[np.float32] | None] = [None] * len(found)
         with self._timed("refine"):
-            if self.has_masks and found:
-                cells = [item.candidate.cell for item in found]
-                masks = list(self.engine.refine([item.output for item in found], cells))
+            probabilities = self._refine(found)
         with self._timed("paste"):
             return [
-                self._result(image, item.window, item.candidate, mask)
-                for item, mask in zip(found, masks, strict=True)
+                self._result(item, *self._shape(image, item, probability))
+                for item, probability in zip(found, probabilities, strict=True)
             ]
 
     def follow(
@@ -188,6 +190,18 @@ class Tracker:
         """Side of the square, in the middle of the search region, in which candidates can lie."""
         return self._reach / view.window(self.config).scale
 
+    def _target(self, image: Image, box_xywh: ArrayLike) -> Target:
+        """The target in a box, of which only its template has been looked at."""
+        _check_image(image)
+        x, y, width, height = map(float, checked_box(box_xywh, image.shape[1], image.shape[0]))
+        center_x, center_y = x + width / 2, y + height / 2
+        padding = mean_colour(image)
+        side = context_side(width, height, self.config.context)
+        crop = CropWindow.template(center_x, center_y, side).cut(image, padding)
+        kernels = self.engine.encode_template(crop[None])[0]
+        plain = BoxFit(self.config.mask_share)
+        return Target(kernels, padding, center_x, center_y, width, height, plain)
+
     def _best(self, outputs: Sequence[SearchOutput], view: View) -> Candidate:
         config = replace(self.config, window_influence=0.0) if view.is_anywhere else self.config
         scale = view.window(self.config).scale
@@ -201,25 +215,41 @@ class Tracker:
             window.cut(image, target.padding_bgr, out=crop)
         return self._crops[: len(windows)]
 
-    def _result(
-        self,
-        image: Image,
-        window: CropWindow,
-        candidate: Candidate,
-        probability: NDArray[np.float32] | None,
-    ) -> TrackResult:
-        config = self.config
-        center_x, center_y, width, height = _in_image(window, candidate)
-        box = np.array([center_x - width / 2, center_y - height / 2, width, height])
-        score = _calibrated(candidate.score, config)
-        mask = None
-        if probability is not None:
-            mask, region = paste_mask(probability, window, candidate.cell, image.shape, config.mask_threshold)
-            shape = outline(mask, region, config.rotated_box)
-            if shape is not None:
-                box += config.mask_share * (shape.box_xywh - box)
-                return TrackResult(box, shape.rotated_box, score, mask)
-        return TrackResult(box, RotatedBox(center_x, center_y, width, height, 0.0), score, mask)
+    def _refine(self, found: Sequence[Found]) -> Sequence[NDArray[np.float32] | None]:
+        """The probabilities of each candidate's mask; None without masks."""
+        if not (self.has_masks and found):
+            return [None] * len(found)
+        return list(
+            self.engine.refine([item.output for item in found], [item.candidate.cell for item in found])
+        )
+
+    def _shape(
+        self, image: Image, found: Found, probability: NDArray[np.float32] | None
+    ) -> tuple[Image | None, Shape | None]:
+        """The mask in the image, and what is seen of it."""
+        if probability is None:
+            return None, None
+        config, cell = self.config, found.candidate.cell
+        mask, region = paste_mask(probability, found.window, cell, image.shape, config.mask_threshold)
+        return mask, outline(mask, region, config.rotated_box)
+
+    def _result(self, found: Found, mask: Image | None, shape: Shape | None) -> TrackResult:
+        score = _calibrated(found.candidate.score, self.config)
+        decoded, fit = _decoded_box(found), found.view.target.fit
+        if shape is not None:
+            return TrackResult(fit.box(decoded, shape.box_xywh), shape.rotated_box, score, mask)
+        box = fit.box(decoded, None)
+        x, y, width, height = box.tolist()
+        rotated = RotatedBox(x + width / 2, y + height / 2, width, height, 0.0)
+        return TrackResult(box, rotated, score, mask)
+
+    def _fit(self, image: Image, target: Target) -> BoxFit:
+        """What is found in the image in which the target was set, compared with its box."""
+        given = _upright(target.center_x, target.center_y, target.width, target.height)
+        found = self.look(image, [View.of(target)])
+        _, shape = self._shape(image, found[0], self._refine(found)[0])
+        mask_box = None if shape is None else shape.box_xywh
+        return BoxFit.learned(given, _decoded_box(found[0]), mask_box, self.config)
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
@@ -233,6 +263,15 @@ def _in_image(window: CropWindow, candidate: Candidate) -> tuple[float, float, f
     x, y = candidate.center_xy / window.scale
     width, height = candidate.size_wh / window.scale
     return window.center_x + float(x), window.center_y + float(y), float(width), float(height)
+
+
+def _decoded_box(found: Found) -> NDArray[np.float64]:
+    return _upright(*_in_image(found.window, found.candidate))
+
+
+def _upright(center_x: float, center_y: float, width: float, height: float) -> NDArray[np.float64]:
+    """The box (x, y, w, h) around a centre."""
+    return np.array([center_x - width / 2, center_y - height / 2, width, height])
 
 
 def _calibrated(probability: float, config: TrackingConfig) -> float:

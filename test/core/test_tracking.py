@@ -358,6 +358,26 @@ def test_the_box_lies_between_the_masks_and_the_decoded_one():
     np.testing.assert_allclose(boxes[0.25], 0.75 * boxes[0.0] + 0.25 * boxes[1.0])
 
 
+def test_the_first_image_teaches_how_the_box_is_drawn():
+    frames = [scene(100 + 5 * step, 80) for step in range(6)]
+    wide = (94, 80, 52, 40)  # the mask is 40 wide
+    plain, fitted = (
+        Tracker(BrightEngine(), config=TrackingConfig(fit_share=share, fit_size=size))
+        for share, size in ((0.0, 0.0), (3.0, 1.0))
+    )
+    widths = {}
+    for tracker in (plain, fitted):
+        target = tracker.init(frames[0], wide)
+        assert (target.center_x, target.center_y, target.width, target.height) == (120, 100, 52, 40)
+        for frame in frames[1:]:
+            (result,) = tracker.step(frame, [target])
+        widths[tracker] = result.box_xywh[2]
+        assert int(np.count_nonzero(result.mask.any(axis=0))) == pytest.approx(40, abs=1)
+    assert widths == {plain: pytest.approx(40, abs=1), fitted: pytest.approx(52, abs=1)}
+    (tried,) = fitted.try_boxes(frames[0], [wide])
+    assert tried.box_xywh[2] == pytest.approx(40, abs=1)  # what is there, not what was drawn
+
+
 @pytest.mark.parametrize(("slope", "offset", "score"), [(1, 0, 5.0), (0.5, -3, -0.5)])
 def test_the_score_is_calibrated_and_the_target_followed_as_before(slope, offset, score):
     image = scene(104, 82)
