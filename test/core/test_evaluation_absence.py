@@ -51,6 +51,16 @@ def test_cases_are_made_where_they_are_possible(cases):
     }
 
 
+def test_another_object_of_the_same_video_is_no_stranger(tmp_path):
+    write_video(tmp_path / "Pair.1", 200, (20, 20), (50, 40))
+    write_video(tmp_path / "Pair.2", 200, (20, 20), (50, 40))  # a copy, as OTB's Jogging is
+    assert make_cases(find_sequences([tmp_path])) == []
+    write_video(tmp_path / "Stranger", 90, (140, 100), (150, 110))
+    cases = make_cases(find_sequences([tmp_path]))
+    shown = {case.sequence.name: case.other.name for case in cases}
+    assert shown == {"Pair.1": "Stranger", "Pair.2": "Stranger", "Stranger": "Pair.1"}
+
+
 def test_short_videos_give_none(folder, tmp_path):
     first = find_sequences([folder])[0]
     assert not Case(first, first, "cut", first=50).is_possible()
