@@ -16,9 +16,15 @@ class TrackingConfig(Checked):
     window_influence: float = option(0.39, "share of the cosine window in the score", low=0.0, high=1.0)
     size_lr: float = option(0.38, "how fast the target's size follows, for a score of 1", low=0.0, high=1.0)
     score_slope: float = option(
-        1.0, "calibration: score = logistic(slope * the network's logit + offset)", low=0.01, high=10.0
+        1.0,
+        "calibration: score = logistic(slope * (the network's logit - usual_share * usual logit) + offset)",
+        low=0.01,
+        high=10.0,
     )
     score_offset: float = option(0.0, "see score_slope", low=-20.0, high=20.0)
+    usual_share: float = option(
+        0.0, "see score_slope; the usual logit is that of the target's sightings so far", low=0.0, high=0.9
+    )
     mask_share: float = option(
         1.0, "of the mask's upright box in the reported one, the rest is the decoded box's", low=0.0, high=1.0
     )

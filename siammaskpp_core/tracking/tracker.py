@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 Image = NDArray[np.uint8]
 
+# By which a sighting's logit counts in the usual one.
+_USUAL_RATE = 0.1
+
 
 class ImageError(ValueError):
     """A picture that is not height x width x 3 of uint8."""
@@ -41,6 +45,8 @@ class Target:
     width: float
     height: float
     fit: BoxFit = field(default_factory=BoxFit)
+    usual_logit: float | None = None
+    """The network's, smoothed over the sightings that were believed; None before the first."""
     velocity_px_s: tuple[float, float] = (0.0, 0.0)
     """Of its centre, smoothed; kept by :mod:`~siammaskpp_core.tracking.long_term` as what follows."""
     sweep: int = 0
@@ -176,11 +182,17 @@ class Tracker:
     def follow(
         self, found: Found, result: TrackResult, image_shape: tuple[int, ...], at_once: bool = False
     ) -> None:
-        """Move the target to the candidate; its size follows as fast as that is believed, or `at_once`."""
+        """Move the target to the candidate; its size follows as fast as that is believed, or `at_once`.
+
+        A score above 0.5 counts in what is usual for the target.
+        """
         target, candidate = found.view.target, found.candidate
         rate = 1.0 if at_once else candidate.penalty * candidate.score * self.config.size_lr
         center_x, center_y, width, height = _in_image(found.window, candidate)
         image_height, image_width = image_shape[:2]
+        if result.score > 0.5:
+            logit, usual = _logit(candidate.score), target.usual_logit
+            target.usual_logit = logit if usual is None else usual + _USUAL_RATE * (logit - usual)
         target.center_x = float(np.clip(center_x, 0, image_width))
         target.center_y = float(np.clip(center_y, 0, image_height))
         target.width = float(np.clip(target.width + rate * (width - target.width), 10, image_width))
@@ -234,8 +246,9 @@ class Tracker:
         return mask, outline(mask, region, config.rotated_box)
 
     def _result(self, found: Found, mask: Image | None, shape: Shape | None) -> TrackResult:
-        score = _calibrated(found.candidate.score, self.config)
-        decoded, fit = _decoded_box(found), found.view.target.fit
+        target = found.view.target
+        score = _calibrated(found.candidate.score, target.usual_logit, self.config)
+        decoded, fit = _decoded_box(found), target.fit
         if shape is not None:
             return TrackResult(fit.box(decoded, shape.box_xywh), shape.rotated_box, score, mask)
         box = fit.box(decoded, None)
@@ -274,10 +287,17 @@ def _upright(center_x: float, center_y: float, width: float, height: float) -> N
     return np.array([center_x - width / 2, center_y - height / 2, width, height])
 
 
-def _calibrated(probability: float, config: TrackingConfig) -> float:
+def _logit(probability: float) -> float:
+    likely = min(max(probability, 1e-9), 1 - 1e-9)
+    return math.log(likely / (1 - likely))
+
+
+def _calibrated(probability: float, usual_logit: float | None, config: TrackingConfig) -> float:
     """The score of a candidate to which the network gives this probability."""
-    likely = np.clip(probability, 1e-9, 1 - 1e-9)
-    return float(1 / (1 + (1 / likely - 1) ** config.score_slope * np.exp(-config.score_offset)))
+    logit = _logit(probability)
+    usual = logit if usual_logit is None else usual_logit
+    evidence = config.score_slope * (logit - config.usual_share * usual) + config.score_offset
+    return 1 / (1 + math.exp(-evidence))
 
 
 def _check_image(image: Image) -> None:

@@ -391,6 +391,31 @@ def test_the_score_is_calibrated_and_the_target_followed_as_before(slope, offset
     assert (target.center_x, target.center_y, target.width) == (other.center_x, other.center_y, other.width)
 
 
+def test_the_score_is_taken_relative_to_what_is_usual_for_the_target():
+    class Fading(BrightEngine):
+        logit = 8.0
+
+        def search(self, crops, kernels):
+            return [
+                output._replace(cls=output.cls * self.logit / 5) for output in super().search(crops, kernels)
+            ]
+
+    engine, image = Fading(), scene(100, 80)
+    tracker = Tracker(engine, config=TrackingConfig(score_slope=0.5, score_offset=-1, usual_share=0.25))
+
+    def scores(logits):
+        for engine.logit in logits:
+            (result,) = tracker.step(image, [target])
+            yield -np.log(1 / result.score - 1)
+
+    target = tracker.init(image, (100, 80, 40, 40))
+    assert list(scores([8, 8])) == pytest.approx([2, 2], abs=1e-3)  # 0.5 * (8 - 0.25 * 8) - 1
+    usual = 8 + 0.1 * (6 - 8)
+    assert list(scores([6, 1])) == pytest.approx([1, 0.5 * (1 - 0.25 * usual) - 1], abs=1e-3)
+    # What is not believed to be the target says nothing of it.
+    assert list(scores([8])) == pytest.approx([0.5 * (8 - 0.25 * usual) - 1], abs=1e-3)
+
+
 def test_targets_together_equal_targets_alone():
     frames = [scene(100 + 5 * i, 80) for i in range(4)]
     tracker = Tracker(BrightEngine())
