@@ -96,7 +96,7 @@ class Presence:
     seen_xywh: Box | None = None
     """Where it was last seen, or is expected since; None before that, and after a jump in time."""
     candidate_xywh: Box | None = None
-    """Newest of the good sightings elsewhere that are being confirmed."""
+    """Newest of the good sightings that are being confirmed, while LOST."""
     agreeing: int = 0
     """How many these are: in a row, each near the one before."""
     missing: int = 0
@@ -147,11 +147,13 @@ def advance(presence: Presence, sighting: Sighting, stamp_ns: int, config: Prese
     box = (x, y, width, height)
     if presence.state is State.TRACKING and worth is Evidence.GOOD:
         return Presence(State.TRACKING, True, box, stamp_ns=stamp_ns)
-    is_expected = presence.seen_xywh is None or is_near(box, presence.seen_xywh, config)
-    if presence.state is not State.LOST and is_expected:
+    if presence.state is State.LOST:
+        return _returned(presence, box, worth, stamp_ns, config)
+    if presence.seen_xywh is None or is_near(box, presence.seen_xywh, config):
         state = State.TRACKING if worth is Evidence.GOOD else State.UNCERTAIN
         return Presence(state, True, box, stamp_ns=stamp_ns)
-    return _elsewhere(presence, box, worth, stamp_ns, config)
+    # Something like it elsewhere, while it is in doubt where it was, is something else.
+    return _missed(presence, stamp_ns, config)
 
 
 def moved(presence: Presence, along_x: float, along_y: float) -> Presence:
@@ -172,15 +174,14 @@ def _missed(presence: Presence, stamp_ns: int, config: PresenceConfig) -> Presen
     )
 
 
-def _elsewhere(
+def _returned(
     presence: Presence, box: Box, worth: Evidence, stamp_ns: int, config: PresenceConfig
 ) -> Presence:
-    """Something like the target, out of loss or away from a doubtful one: it may be something else."""
-    state = State.LOST if presence.state is State.LOST else State.UNCERTAIN
+    """Something like the lost target, which it may be when it is seen again in the same place."""
     if worth is Evidence.WEAK:
-        return Presence(state, False, presence.seen_xywh, stamp_ns=stamp_ns)
+        return Presence(State.LOST, False, presence.seen_xywh, stamp_ns=stamp_ns)
     candidate = presence.candidate_xywh
     agreeing = presence.agreeing + 1 if candidate and is_near(box, candidate, config) else 1
     if agreeing >= config.confirm_frames:
         return Presence(State.TRACKING, True, box, stamp_ns=stamp_ns)
-    return Presence(state, False, presence.seen_xywh, box, agreeing, stamp_ns=stamp_ns)
+    return Presence(State.LOST, False, presence.seen_xywh, box, agreeing, stamp_ns=stamp_ns)

@@ -55,13 +55,11 @@ def views(
     presence = target.presence
     if presence.state is State.LOST:
         return _views_of_lost(target, image_shape, reach_px, config)
-    result = [View.of(target)]
-    if presence.missing:
-        place = predicted(target, stamp_ns, image_shape)
-        widening = min(1 + config.search_widening_step * presence.missing, config.search_widest)
-        result = [View(target, *place, scale, is_anywhere=True) for scale in (widening, 1.0)]
-    if presence.candidate_xywh:
-        result.insert(0, _view_of_candidate(target, presence.candidate_xywh))
+    if not presence.missing:
+        return [View.of(target)]
+    place = predicted(target, stamp_ns, image_shape)
+    widening = min(1 + config.search_widening_step * presence.missing, config.search_widest)
+    result = [View(target, *place, scale, is_anywhere=True) for scale in (widening, 1.0)]
     return result[: config.search_regions]
 
 

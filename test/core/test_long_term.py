@@ -175,6 +175,18 @@ def test_in_doubt_the_place_follows_and_the_size_waits():
     assert video.show(((320, 200), RED)) is State.TRACKING
 
 
+def test_a_twin_is_not_taken_for_a_target_that_is_hidden_for_a_moment():
+    video = Video()
+    video.show(((200, 200), RED))
+    assert video.show(((200, 200), PINKISH)) is State.UNCERTAIN
+    for _ in range(CONFIG.lost_after_frames - 1):
+        assert video.show(((290, 200), RED)) is State.UNCERTAIN
+        assert not video.target.presence.is_seen
+    assert video.place == pytest.approx((200, 200), abs=1)
+    assert video.show(((200, 200), RED)) is State.TRACKING
+    assert video.place == pytest.approx((200, 200), abs=1)
+
+
 def test_a_flicker_elsewhere_is_not_confirmed():
     video = Video()
     video.lose()
@@ -355,9 +367,9 @@ def test_every_region_of_the_sweep_has_its_turn():
 def test_with_one_region_an_image_a_candidate_comes_first():
     video = Video(config=replace(CONFIG, search_regions=1))
     video.show(((200, 200), RED))
-    video.show()
-    video.show(((275, 200), RED))
-    assert video.target.presence.agreeing == 1
+    video.lose()
+    while not video.target.presence.agreeing:
+        video.show(((275, 200), RED))
     (look,) = video.next_views()
     assert (look.center_x, look.center_y) == pytest.approx((275, 200), abs=1)
 

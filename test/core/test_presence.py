@@ -29,8 +29,8 @@ CONFIG = PresenceConfig(
     confirm_distance_sides=1.0,
 )
 GOOD, WEAK, NONE = Sighting(0.9, BOX), Sighting(0.3, BOX), Sighting(0.1, BOX)
-FAR = Sighting(0.9, (200.0, 50.0, 40.0, 10.0))
-SIGHTINGS = {"G": GOOD, "w": WEAK, ".": NONE, "F": FAR}
+FAR, FAR_WEAK = (Sighting(score, (200.0, 50.0, 40.0, 10.0)) for score in (0.9, 0.3))
+SIGHTINGS = {"G": GOOD, "w": WEAK, ".": NONE, "F": FAR, "f": FAR_WEAK}
 LETTERS = {State.TRACKING: "T", State.UNCERTAIN: "U", State.LOST: "L"}
 
 
@@ -82,9 +82,11 @@ def test_what_counts_as_evidence(sighting, worth):
         ("....GFGFG", "UUULLLLLL"),  # nor those that jump about
         ("....GFFF", "UUULLLLT"),
         ("GFF", "TTT"),  # while it is tracked, a good score is believed wherever it is
-        ("GwFFF", "TUUUT"),  # out of doubt, a jump has to be confirmed
-        ("GwFG", "TUUT"),  # and back where it was, it is believed
-        ("GwFwFFF", "TUUUUUT"),
+        ("GwFFFF", "TUUUUL"),  # but out of doubt, what is elsewhere is something else
+        ("GwFFFFFFF", "TUUUULLLT"),  # until it is lost, and may be anywhere
+        ("GwFG", "TUUT"),  # back where it was, it is believed
+        ("GfffwG", "TUUUUT"),
+        ("Gffff", "TUUUL"),  # doubtful ones elsewhere say no more
     ],
 )
 def test_transitions(seen, states):
@@ -155,8 +157,9 @@ def test_the_same_stamps_give_the_same_states_again():
         (".", False),
         ("GF", True),
         ("GwF", False),
-        ("GwFFF", True),
+        ("GwFFF", False),
         ("....GG", False),
+        ("....GGG", True),
     ],
 )
 def test_a_place_counts_only_when_it_is_believed(seen, is_seen):
