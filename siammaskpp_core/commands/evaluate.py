@@ -16,6 +16,7 @@ from siammaskpp_core.evaluation.report import overall_table, report, sequence_ta
 from siammaskpp_core.evaluation.runner import evaluate
 from siammaskpp_core.evaluation.sequences import Sequence, find_sequences
 from siammaskpp_core.evaluation.trackers import EvaluatedTracker, SiamMaskTracker, make_peer
+from siammaskpp_core.tracking import LongTermTracker
 from siammaskpp_core.video import Output
 
 
@@ -33,7 +34,8 @@ def run(options: argparse.Namespace) -> None:
         from siammaskpp_core.evaluation.plots import draw_plots
     sequences = find_sequences(options.folders)
     trackers: list[EvaluatedTracker] = [make_peer(name, options.nanotrack) for name in options.peers]
-    own = SiamMaskTracker(load_tracker(options.model, options_from(EngineOptions, options)))
+    loaded = load_tracker(options.model, options_from(EngineOptions, options))
+    own = SiamMaskTracker(LongTermTracker(loaded))
     trackers.insert(0, own)
     total = len(trackers) * sum(len(sequence.frames) - 1 for sequence in sequences)
     with ExitStack() as stack:

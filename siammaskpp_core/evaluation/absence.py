@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siammaskpp_core.evaluation.absence_cases import FOUND_WITHIN_FRAMES, Case
+from siammaskpp_core.evaluation.trackers import FRAME_NS
 from siammaskpp_core.tracking import LongTermConfig, LongTermTracker
 from siammaskpp_core.tracking.boxes import overlap
 from siammaskpp_core.tracking.presence import State
@@ -16,7 +17,6 @@ from siammaskpp_core.tracking.presence import State
 Floats = NDArray[np.float64]
 
 FOLLOWED_OVERLAP = 0.5
-FRAME_NS = 33_333_333
 
 
 @dataclass(frozen=True)

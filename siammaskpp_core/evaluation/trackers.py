@@ -10,12 +10,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from siammaskpp_core.tracking import Target, Tracker, TrackResult
+from siammaskpp_core.tracking import LongTermTracker, Target, Tracker, TrackResult
 
 Floats = NDArray[np.float64]
 Image = NDArray[np.uint8]
 
 PEERS = ("csrt", "kcf", "nanotrack")
+FRAME_NS = 33_333_333
 NANOTRACK_FILES = ("nanotrack_backbone_sim.onnx", "nanotrack_head_sim.onnx")
 
 
@@ -36,10 +37,36 @@ class EvaluatedTracker(Protocol):
 
 
 class SiamMaskTracker:
-    """Our tracker, with the box it publishes. `result` is all of its last answer."""
+    """Our tracker as the node runs it, with its search for lost objects, at 30 images a second.
+
+    `result` is all of its last answer. It counts whether it is believed or not: in a one-pass evaluation
+    the object is always there.
+    """
 
     name = "siammaskpp"
     result: TrackResult
+
+    def __init__(self, tracker: LongTermTracker) -> None:
+        self._tracker = tracker
+        self._targets: list[Target] = []
+        self._stamp_ns = 0
+
+    def init(self, image: Image, box_xywh: Floats) -> None:
+        """See :class:`EvaluatedTracker`."""
+        self._targets = [self._tracker.init(image, box_xywh)]
+        self._stamp_ns = 0
+
+    def update(self, image: Image) -> tuple[Floats | None, Image | None]:
+        """See :class:`EvaluatedTracker`."""
+        self._stamp_ns += FRAME_NS
+        (self.result,) = self._tracker.step(image, self._targets, self._stamp_ns)
+        return self.result.box_xywh, self.result.mask
+
+
+class PlainTracker:
+    """Our tracker without all that: a step is SiamMask's, so that networks can be compared by themselves."""
+
+    name = "siammaskpp"
 
     def __init__(self, tracker: Tracker) -> None:
         self._tracker = tracker
@@ -51,8 +78,8 @@ class SiamMaskTracker:
 
     def update(self, image: Image) -> tuple[Floats | None, Image | None]:
         """See :class:`EvaluatedTracker`."""
-        (self.result,) = self._tracker.step(image, self._targets)
-        return self.result.box_xywh, self.result.mask
+        (result,) = self._tracker.step(image, self._targets)
+        return result.box_xywh, result.mask
 
 
 class OpenCvTracker:

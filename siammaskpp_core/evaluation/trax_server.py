@@ -21,7 +21,7 @@ from siammaskpp_core.commands.option_arguments import options_from
 from siammaskpp_core.engines import EngineOptions, load_tracker
 from siammaskpp_core.evaluation.trackers import OpenCvTracker, SiamMaskTracker, make_peer
 from siammaskpp_core.evaluation.vot_regions import polygon_box, rotated_polygon
-from siammaskpp_core.tracking import RotatedBox, Target, Tracker
+from siammaskpp_core.tracking import LongTermTracker, RotatedBox
 from siammaskpp_core.tracking.boxes import mask_hull
 from siammaskpp_core.video import read_image
 
@@ -54,17 +54,17 @@ class ServedTracker(Protocol):
 class ServedSiamMask:
     """Our tracker with all that it publishes."""
 
-    def __init__(self, tracker: Tracker) -> None:
-        self._tracker = tracker
-        self._targets: list[Target] = []
+    def __init__(self, tracker: LongTermTracker) -> None:
+        self._tracker = SiamMaskTracker(tracker)
 
     def init(self, image: Image, box_xywh: Floats) -> None:
         """See :class:`ServedTracker`."""
-        self._targets = [self._tracker.init(image, box_xywh)]
+        self._tracker.init(image, box_xywh)
 
     def update(self, image: Image) -> Answer | None:
         """See :class:`ServedTracker`."""
-        result = self._tracker.step(image, self._targets)[0]
+        self._tracker.update(image)
+        result = self._tracker.result
         return Answer(result.box_xywh, result.rotated_box, result.mask, result.score)
 
 
@@ -134,7 +134,7 @@ def main() -> None:
     tracker: ServedTracker
     if options.tracker == OWN_NAME:
         loaded = load_tracker(options.model, options_from(EngineOptions, options), options.rotated_box)
-        tracker = ServedSiamMask(loaded)
+        tracker = ServedSiamMask(LongTermTracker(loaded))
     else:
         tracker = ServedPeer(make_peer(options.tracker, options.nanotrack))
     serve(tracker, options.tracker)

@@ -17,7 +17,7 @@ from siammaskpp_core.evaluation.report import cell, markdown_table, summary
 from siammaskpp_core.evaluation.runner import evaluate
 from siammaskpp_core.evaluation.sequences import Sequence as TestSequence
 from siammaskpp_core.evaluation.sequences import find_sequences
-from siammaskpp_core.evaluation.trackers import SiamMaskTracker
+from siammaskpp_core.evaluation.trackers import PlainTracker
 from siammaskpp_core.network.config import LEVELS
 from siammaskpp_core.training.checkpoint import CHECKPOINT
 from siammaskpp_core.training.experiment import Experiment, read_experiment
@@ -124,7 +124,7 @@ def _run_row(
     model = folder / "model"
     model.mkdir(exist_ok=True)
     write_model(*load_checkpoint(init), model)
-    tracker = SiamMaskTracker(load_tracker(model))
+    tracker = PlainTracker(load_tracker(model))
     result = {**summary(evaluate([tracker], sequences)[tracker.name]), "steps": total}
     with Output(folder / RESULT) as work:
         work.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")

@@ -47,7 +47,7 @@ class BrightSquare:
 def fake_tracker(monkeypatch):
     for command in (track, evaluate):
         monkeypatch.setattr(command, "load_tracker", lambda *_: BrightSquare())
-    monkeypatch.setattr(track, "LongTermTracker", lambda tracker: tracker)
+        monkeypatch.setattr(command, "LongTermTracker", lambda tracker: tracker)
 
 
 def pictures() -> list[np.ndarray]:

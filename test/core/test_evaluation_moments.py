@@ -49,7 +49,7 @@ class StandStill:
         x, y, width, height = self.box = box
         return Target(np.zeros(0, np.float32), (0, 0, 0), x + width / 2, y + height / 2, width, height)
 
-    def step(self, image, targets):
+    def step(self, image, targets, stamp_ns):
         return [answer(self.box) for _ in targets]
 
 
@@ -75,6 +75,7 @@ def data(tmp_path: Path) -> Path:
 
 def test_evaluate_leaves_pictures_and_links_to_them(data, tmp_path, monkeypatch):
     monkeypatch.setattr(evaluate, "load_tracker", lambda *_: StandStill())
+    monkeypatch.setattr(evaluate, "LongTermTracker", lambda tracker: tracker)
     output = tmp_path / "report"
     assert cli.main(["evaluate", str(data), "--peers", "kcf", "--output", str(output)]) == 0
     page = (output / "report.md").read_text()
