@@ -96,9 +96,9 @@ class Presence:
     seen_xywh: Box | None = None
     """Where it was last seen, or is expected since; None before that, and after a jump in time."""
     candidate_xywh: Box | None = None
-    """Newest of the good sightings that are being confirmed, while LOST."""
+    """Newest of the sightings that are being confirmed, or looked at once more, while LOST."""
     agreeing: int = 0
-    """How many these are: in a row, each near the one before."""
+    """How many of them were good: in a row, each near the one before."""
     missing: int = 0
     """Images in a row that do not show it."""
     missing_since_ns: int = 0
@@ -177,9 +177,9 @@ def _missed(presence: Presence, stamp_ns: int, config: PresenceConfig) -> Presen
 def _returned(
     presence: Presence, box: Box, worth: Evidence, stamp_ns: int, config: PresenceConfig
 ) -> Presence:
-    """Something like the lost target, which it may be when it is seen again in the same place."""
-    if worth is Evidence.WEAK:
-        return Presence(State.LOST, False, presence.seen_xywh, stamp_ns=stamp_ns)
+    """Something like the lost target, which it may be when it is seen well, again and in the same place."""
+    if worth is Evidence.WEAK:  # it is looked at once more: networks know better what is in the middle
+        return Presence(State.LOST, False, presence.seen_xywh, box, stamp_ns=stamp_ns)
     candidate = presence.candidate_xywh
     agreeing = presence.agreeing + 1 if candidate and is_near(box, candidate, config) else 1
     if agreeing >= config.confirm_frames:

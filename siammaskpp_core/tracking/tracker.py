@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
 Image = NDArray[np.uint8]
 
-# By which a sighting's logit counts in the usual one.
+# By which a sighting's logit counts in the usual one, from this score on.
 _USUAL_RATE = 0.1
+_USUAL_FROM_SCORE = 0.25
 
 
 class ImageError(ValueError):
@@ -46,7 +47,7 @@ class Target:
     height: float
     fit: BoxFit = field(default_factory=BoxFit)
     usual_logit: float | None = None
-    """The network's, smoothed over the sightings that were believed; None before the first."""
+    """The network's, smoothed over the sightings so far; None before the first."""
     velocity_px_s: tuple[float, float] = (0.0, 0.0)
     """Of its centre, smoothed; kept by :mod:`~siammaskpp_core.tracking.long_term` as what follows."""
     sweep: int = 0
@@ -184,13 +185,13 @@ class Tracker:
     ) -> None:
         """Move the target to the candidate; its size follows as fast as that is believed, or `at_once`.
 
-        A score above 0.5 counts in what is usual for the target.
+        What is not quite unlikely to be the target counts in what is usual for it.
         """
         target, candidate = found.view.target, found.candidate
         rate = 1.0 if at_once else candidate.penalty * candidate.score * self.config.size_lr
         center_x, center_y, width, height = _in_image(found.window, candidate)
         image_height, image_width = image_shape[:2]
-        if result.score > 0.5:
+        if result.score > _USUAL_FROM_SCORE:
             logit, usual = _logit(candidate.score), target.usual_logit
             target.usual_logit = logit if usual is None else usual + _USUAL_RATE * (logit - usual)
         target.center_x = float(np.clip(center_x, 0, image_width))

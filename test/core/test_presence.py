@@ -128,6 +128,12 @@ def test_a_doubtful_sighting_elsewhere_is_not_where_it_was_seen():
     assert advance(presence, WEAK._replace(box_xywh=nearby), 2, CONFIG).seen_xywh == nearby
 
 
+def test_a_doubtful_sighting_of_a_lost_target_is_looked_at_again_and_does_not_count():
+    doubtful = advance(Presence(State.LOST), WEAK, 1, CONFIG)
+    assert (doubtful.candidate_xywh, doubtful.agreeing, doubtful.is_seen) == (BOX, 0, False)
+    assert advance(doubtful, GOOD, 2, CONFIG).agreeing == 1
+
+
 def test_a_jump_back_in_time_begins_anew():
     presence = advance(Presence(), GOOD, 10**9, CONFIG)
     for index in range(3):
