@@ -13,6 +13,7 @@ from siammaskpp_core.evaluation.trackers import FRAME_NS
 from siammaskpp_core.tracking import LongTermConfig, LongTermTracker
 from siammaskpp_core.tracking.boxes import overlap
 from siammaskpp_core.tracking.presence import State
+from siammaskpp_core.tracking.score import logit
 
 Floats = NDArray[np.float64]
 
@@ -89,7 +90,7 @@ def calibration(scores: Sequence[CaseScore], false_alarms: float = 0.05) -> tupl
     the share `false_alarms` of the frames where the target was followed is below 0.5.
     """
     present, absent = (
-        np.array([_logit(value) for score in scores for value in getattr(score, name)])
+        np.array([logit(value) for score in scores for value in getattr(score, name)])
         for name in ("present", "absent")
     )
     logits = np.concatenate([present, absent])
@@ -104,8 +105,3 @@ def calibration(scores: Sequence[CaseScore], false_alarms: float = 0.05) -> tupl
         slope_offset -= np.linalg.solve(curvature, gradient)
     slope = float(slope_offset[0])
     return slope, -slope * float(np.quantile(present, false_alarms))
-
-
-def _logit(probability: float) -> float:
-    likely = np.clip(probability, 1e-9, 1 - 1e-9)
-    return float(np.log(likely / (1 - likely)))

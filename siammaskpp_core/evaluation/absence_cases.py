@@ -150,9 +150,11 @@ def make_cases(sequences: Sequence[TestSequence], kinds: Sequence[str] = KINDS) 
     cases = []
     for number, sequence in enumerate(sequences):
         following = [*sequences[number + 1 :], *sequences[:number]]
-        strangers = [other for other in following if not _is_same_video(sequence, other)]
-        for kind in kinds if strangers else ():
-            case = Case(sequence, strangers[0], kind, len(sequence.frames) // 3)
+        stranger = next((other for other in following if not _is_same_video(sequence, other)), None)
+        if stranger is None:
+            continue
+        for kind in kinds:
+            case = Case(sequence, stranger, kind, len(sequence.frames) // 3)
             if case.is_possible():
                 cases.append(case)
     return cases

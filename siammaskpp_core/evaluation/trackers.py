@@ -16,8 +16,9 @@ Floats = NDArray[np.float64]
 Image = NDArray[np.uint8]
 
 PEERS = ("csrt", "kcf", "nanotrack")
-FRAME_NS = 33_333_333
 NANOTRACK_FILES = ("nanotrack_backbone_sim.onnx", "nanotrack_head_sim.onnx")
+FRAME_NS = 33_333_333
+"""From image to image for our tracker, which goes by their stamps."""
 
 
 class PeerError(ValueError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,15 +19,12 @@ from siammaskpp_core.tracking.crops import CropWindow, context_side, mean_colour
 from siammaskpp_core.tracking.decoding import Candidate, make_decoder
 from siammaskpp_core.tracking.masks import Shape, outline, paste_mask
 from siammaskpp_core.tracking.presence import Presence
+from siammaskpp_core.tracking.score import calibrated, updated_usual
 
 if TYPE_CHECKING:
     from siammaskpp_core.engines.protocol import Engine, SearchOutput
 
 Image = NDArray[np.uint8]
-
-# By which a sighting's logit counts in the usual one, from this score on.
-_USUAL_RATE = 0.1
-_USUAL_FROM_SCORE = 0.25
 
 
 class ImageError(ValueError):
@@ -183,17 +179,12 @@ class Tracker:
     def follow(
         self, found: Found, result: TrackResult, image_shape: tuple[int, ...], at_once: bool = False
     ) -> None:
-        """Move the target to the candidate; its size follows as fast as that is believed, or `at_once`.
-
-        What is not quite unlikely to be the target counts in what is usual for it.
-        """
+        """Move the target to the candidate; its size follows as fast as that is believed, or `at_once`."""
         target, candidate = found.view.target, found.candidate
         rate = 1.0 if at_once else candidate.penalty * candidate.score * self.config.size_lr
         center_x, center_y, width, height = _in_image(found.window, candidate)
         image_height, image_width = image_shape[:2]
-        if result.score > _USUAL_FROM_SCORE:
-            logit, usual = _logit(candidate.score), target.usual_logit
-            target.usual_logit = logit if usual is None else usual + _USUAL_RATE * (logit - usual)
+        target.usual_logit = updated_usual(target.usual_logit, candidate.score, result.score)
         target.center_x = float(np.clip(center_x, 0, image_width))
         target.center_y = float(np.clip(center_y, 0, image_height))
         target.width = float(np.clip(target.width + rate * (width - target.width), 10, image_width))
@@ -248,7 +239,7 @@ class Tracker:
 
     def _result(self, found: Found, mask: Image | None, shape: Shape | None) -> TrackResult:
         target = found.view.target
-        score = _calibrated(found.candidate.score, target.usual_logit, self.config)
+        score = calibrated(found.candidate.score, target.usual_logit, self.config)
         decoded, fit = _decoded_box(found), target.fit
         if shape is not None:
             return TrackResult(fit.box(decoded, shape.box_xywh), shape.rotated_box, score, mask)
@@ -286,19 +277,6 @@ def _decoded_box(found: Found) -> NDArray[np.float64]:
 def _upright(center_x: float, center_y: float, width: float, height: float) -> NDArray[np.float64]:
     """The box (x, y, w, h) around a centre."""
     return np.array([center_x - width / 2, center_y - height / 2, width, height])
-
-
-def _logit(probability: float) -> float:
-    likely = min(max(probability, 1e-9), 1 - 1e-9)
-    return math.log(likely / (1 - likely))
-
-
-def _calibrated(probability: float, usual_logit: float | None, config: TrackingConfig) -> float:
-    """The score of a candidate to which the network gives this probability."""
-    logit = _logit(probability)
-    usual = logit if usual_logit is None else usual_logit
-    evidence = config.score_slope * (logit - config.usual_share * usual) + config.score_offset
-    return 1 / (1 + math.exp(-evidence))
 
 
 def _check_image(image: Image) -> None:
