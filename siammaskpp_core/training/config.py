@@ -88,6 +88,13 @@ class TrainingConfig(Checked):
         low=0.0,
         high=1.0,
     )
+    beside_share: float = option(
+        0.0,
+        "share of pairs of one picture without the target, if not covered, that show another object of "
+        "its category in that picture, where known; the target may stand at the side",
+        low=0.0,
+        high=1.0,
+    )
     part_share: float = option(
         0.0, "share of pairs of one picture whose target is a part of the object", low=0.0, high=1.0
     )

@@ -52,7 +52,8 @@ class PairDataset:
     In `negative_share` of the pairs the search region shows another object, or one that covers the
     target (`covered_share`). That object, whatever is
     pasted and whatever lies in the background come from another picture or video than the template:
-    beside the object itself they could show it again, where the labels say that it is not.
+    beside the object itself they could show it again, where the labels say that it is not. Only in
+    `beside_share` is it one of the same picture, where the target, if seen, has its labels.
     """
 
     def __init__(self, sources: list[Source], config: TrainingConfig, network: NetworkConfig) -> None:
@@ -87,9 +88,12 @@ class PairDataset:
         template = self._template(first, place, rng)
         negative = rng.random() < config.negative_share
         covered = negative and rng.random() < config.covered_share
-        shown = self._other(place, rng) if negative and not covered else second
-        search = self._search(shown, place, rng)
-        if template is None or search is None or search.box_xywh is None:
+        beside = self._beside(second, place, rng) if negative and not covered and first is second else None
+        shown = self._other(place, rng) if negative and not covered and beside is None else second
+        search = self._search(shown if beside is None else beside, place, rng)
+        if template is None or template.box_xywh is None or search is None:
+            return None
+        if search.box_xywh is None and beside is None:
             return None
         if covered and not self._cover(search, place, rng):
             return None
@@ -97,7 +101,7 @@ class PairDataset:
             template, search = views.mirror(template), views.mirror(search)
         grey = rng.random() < config.grey
         images = [self._degrade(view.image, grey, rng) for view in (template, search)]
-        box = None if negative else search.box_xywh
+        box = None if negative and beside is None else search.box_xywh
         sampled = config.anchor_choice == "random"
         labels, offsets = search_targets(box, self.anchors, self.has_boxes, sampled, rng)
         cells, masks = self._masks(labels, search.mask, rng)
@@ -120,6 +124,14 @@ class PairDataset:
         source = self.sources[place.source]
         alike = source.alike(place.item, rng) if rng.random() < self.config.alike_share else None
         return self._elsewhere(place, rng) if alike is None else source.sample(alike, rng)
+
+    def _beside(self, sample: Sample, place: Place, rng: Rng) -> Sample | None:
+        """In `beside_share` of the cases the picture of `sample` around another object of its category."""
+        if rng.random() >= self.config.beside_share or sample.mask is None:
+            return None
+        source = self.sources[place.source]
+        other = source.beside(place.item, rng)
+        return None if other is None else views.moved_to(sample, source.sample(other, rng).box_xywh)
 
     def _cover(self, search: View, place: Place, rng: Rng) -> bool:
         """Hide the target, in place; False when that failed."""

@@ -26,7 +26,7 @@ _PART_DRAWS, _PART_MIN_SIDE_PX = 4, 16
 
 @dataclass
 class View:
-    """A crop of `size` pixels with the object's visible mask (None where unknown) and box in it."""
+    """A crop with the object's visible mask (None where unknown) and box in it (None where not visible)."""
 
     image: Image
     mask: Image | None
@@ -99,12 +99,12 @@ def render(
 ) -> View | None:
     """Warp the object (alone when `cutout`, else with its picture) onto a background [size, size, 3].
 
-    `background` is not asked when the picture fills the crop. None when less than a third of the object
-    is inside the crop.
+    `background` is not asked when the picture fills the crop. None when less than a third of the object,
+    but some of it, is inside the crop, or when none is and it has no mask.
     """
     matrix, size = warp.matrix, warp.size
     warped = warp(sample.image, cv2.BORDER_REPLICATE)
-    cutout &= sample.mask is not None and not sample.is_part
+    cutout &= sample.mask is not None and not sample.in_place
     if sample.mask is None:
         mask, box = None, _warp_box(sample.box_xywh, matrix, size)
     else:
@@ -112,9 +112,9 @@ def render(
         mask = (soft > 127).astype(np.uint8) * 255
         box = mask_hull(mask)
         expected = np.count_nonzero(sample.mask) * abs(np.linalg.det(matrix[:, :2]))
-        if np.count_nonzero(mask) < expected / 3:
+        if box is not None and np.count_nonzero(mask) < expected / 3:
             return None
-    if box is None:
+    if mask is None and box is None:
         return None
     if cutout:
         alpha = cv2.GaussianBlur(soft, (0, 0), rng.uniform(0.5, 1.5))
@@ -161,8 +161,15 @@ def random_part(sample: Sample, rng: Rng) -> Sample:
         if np.count_nonzero(sample.mask[window]) >= rows * columns / 2:
             mask = np.zeros_like(sample.mask)
             mask[window] = sample.mask[window]
-            return Sample(sample.image, np.asarray(mask_hull(mask)), mask, is_part=True)
+            return Sample(sample.image, np.asarray(mask_hull(mask)), mask, in_place=True)
     return sample
+
+
+def moved_to(sample: Sample, box_xywh: Array) -> Sample:
+    """The object, its picture seen around the middle of another box. It must have a mask."""
+    size_wh = sample.box_xywh[2:]
+    corner = box_xywh[:2] + (box_xywh[2:] - size_wh) / 2
+    return sample._replace(box_xywh=np.concatenate([corner, size_wh]), in_place=True)
 
 
 def mirror(view: View) -> View:

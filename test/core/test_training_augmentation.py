@@ -118,7 +118,7 @@ def test_a_part_is_a_piece_of_the_object():
     whole = sample(radius=50)
     for _ in range(50):
         part = views.random_part(whole, rng)
-        assert part.is_part
+        assert part.in_place
         assert part.image is whole.image
         assert not (part.mask & ~whole.mask).any()
         np.testing.assert_array_equal(part.box_xywh, mask_hull(part.mask))

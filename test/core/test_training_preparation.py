@@ -326,6 +326,14 @@ def test_alike_are_objects_of_a_category_in_other_scenes(coco_folder, youtube_vo
     assert [alike(vid, index) for index in range(4)] == [{2, 3}, {2, 3}, {0, 1}, {0, 1}]
 
 
+def test_beside_are_objects_of_a_category_in_the_same_picture(coco_folder, youtube_vos_folder):
+    rng = np.random.default_rng(0)
+    coco = opened("coco", coco_folder)
+    assert [coco.beside(index, rng) for index in range(3)] == [None, 2, 1]
+    vos = opened("youtube_vos", youtube_vos_folder)
+    assert [vos.beside(index, rng) for index in range(4)] == [None] * 4
+
+
 def test_a_category_of_its_own_or_none_is_like_nothing(youtube_vos_folder, tmp_path):
     folder = fresh(youtube_vos_folder, tmp_path)
     file = folder / "train/meta.json"

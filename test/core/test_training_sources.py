@@ -134,6 +134,9 @@ class Drawn:
     def alike(self, index, rng):
         return (index + 2) % len(self) if self.related else None
 
+    def beside(self, index, rng):
+        return None
+
     def sample(self, index, rng):
         self.log.append(("sample", self.name, self.scene(index)))
         return self._make()
@@ -202,6 +205,50 @@ def test_look_alikes_take_the_place_of_other_objects(related):
     assert all(same_source for same_source, _ in shown) == related
 
 
+class Neighbours(Drawn):
+    """Every disc has another in its picture, `distance` px to the right."""
+
+    def __init__(self, distance):
+        super().__init__("a", [], radius=15)
+        self.distance = distance
+
+    def beside(self, index, rng):
+        return index ^ 1
+
+    def sample(self, index, rng):
+        sample = self._make()
+        return sample._replace(box_xywh=sample.box_xywh + (self.distance, 0, 0, 0))
+
+
+@pytest.mark.parametrize(("distance", "is_seen"), [(40, True), (200, False)])
+def test_a_look_alike_in_the_middle_and_the_target_at_its_side(distance, is_seen):
+    still = {"search_shift": 0.0, "search_scale": 0.0, "rotation": 0.0, "aspect": 0.0, "mirror": 0.0}
+    pairs = dataset(
+        [Neighbours(distance)],
+        negative_share=1.0,
+        beside_share=1.0,
+        paste_share=0.0,
+        template_scale=0.0,
+        **still,
+    )
+    scale = 127 / (2 * 31)  # of a square box: the template is twice as wide
+    for index in range(10):
+        pair = pairs[index]
+        rows, columns = np.nonzero((pair.labels == 1).any(axis=0))
+        assert bool(len(columns)) == (pair.cells >= 0).any() == is_seen
+        if is_seen:
+            assert columns.mean() == pytest.approx(12 - distance * scale / 8, abs=0.5)
+            assert rows.mean() == pytest.approx(12, abs=0.5)
+
+
+def test_without_neighbours_another_object_is_shown():
+    log = []
+    pairs = dataset([Drawn("a", log), Drawn("b", log)], negative_share=1.0, beside_share=1.0)
+    for index in range(20):
+        assert not (pairs[index].labels == 1).any()
+    assert any(method == "sample" for method, _, _ in log)
+
+
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_targets_are_covered_by_boards_or_objects(monkeypatch, share):
     covered = {"cover_with_board": 0, "cover_object": 0}
@@ -218,13 +265,13 @@ def test_parts_are_learned_too(monkeypatch):
     monkeypatch.setattr(
         views,
         "render",
-        lambda sample, warp, background, cutout, rng: parts.append((sample.is_part, cutout)),
+        lambda sample, warp, background, cutout, rng: parts.append((sample.in_place, cutout)),
     )
     for share in (0.0, 1.0):
         pairs = dataset([Drawn("a", [], radius=55)], part_share=share, cutout_share=1.0, negative_share=0.0)
         for index in range(10):
             pairs._try(np.random.default_rng(index))
-    assert [is_part for is_part, _ in parts] == [False] * 20 + [True] * 20
+    assert [in_place for in_place, _ in parts] == [False] * 20 + [True] * 20
 
 
 @pytest.mark.parametrize("cutout_share", [0.0, 1.0])

@@ -15,13 +15,13 @@ Rng = np.random.Generator
 class Sample(NamedTuple):
     """One object in one picture: BGR image, its box (x, y, w, h) in pixels, its mask (0/255) if known.
 
-    is_part: it belongs to something larger.
+    in_place: it is not to be cut out of its picture.
     """
 
     image: Image
     box_xywh: Array
     mask: Image | None
-    is_part: bool = False
+    in_place: bool = False
 
 
 class Source(Protocol):
@@ -39,6 +39,10 @@ class Source(Protocol):
 
     def alike(self, index: int, rng: Rng) -> int | None:
         """An object of the same category in another scene; None where none is known."""
+        ...
+
+    def beside(self, index: int, rng: Rng) -> int | None:
+        """Another object of the same category in the same picture; None where none is known."""
         ...
 
     def sample(self, index: int, rng: Rng) -> Sample:

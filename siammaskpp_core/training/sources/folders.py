@@ -37,6 +37,10 @@ class MaskFolder:
         """See :class:`Source`; categories are unknown."""
         return None
 
+    def beside(self, index: int, rng: Rng) -> int | None:
+        """See :class:`Source`; categories are unknown."""
+        return None
+
     def sample(self, index: int, rng: Rng) -> Sample:
         """See :class:`Source`; raises ValueError when picture and mask do not fit each other."""
         path = self.images[index]
@@ -89,6 +93,10 @@ class VideoFolder:
         return self.scenes[index]
 
     def alike(self, index: int, rng: Rng) -> int | None:
+        """See :class:`Source`; categories are unknown."""
+        return None
+
+    def beside(self, index: int, rng: Rng) -> int | None:
         """See :class:`Source`; categories are unknown."""
         return None
 

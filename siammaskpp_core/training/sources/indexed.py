@@ -47,15 +47,20 @@ class IndexedSource:
         """See :class:`Source`."""
         if not self.index.category[index]:
             return None
-        category, scene = self.category[index], self.scenes[index]
-        run = slice(*self.first_of_category[category : category + 2])
-        # In the order of their scenes: those of this one follow one another, and are left out.
-        low, high = np.searchsorted(self.scenes_by_category[run], [scene, scene + 1])
-        others = run.stop - run.start - (high - low)
+        same, here = self._of_category(index)
+        others = len(same) - (here.stop - here.start)
         if not others:
             return None
         chosen = rng.integers(others)
-        return int(self.by_category[run][chosen if chosen < low else chosen + high - low])
+        return int(same[chosen if chosen < here.start else chosen + here.stop - here.start])
+
+    def beside(self, index: int, rng: Rng) -> int | None:
+        """See :class:`Source`; none in videos, where the objects have pictures of their own."""
+        if not self.index.category[index] or self.index.views[index] > 1:
+            return None
+        same, here = self._of_category(index)
+        others = same[here][same[here] != index]
+        return int(rng.choice(others)) if len(others) else None
 
     def sample(self, index: int, rng: Rng) -> Sample:
         """See :class:`Source`."""
@@ -67,6 +72,13 @@ class IndexedSource:
         first, second = nearby_frames(self.index.time[start:end], self.frame_range, rng)
         sample = self._read(index, int(start + first))
         return sample, sample if second == first else self._read(index, int(start + second))
+
+    def _of_category(self, index: int) -> tuple[NDArray[np.intp], slice]:
+        """All objects of this one's category in the order of their scenes, and which are in its own."""
+        category, scene = self.category[index], self.scenes[index]
+        run = slice(*self.first_of_category[category : category + 2])
+        low, high = np.searchsorted(self.scenes_by_category[run], [scene, scene + 1])
+        return self.by_category[run], slice(int(low), int(high))
 
     def _read(self, index: int, view: int) -> Sample:
         folder = os.fsdecode(self.index.folder[self.scenes[index]])
