@@ -117,7 +117,7 @@ def tracker() -> Tracker:
 
 @pytest.mark.parametrize(
     ("clip", "seed", "auc", "region"),
-    [(turning, 10, 0.9057, 0.9044), (hidden, 20, 0.8669, 0.9077), (crossing, 70, 0.8465, 0.8685)],
+    [(turning, 10, 0.8950, 0.8898), (hidden, 20, 0.8795, 0.9145), (crossing, 70, 0.8571, 0.8734)],
 )
 def test_drawn_objects_are_followed_as_well_as_ever(tracker, clip, seed, auc, region):
     measured = measure(tracker, clip(seed))
