@@ -50,10 +50,10 @@ class PairDataset:
     """Random pairs. Pair `i` depends on the seed and `i` alone, so a resumed run sees the same ones.
 
     In `negative_share` of the pairs the search region shows another object, or one that covers the
-    target (`covered_share`). That object, whatever is
-    pasted and whatever lies in the background come from another picture or video than the template:
-    beside the object itself they could show it again, where the labels say that it is not. Only in
-    `beside_share` is it one of the same picture, where the target, if seen, has its labels.
+    target (`covered_share`). That object, whatever is pasted and whatever lies in the background come
+    from another picture or video than the template: beside the object itself they could show it again,
+    where the labels say that it is not. Only with `beside_share` is it one of the same picture, where the
+    target, if seen, has its labels.
     """
 
     def __init__(self, sources: list[Source], config: TrainingConfig, network: NetworkConfig) -> None:
@@ -88,12 +88,15 @@ class PairDataset:
         template = self._template(first, place, rng)
         negative = rng.random() < config.negative_share
         covered = negative and rng.random() < config.covered_share
-        beside = self._beside(second, place, rng) if negative and not covered and first is second else None
-        shown = self._other(place, rng) if negative and not covered and beside is None else second
-        search = self._search(shown if beside is None else beside, place, rng)
+        shown, is_beside = second, False
+        if negative and not covered:
+            beside = self._beside(second, place, rng) if first is second else None
+            is_beside = beside is not None
+            shown = beside or self._other(place, rng)
+        search = self._search(shown, place, rng)
         if template is None or template.box_xywh is None or search is None:
             return None
-        if search.box_xywh is None and beside is None:
+        if search.box_xywh is None and not is_beside:
             return None
         if covered and not self._cover(search, place, rng):
             return None
@@ -101,7 +104,7 @@ class PairDataset:
             template, search = views.mirror(template), views.mirror(search)
         grey = rng.random() < config.grey
         images = [self._degrade(view.image, grey, rng) for view in (template, search)]
-        box = None if negative and beside is None else search.box_xywh
+        box = None if negative and not is_beside else search.box_xywh
         sampled = config.anchor_choice == "random"
         labels, offsets = search_targets(box, self.anchors, self.has_boxes, sampled, rng)
         cells, masks = self._masks(labels, search.mask, rng)
@@ -129,9 +132,8 @@ class PairDataset:
         """In `beside_share` of the cases the picture of `sample` around another object of its category."""
         if rng.random() >= self.config.beside_share or sample.mask is None:
             return None
-        source = self.sources[place.source]
-        other = source.beside(place.item, rng)
-        return None if other is None else views.moved_to(sample, source.sample(other, rng).box_xywh)
+        box = self.sources[place.source].beside(place.item, rng)
+        return None if box is None else views.moved_to(sample, box)
 
     def _cover(self, search: View, place: Place, rng: Rng) -> bool:
         """Hide the target, in place; False when that failed."""

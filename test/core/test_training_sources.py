@@ -213,11 +213,7 @@ class Neighbours(Drawn):
         self.distance = distance
 
     def beside(self, index, rng):
-        return index ^ 1
-
-    def sample(self, index, rng):
-        sample = self._make()
-        return sample._replace(box_xywh=sample.box_xywh + (self.distance, 0, 0, 0))
+        return self._make().box_xywh + (self.distance, 0, 0, 0)
 
 
 @pytest.mark.parametrize(("distance", "is_seen"), [(40, True), (200, False)])

@@ -41,8 +41,8 @@ class Source(Protocol):
         """An object of the same category in another scene; None where none is known."""
         ...
 
-    def beside(self, index: int, rng: Rng) -> int | None:
-        """Another object of the same category in the same picture; None where none is known."""
+    def beside(self, index: int, rng: Rng) -> Array | None:
+        """The box of another object of its category in its picture; None where none is known."""
         ...
 
     def sample(self, index: int, rng: Rng) -> Sample:

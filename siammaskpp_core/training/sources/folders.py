@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from siammaskpp_core.config import ConfigError
 from siammaskpp_core.evaluation.sequences import Sequence, find_sequences
 from siammaskpp_core.tracking.boxes import mask_hull
-from siammaskpp_core.training.sources.base import Rng, Sample
+from siammaskpp_core.training.sources.base import Array, Rng, Sample
 from siammaskpp_core.training.sources.memory import PictureMemory
 from siammaskpp_core.training.sources.pairing import nearby_frames
 
@@ -37,7 +37,7 @@ class MaskFolder:
         """See :class:`Source`; categories are unknown."""
         return None
 
-    def beside(self, index: int, rng: Rng) -> int | None:
+    def beside(self, index: int, rng: Rng) -> Array | None:
         """See :class:`Source`; categories are unknown."""
         return None
 
@@ -96,7 +96,7 @@ class VideoFolder:
         """See :class:`Source`; categories are unknown."""
         return None
 
-    def beside(self, index: int, rng: Rng) -> int | None:
+    def beside(self, index: int, rng: Rng) -> Array | None:
         """See :class:`Source`; categories are unknown."""
         return None
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from siammaskpp_core.training.preparation.index import ObjectIndex
 from siammaskpp_core.training.preparation.parts import coco_masks
-from siammaskpp_core.training.sources.base import Image, Rng, Sample
+from siammaskpp_core.training.sources.base import Array, Image, Rng, Sample
 from siammaskpp_core.training.sources.memory import PictureMemory
 from siammaskpp_core.training.sources.pairing import nearby_frames
 
@@ -54,13 +54,13 @@ class IndexedSource:
         chosen = rng.integers(others)
         return int(same[chosen if chosen < here.start else chosen + here.stop - here.start])
 
-    def beside(self, index: int, rng: Rng) -> int | None:
+    def beside(self, index: int, rng: Rng) -> Array | None:
         """See :class:`Source`; none in videos, where the objects have pictures of their own."""
         if not self.index.category[index] or self.index.views[index] > 1:
             return None
         same, here = self._of_category(index)
         others = same[here][same[here] != index]
-        return int(rng.choice(others)) if len(others) else None
+        return self._box(int(self.first_view[rng.choice(others)])) if len(others) else None
 
     def sample(self, index: int, rng: Rng) -> Sample:
         """See :class:`Source`."""
@@ -87,7 +87,10 @@ class IndexedSource:
         mask = self._mask(view)
         if mask is not None and mask.shape != image.shape[:2]:
             raise ValueError(f"{path}: picture {image.shape[:2]} and mask {mask.shape} differ in size")
-        return Sample(image, self.index.box_xywh[view].astype(np.float64), mask)
+        return Sample(image, self._box(view), mask)
+
+    def _box(self, view: int) -> Array:
+        return self.index.box_xywh[view].astype(np.float64)
 
     def _mask(self, view: int) -> Image | None:
         start, end = self.first_byte[view : view + 2]
