@@ -42,6 +42,12 @@ class TrackingConfig(Checked):
         high=1.0,
     )
     mask_threshold: float = option(0.5, "probability above which a pixel is the target", low=0.01, high=0.99)
+    mask_edge_radius: int = option(
+        0,
+        "a mask's edges follow those of the picture within so many of its 127 pixels (guided filter); 0: not",
+        low=0,
+        high=31,
+    )
     rotated_box: str = option(
         "min_area",
         "rotated box of a mask: its smallest rectangle, or as turned as its best ellipse (SiamMask_E)",

@@ -31,6 +31,14 @@ class Shape(NamedTuple):
     rotated_box: RotatedBox
 
 
+def mask_window(window: CropWindow, cell: tuple[int, int]) -> CropWindow:
+    """The square that a response cell's (row, column) mask covers, in a search region's `window`."""
+    step, middle = 1 / window.scale, RESPONSE_SIZE // 2
+    center_x = window.center_x + (cell[1] - middle) * STRIDE * step
+    center_y = window.center_y + (cell[0] - middle) * STRIDE * step
+    return CropWindow(center_x, center_y, MASK_SIZE * step, MASK_SIZE)
+
+
 def paste_mask(
     probability: NDArray[np.float32],
     window: CropWindow,
@@ -45,10 +53,8 @@ def paste_mask(
     height, width = image_shape[:2]
     mask = np.zeros((height, width), np.uint8)
     step = 1 / window.scale
-    middle = RESPONSE_SIZE // 2
-    # The corner of the probabilities in the image.
-    x = window.center_x + ((cell[1] - middle) * STRIDE - MASK_SIZE / 2) * step
-    y = window.center_y + ((cell[0] - middle) * STRIDE - MASK_SIZE / 2) * step
+    square = mask_window(window, cell)
+    x, y = square.center_x - square.side / 2, square.center_y - square.side / 2
     inside = _touched(probability, threshold)
     left, top = max(math.floor(x + inside.left * step), 0), max(math.floor(y + inside.top * step), 0)
     right = min(math.ceil(x + inside.right * step), width)

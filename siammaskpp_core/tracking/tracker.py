@@ -17,7 +17,8 @@ from siammaskpp_core.tracking.boxes import RotatedBox, checked_box
 from siammaskpp_core.tracking.config import TrackingConfig
 from siammaskpp_core.tracking.crops import CropWindow, context_side, mean_colour
 from siammaskpp_core.tracking.decoding import Candidate, make_decoder
-from siammaskpp_core.tracking.masks import Shape, outline, paste_mask
+from siammaskpp_core.tracking.guided_filter import guided
+from siammaskpp_core.tracking.masks import Shape, mask_window, outline, paste_mask
 from siammaskpp_core.tracking.presence import Presence
 from siammaskpp_core.tracking.score import calibrated, updated_usual
 
@@ -234,6 +235,9 @@ class Tracker:
         if probability is None:
             return None, None
         config, cell = self.config, found.candidate.cell
+        if config.mask_edge_radius:
+            picture = mask_window(found.window, cell).cut(image, found.view.target.padding_bgr)
+            probability = guided(probability, picture, config.mask_edge_radius)
         mask, region = paste_mask(probability, found.window, cell, image.shape, config.mask_threshold)
         return mask, outline(mask, region, config.rotated_box)
 

@@ -12,7 +12,7 @@ from siammaskpp_core.tracking.boxes import checked_box, mask_hull, overlap
 from siammaskpp_core.tracking.config import TrackingConfig
 from siammaskpp_core.tracking.crops import CropWindow, context_side
 from siammaskpp_core.tracking.decoding import AnchorDecoder, ScaleDecoder, make_decoder
-from siammaskpp_core.tracking.masks import Region, outline, paste_mask
+from siammaskpp_core.tracking.masks import Region, mask_window, outline, paste_mask
 
 RATIOS = NetworkConfig().anchor_ratios
 
@@ -155,6 +155,17 @@ def test_a_mask_is_pasted_only_where_it_can_be_and_as_if_everywhere(scale):
     # The target has 41 x 27 of the mask's pixels; some more may be touched by interpolation.
     assert region.right - region.left <= 46 / scale + 2
     assert region.bottom - region.top <= 32 / scale + 2
+
+
+@pytest.mark.parametrize("cell", [(12, 12), (8, 15)])
+def test_a_masks_window_is_its_part_of_the_search_crop(cell):
+    image = np.random.default_rng(0).integers(0, 256, (400, 500, 3), dtype=np.uint8)
+    window = CropWindow(250.5, 200.5, 255, 255)
+    crop = window.cut(image, (0, 0, 0))
+    row, column = 127 + (cell[0] - 12) * 8, 127 + (cell[1] - 12) * 8
+    np.testing.assert_array_equal(
+        mask_window(window, cell).cut(image, (0, 0, 0)), crop[row - 63 : row + 64, column - 63 : column + 64]
+    )
 
 
 def test_nothing_is_touched_by_a_mask_below_the_threshold():
@@ -345,6 +356,24 @@ def test_the_rotated_box_is_the_configured_one():
         (result,) = tracker.step(image, [tracker.init(image, (100, 80, 40, 40))])
         lengths[kind] = max(result.rotated_box.width, result.rotated_box.height)
     assert lengths == {"min_area": pytest.approx(55, abs=1), "ellipse": pytest.approx(40, abs=1)}
+
+
+class BlurredMaskEngine(BrightEngine):
+    """Its masks are blurred and three pixels off."""
+
+    def refine(self, outputs, cells):
+        masks = super().refine(outputs, cells)
+        return np.stack([cv2.GaussianBlur(np.roll(mask, 3, axis=1), (0, 0), 3) for mask in masks])
+
+
+def test_the_masks_edges_are_those_of_the_image():
+    image, boxes = scene(100, 80), {}
+    for radius in (0, 4):
+        tracker = Tracker(BlurredMaskEngine(), config=TrackingConfig(mask_edge_radius=radius))
+        (result,) = tracker.step(image, [tracker.init(image, (100, 80, 40, 40))])
+        boxes[radius] = result.box_xywh
+    assert boxes[0][0] >= 102
+    np.testing.assert_allclose(boxes[4], (100, 80, 40, 40), atol=1)
 
 
 def test_the_box_lies_between_the_masks_and_the_decoded_one():
