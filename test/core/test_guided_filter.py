@@ -44,6 +44,17 @@ def test_it_is_the_linear_fit_of_every_square(radius):
     )
 
 
+def test_it_is_exact_where_the_colours_are_one():
+    """Pictures of grey cameras: the covariances alone have no inverse."""
+    rng = np.random.default_rng(0)
+    grey = np.kron(rng.integers(0, 2, (4, 5), dtype=np.uint8) * 255, np.ones((6, 6), np.uint8))
+    picture = np.stack([grey] * 3, axis=-1)
+    probability = cv2.blur(rng.random(grey.shape, dtype=np.float32), (5, 5))
+    np.testing.assert_allclose(
+        guided(probability, picture, 4), linear_fit(probability, picture, 4), atol=2e-3
+    )
+
+
 @pytest.mark.parametrize("inside", [(200, 90, 90), (90, 90, 200), (90, 130, 80)])
 def test_an_inexact_edge_moves_to_that_of_the_picture(inside):
     picture = np.full((127, 127, 3), (90, 90, 90), np.uint8)
