@@ -40,21 +40,16 @@ def mask_window(window: CropWindow, cell: tuple[int, int]) -> CropWindow:
 
 
 def paste_mask(
-    probability: NDArray[np.float32],
-    window: CropWindow,
-    cell: tuple[int, int],
-    image_shape: tuple[int, ...],
-    threshold: float,
+    probability: NDArray[np.float32], window: CropWindow, image_shape: tuple[int, ...], threshold: float
 ) -> tuple[NDArray[np.uint8], Region]:
-    """The mask of a response cell as an image mask [H, W] (0 or 255) and the region that it may fill.
+    """A mask as an image mask [H, W] (0 or 255) and the region that it may fill.
 
-    `probability` [127, 127] covers the crop pixels around `cell` (row, column) of the response.
+    `probability` [127, 127] covers `window` (:func:`mask_window`).
     """
     height, width = image_shape[:2]
     mask = np.zeros((height, width), np.uint8)
     step = 1 / window.scale
-    square = mask_window(window, cell)
-    x, y = square.center_x - square.side / 2, square.center_y - square.side / 2
+    x, y = window.center_x - window.side / 2, window.center_y - window.side / 2
     inside = _touched(probability, threshold)
     left, top = max(math.floor(x + inside.left * step), 0), max(math.floor(y + inside.top * step), 0)
     right = min(math.ceil(x + inside.right * step), width)

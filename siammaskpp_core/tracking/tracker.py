@@ -234,11 +234,11 @@ class Tracker:
         """The mask in the image, and what is seen of it."""
         if probability is None:
             return None, None
-        config, cell = self.config, found.candidate.cell
+        config, window = self.config, mask_window(found.window, found.candidate.cell)
         if config.mask_edge_radius:
-            picture = mask_window(found.window, cell).cut(image, found.view.target.padding_bgr)
+            picture = window.cut(image, found.view.target.padding_bgr)
             probability = guided(probability, picture, config.mask_edge_radius)
-        mask, region = paste_mask(probability, found.window, cell, image.shape, config.mask_threshold)
+        mask, region = paste_mask(probability, window, image.shape, config.mask_threshold)
         return mask, outline(mask, region, config.rotated_box)
 
     def _result(self, found: Found, mask: Image | None, shape: Shape | None) -> TrackResult:

@@ -95,7 +95,7 @@ def test_a_mask_comes_back_to_the_pixel(scale, cell):
     in_crop = window.cut(truth, (0,)).astype(np.float32) / 255
     row, column = 127 + (cell[0] - 12) * 8, 127 + (cell[1] - 12) * 8
     probability = in_crop[row - 63 : row + 64, column - 63 : column + 64]
-    mask, region = paste_mask(probability, window, cell, truth.shape, 0.49)
+    mask, region = paste_mask(probability, mask_window(window, cell), truth.shape, 0.49)
     shape = outline(mask, region)
     if scale >= 1:
         np.testing.assert_array_equal(mask, truth)
@@ -106,7 +106,7 @@ def test_a_mask_comes_back_to_the_pixel(scale, cell):
 
 def test_a_mask_at_the_border_is_cut():
     probability = np.ones((127, 127), np.float32)
-    mask, region = paste_mask(probability, CropWindow(0, 0, 255, 255), (12, 12), (100, 100), 0.5)
+    mask, region = paste_mask(probability, mask_window(CropWindow(0, 0, 255, 255), (12, 12)), (100, 100), 0.5)
     assert region == Region(0, 0, 64, 64)
     assert mask[:63, :63].all()
     assert not mask[64:].any()
@@ -120,7 +120,7 @@ def test_masks_of_few_pixels_are_pasted():
         probability = np.zeros((127, 127), np.float32)
         probability[tuple(rng.integers(0, 127, 2))] = 1
         window = CropWindow(*rng.uniform(-5, 45, 2).tolist(), float(np.exp(rng.uniform(0, 6))), 255)
-        mask, region = paste_mask(probability, window, (12, 12), (40, 40), 0.5)
+        mask, region = paste_mask(probability, mask_window(window, (12, 12)), (40, 40), 0.5)
         sizes.add((region.right - region.left, region.bottom - region.top))
         part = mask[region.top : region.bottom, region.left : region.right]
         assert np.count_nonzero(mask) == np.count_nonzero(part)
@@ -129,7 +129,9 @@ def test_masks_of_few_pixels_are_pasted():
 
 def test_a_mask_outside_the_image_is_empty():
     probability = np.ones((127, 127), np.float32)
-    mask, region = paste_mask(probability, CropWindow(-500, -500, 255, 255), (12, 12), (100, 100), 0.5)
+    mask, region = paste_mask(
+        probability, mask_window(CropWindow(-500, -500, 255, 255), (12, 12)), (100, 100), 0.5
+    )
     assert not mask.any()
     assert outline(mask, region) is None
 
@@ -140,7 +142,7 @@ def test_a_mask_is_pasted_only_where_it_can_be_and_as_if_everywhere(scale):
     window, (row, column) = CropWindow(150.3, 130.8, 255 / scale, 255), (10, 15)
     y, x = np.mgrid[:127, :127]
     probability = (1 / (1 + np.exp(np.hypot(x - 40, 1.5 * (y - 80)) - 20))).astype(np.float32)
-    mask, region = paste_mask(probability, window, (row, column), (240, 320), 0.5)
+    mask, region = paste_mask(probability, mask_window(window, (row, column)), (240, 320), 0.5)
 
     center_x, center_y = 150.3 + (column - 12) * 8 / scale, 130.8 + (row - 12) * 8 / scale
     columns = (np.arange(320) + 0.5 - center_x) * scale + 63
@@ -170,7 +172,9 @@ def test_a_masks_window_is_its_part_of_the_search_crop(cell):
 
 def test_nothing_is_touched_by_a_mask_below_the_threshold():
     probability = np.full((127, 127), 0.4, np.float32)
-    mask, region = paste_mask(probability, CropWindow(50, 50, 255, 255), (12, 12), (100, 100), 0.5)
+    mask, region = paste_mask(
+        probability, mask_window(CropWindow(50, 50, 255, 255), (12, 12)), (100, 100), 0.5
+    )
     assert not mask.any()
     assert region == Region(0, 0, 0, 0)
 

@@ -28,7 +28,7 @@ class Source(Protocol):
     """Objects to learn from, each in one picture or in the frames of a video.
 
     Objects of one scene (a picture or a video) follow one another. What a method returns depends on its
-    arguments alone.
+    arguments alone. Sources that know no categories leave `alike` and `beside` as they are here.
     """
 
     def __len__(self) -> int: ...
@@ -39,11 +39,11 @@ class Source(Protocol):
 
     def alike(self, index: int, rng: Rng) -> int | None:
         """An object of the same category in another scene; None where none is known."""
-        ...
+        return None
 
     def beside(self, index: int, rng: Rng) -> Array | None:
         """The box of another object of its category in its picture; None where none is known."""
-        ...
+        return None
 
     def sample(self, index: int, rng: Rng) -> Sample:
         """Object `index` at a random time."""

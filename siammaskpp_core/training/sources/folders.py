@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from siammaskpp_core.config import ConfigError
 from siammaskpp_core.evaluation.sequences import Sequence, find_sequences
 from siammaskpp_core.tracking.boxes import mask_hull
-from siammaskpp_core.training.sources.base import Array, Rng, Sample
+from siammaskpp_core.training.sources.base import Rng, Sample, Source
 from siammaskpp_core.training.sources.memory import PictureMemory
 from siammaskpp_core.training.sources.pairing import nearby_frames
 
 
-class MaskFolder:
+class MaskFolder(Source):
     """`images/*.jpg` with `masks/*.png` of the same name: one object a picture."""
 
     def __init__(self, root: Path, read: PictureMemory) -> None:
@@ -32,14 +32,6 @@ class MaskFolder:
     def scene(self, index: int) -> int:
         """See :class:`Source`."""
         return index
-
-    def alike(self, index: int, rng: Rng) -> int | None:
-        """See :class:`Source`; categories are unknown."""
-        return None
-
-    def beside(self, index: int, rng: Rng) -> Array | None:
-        """See :class:`Source`; categories are unknown."""
-        return None
 
     def sample(self, index: int, rng: Rng) -> Sample:
         """See :class:`Source`; raises ValueError when picture and mask do not fit each other."""
@@ -60,7 +52,7 @@ class MaskFolder:
         return sample, sample
 
 
-class VideoFolder:
+class VideoFolder(Source):
     """Videos in any layout that :mod:`siammaskpp_core.evaluation.sequences` reads; masks where it has them.
 
     The two frames of a pair are at most `frame_range` frames apart; boxes with a side under `MIN_SIDE`
@@ -91,14 +83,6 @@ class VideoFolder:
     def scene(self, index: int) -> int:
         """See :class:`Source`."""
         return self.scenes[index]
-
-    def alike(self, index: int, rng: Rng) -> int | None:
-        """See :class:`Source`; categories are unknown."""
-        return None
-
-    def beside(self, index: int, rng: Rng) -> Array | None:
-        """See :class:`Source`; categories are unknown."""
-        return None
 
     def sample(self, index: int, rng: Rng) -> Sample:
         """See :class:`Source`."""
