@@ -60,7 +60,7 @@ class WebSelector(Node):
         self.viewers = 0
         """Open pages; the web server counts them."""
         self._camera: ImageInput | None = None
-        self._camera_problem = ""
+        self._camera_hint = ""
         self._pictures: list[Subscription] = []
         self._status: TrackerStatus | None = None
         self._status_s = time.monotonic()
@@ -81,7 +81,11 @@ class WebSelector(Node):
     def status(self) -> dict[str, Any]:
         """What the page tells about tracker and camera: numbers that are not known yet are None."""
         status = self._status
-        result: dict[str, Any] = {"tracker": self._tracker_name(), "camera": self._camera_problem}
+        is_silent = self.view.silent_s() > _CAMERA_TIMEOUT_S
+        result: dict[str, Any] = {
+            "tracker": self._tracker_name(),
+            "camera": self._camera_hint if is_silent else "",
+        }
         if time.monotonic() - self._status_s > _STATUS_TIMEOUT_S:
             return {**result, "state": "ABSENT", "message": self._absent()}
         if status is None:
@@ -139,7 +143,7 @@ class WebSelector(Node):
         """Subscribe to the pictures when the first page is opened, stop when the last one is closed."""
         if self._camera is not None and not self.viewers:
             self._camera.close()
-            self._camera, self._camera_problem = None, ""
+            self._camera, self._camera_hint = None, ""
             for subscription in self._pictures:
                 self.destroy_subscription(subscription)
             self._pictures.clear()
@@ -157,8 +161,7 @@ class WebSelector(Node):
             self._camera = ImageInput(self, camera, self.view.add_image)
         elif self._camera is not None:
             self._camera.adapt()
-            is_silent = self.view.silent_s() > _CAMERA_TIMEOUT_S
-            self._camera_problem = self._camera.hint() if is_silent else ""
+            self._camera_hint = self._camera.hint()
 
 
 def _known(value: float) -> float | None:

@@ -92,19 +92,24 @@ class WebServer:
         told, problem = "", ""
         while not socket.closed:
             begun_s = time.monotonic()
+            packed: bytes | None = None
+            view = self._node.view.newest()
+            if wanted.is_set() and view is not None and view is not shown:
+                shown = view
+                try:
+                    packed, problem = await self._pack(view), ""
+                except ImageMessageError as error:
+                    problem = str(error)
+            # After the picture was chosen: a status from before would call it old.
+            status = self._node.status()
+            text = json.dumps({**status, "camera": problem or status["camera"]})
             try:
-                status = self._node.status()
-                text = json.dumps({**status, "camera": problem or status["camera"]})
                 if text != told:
                     told = text
                     await socket.send_str(text)
-                view = self._node.view.newest()
-                if wanted.is_set() and view is not None and view is not shown:
-                    shown, problem = view, ""
-                    await socket.send_bytes(await self._pack(view))
+                if packed is not None:
+                    await socket.send_bytes(packed)
                     wanted.clear()
-            except ImageMessageError as error:
-                problem = str(error)
             except (ConnectionError, RuntimeError):  # the page was closed in the meantime
                 return
             await asyncio.sleep(max(0.0, begun_s + period_s - time.monotonic()))

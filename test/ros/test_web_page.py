@@ -51,6 +51,7 @@ def open_page(browser: Any, address: str, **context: Any) -> Any:
     page.set_default_timeout(20_000)
     page.goto(address)
     page.wait_for_selector("#waiting", state="hidden")
+    page.wait_for_selector("#stage:not(.old)")
     # Boxes are drawn on images that the tracker has, too.
     page.get_by_label("Camera picture: no object is followed").wait_for()
     return page
@@ -161,6 +162,26 @@ def test_what_is_missing_is_named(robot: Robot, browser: Any) -> None:
     problem.filter(has_text="/tracker_node is not there").wait_for()
     robot.processes[1].interrupt()
     problem.filter(has_text="No connection to the robot").wait_for()
+
+
+def test_a_camera_that_begins_late_is_bright_at_once(robot: Robot, browser: Any) -> None:
+    """What is shown as old is dimmed: the first picture of a camera never is."""
+    robot.camera.stop()
+    page = browser.new_context(**LIGHT).new_page()
+    page.set_default_timeout(20_000)
+    page.goto(robot.start_page())
+    page.locator("#stage.old").wait_for()
+    page.evaluate(
+        """() => {
+            const stage = document.getElementById("stage");
+            window.firstIsOld = new Promise((resolve) => {
+                const shown = () => resolve(stage.classList.contains("old"));
+                new MutationObserver(shown).observe(document.getElementById("waiting"), { attributes: true });
+            });
+        }"""
+    )
+    robot.start_camera()
+    assert page.evaluate("() => window.firstIsOld") is False
 
 
 def test_pictures_are_taken_only_while_somebody_looks(robot: Robot, browser: Any) -> None:

@@ -68,9 +68,12 @@ class Robot:
         self.client = Client(self._domain_id, namespace, is_compressed)
         self._closing.callback(self.client.close)
         self.client.connect()
+        self.start_camera(is_compressed)
+        return self.processes[-1]
+
+    def start_camera(self, is_compressed: bool = False) -> None:
         self.camera = Camera(self.client, is_compressed)
         self._closing.callback(self.camera.stop)
-        return self.processes[-1]
 
     def start_page(self, *arguments: str) -> str:
         """The address that the web selector printed."""
@@ -146,7 +149,7 @@ def red_box(element: Locator) -> tuple[float, float, float, float]:
     assert edge is not None
     blue, green, red = (channel.astype(int) for channel in cv2.split(seen(element)))
     rows, columns = np.nonzero((red > 150) & (green < 100) & (blue < 100))
-    assert rows.size, "nothing red is on the screen"
+    assert rows.size, f"nothing red is on the screen: {element.page.inner_text('body')}"
     left, top, right, bottom = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
     x, y = edge["x"], edge["y"]
     return x + float(left), y + float(top), x + float(right), y + float(bottom)
