@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 
 from siammaskpp_core.config import option
 from siammaskpp_core.tracking.presence import Box, PresenceConfig, State
+from siammaskpp_core.tracking.sweep import Point, sweep
 from siammaskpp_core.tracking.tracker import Target, View
-
-Point = tuple[float, float]
 
 # A new velocity counts as much as the old one after this time; a single image's is mostly noise.
 _VELOCITY_HALF_LIFE_S = 0.1
 # After a longer pause of the camera nobody knows where a target has gone: it is looked for where it was.
 _LONGEST_PAUSE_S = 0.5
-# Networks know a target best in a region of the usual size. Where those would be more, they are wider.
-_REGIONS_OF_A_SWEEP = 12
 # By which a target may come back larger, or smaller.
 _LARGEST_GROWTH = 3.0
 
@@ -82,34 +78,6 @@ def _view_of_candidate(target: Target, candidate_xywh: Box) -> View:
     growth = math.sqrt(width * height / (target.width * target.height))
     widening = min(max(growth, 1 / _LARGEST_GROWTH), _LARGEST_GROWTH)
     return View(target, *_centre(candidate_xywh), widening)
-
-
-def sweep(
-    image_shape: tuple[int, ...], reach_px: float, nearest_to: Point, widest: float
-) -> list[tuple[Point, float]]:
-    """Centres and widenings of search regions that together see the whole image.
-
-    Regions of the usual size, which see squares of `reach_px`, unless these are too many; then `widest`
-    ones, in which a target that has become larger is known again. Each from a point outwards.
-    """
-    usual = len(_grid(image_shape, reach_px))
-    narrow = min(max(math.sqrt(usual / _REGIONS_OF_A_SWEEP), 1.0), widest)
-    places = []
-    for widening in sorted({narrow, widest}):
-        centres = _grid(image_shape, reach_px * widening)
-        centres.sort(key=lambda centre: math.dist(centre, nearest_to))
-        places += [(centre, widening) for centre in centres]
-    return places
-
-
-def _grid(image_shape: tuple[int, ...], side_px: float) -> list[Point]:
-    """Centres of the fewest squares that cover the image, evenly over it."""
-    height, width = image_shape[:2]
-    columns, rows = (max(math.ceil(side / side_px), 1) for side in (width, height))
-    return [
-        ((column + 0.5) * width / columns, (row + 0.5) * height / rows)
-        for row, column in product(range(rows), range(columns))
-    ]
 
 
 def predicted(target: Target, stamp_ns: int, image_shape: tuple[int, ...]) -> Point:

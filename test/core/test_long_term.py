@@ -10,7 +10,8 @@ from siammaskpp_core.tracking import Tracker
 from siammaskpp_core.tracking.boxes import overlap
 from siammaskpp_core.tracking.long_term import LongTermTracker
 from siammaskpp_core.tracking.presence import Presence, State
-from siammaskpp_core.tracking.search import LongTermConfig, predicted, smoothed_velocity, sweep, views
+from siammaskpp_core.tracking.search import LongTermConfig, predicted, smoothed_velocity, views
+from siammaskpp_core.tracking.sweep import sweep
 from siammaskpp_core.tracking.tracker import Target, View
 
 SIZE = (640, 480)
