@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from numpy.typing import ArrayLike
 
 from siammaskpp_core.tracking.presence import Sighting, State, advance, moved
-from siammaskpp_core.tracking.search import LongTermConfig, predicted, smoothed_velocity, views
+from siammaskpp_core.tracking.search import LongTermConfig, predicted, region_of, smoothed_velocity, views
+from siammaskpp_core.tracking.sweep import Region, Sweep
 from siammaskpp_core.tracking.tracker import Found, Image, Target, Tracker, TrackResult, View
 
 
@@ -53,7 +54,7 @@ class LongTermTracker:
         best = [max((next(found) for _ in look), key=_merit) for look in looks]
         results = self._tracker.results(image, best)
         for item, look, result in zip(best, looks, results, strict=True):
-            swept = sum(view.is_anywhere for view in look)
+            swept = [region_of(view) for view in look if view.is_anywhere]
             self._update(item, result, image.shape, stamp_ns, swept, config)
         return results
 
@@ -68,7 +69,7 @@ class LongTermTracker:
         result: TrackResult,
         image_shape: tuple[int, ...],
         stamp_ns: int,
-        swept: int,
+        swept: Sequence[Region],
         config: LongTermConfig,
     ) -> None:
         target, before = found.view.target, found.view.target.presence
@@ -87,7 +88,8 @@ class LongTermTracker:
             target.velocity_px_s = (0.0, 0.0)
         elif before.state is presence.state is State.TRACKING:
             target.velocity_px_s = smoothed_velocity(target, place, stamp_ns)
-        target.sweep = target.sweep + swept if before.state is presence.state is State.LOST else 0
+        is_still_lost = before.state is presence.state is State.LOST
+        target.sweep = target.sweep.searched(swept) if is_still_lost else Sweep()
         target.presence = presence
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from siammaskpp_core.config import option
 from siammaskpp_core.tracking.presence import Box, PresenceConfig, State
-from siammaskpp_core.tracking.sweep import Point, sweep
+from siammaskpp_core.tracking.sweep import Point, Region, regions_of
 from siammaskpp_core.tracking.tracker import Target, View
 
 # A new velocity counts as much as the old one after this time; a single image's is mostly noise.
@@ -62,14 +62,18 @@ def views(
 def _views_of_lost(
     target: Target, image_shape: tuple[int, ...], reach_px: float, config: LongTermConfig
 ) -> list[View]:
-    """The place that is being confirmed, then the next regions of the sweep over the image."""
+    """The place that is being confirmed, then regions of the sweep over the image."""
     candidate = target.presence.candidate_xywh
     result = [_view_of_candidate(target, candidate)] if candidate else []
-    places = sweep(image_shape, reach_px, (target.center_x, target.center_y), config.search_widest)
-    for step in range(min(config.search_regions - len(result), len(places))):
-        center, widening = places[(target.sweep + step) % len(places)]
-        result.append(View(target, *center, widening, is_anywhere=True))
-    return result
+    lost_at = target.center_x, target.center_y
+    regions = regions_of(image_shape, reach_px, lost_at, config.search_widest)
+    due = target.sweep.next(regions, config.search_regions - len(result))
+    return result + [View(target, *region, is_anywhere=True) for region in due]
+
+
+def region_of(view: View) -> Region:
+    """The region that a view of a lost target searches."""
+    return Region(view.center_x, view.center_y, view.widening)
 
 
 def _view_of_candidate(target: Target, candidate_xywh: Box) -> View:

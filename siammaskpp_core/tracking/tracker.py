@@ -21,6 +21,7 @@ from siammaskpp_core.tracking.guided_filter import guided
 from siammaskpp_core.tracking.masks import Shape, mask_window, outline, paste_mask
 from siammaskpp_core.tracking.presence import Presence
 from siammaskpp_core.tracking.score import calibrated, updated_usual
+from siammaskpp_core.tracking.sweep import Sweep
 
 if TYPE_CHECKING:
     from siammaskpp_core.engines.protocol import Engine, SearchOutput
@@ -47,8 +48,8 @@ class Target:
     """The network's, smoothed over the sightings so far; None before the first."""
     velocity_px_s: tuple[float, float] = (0.0, 0.0)
     """Of its centre, smoothed; kept by :mod:`~siammaskpp_core.tracking.long_term` as what follows."""
-    sweep: int = 0
-    """How many regions have been searched since it was lost."""
+    sweep: Sweep = field(default_factory=Sweep)
+    """What has been searched since it was lost."""
     presence: Presence = field(default_factory=Presence)
 
 

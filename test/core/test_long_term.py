@@ -11,7 +11,7 @@ from siammaskpp_core.tracking.boxes import overlap
 from siammaskpp_core.tracking.long_term import LongTermTracker
 from siammaskpp_core.tracking.presence import Presence, State
 from siammaskpp_core.tracking.search import LongTermConfig, predicted, smoothed_velocity, views
-from siammaskpp_core.tracking.sweep import sweep
+from siammaskpp_core.tracking.sweep import Region, Sweep, regions_of
 from siammaskpp_core.tracking.tracker import Target, View
 
 SIZE = (640, 480)
@@ -339,10 +339,10 @@ def test_a_failing_engine_changes_no_target():
     ],
 )
 def test_the_sweep_covers_every_pixel_nearest_first(reach, widest, regions):
-    places = sweep((480, 640), reach, (600, 30), widest)
+    places = regions_of((480, 640), reach, (600, 30), widest)
     ys, xs = np.mgrid[0:480, 0:640]
     for widening, count in regions.items():
-        centres = [centre for centre, scale in places if scale == pytest.approx(widening)]
+        centres = [(x, y) for x, y, scale in places if scale == pytest.approx(widening)]
         seen = np.zeros((480, 640), bool)
         for x, y in centres:
             seen |= (abs(xs - x) <= widening * reach / 2) & (abs(ys - y) <= widening * reach / 2)
@@ -350,19 +350,59 @@ def test_the_sweep_covers_every_pixel_nearest_first(reach, widest, regions):
         assert len(centres) == count
         distances = [np.hypot(x - 600, y - 30) for x, y in centres]
         assert distances == sorted(distances)
+        sides = [away for region, away in places.items() if region.widening == pytest.approx(widening)]
+        assert sides == pytest.approx(np.array(distances) / (widening * reach))
     assert len(places) == sum(regions.values())
 
 
 def test_every_region_of_the_sweep_has_its_turn():
     video = Video()
     video.lose()
-    places = sweep((480, 640), video.reach_px, video.place, CONFIG.search_widest)
+    places = list(regions_of((480, 640), video.reach_px, video.place, CONFIG.search_widest))
     looked = []
     for _ in range(len(places) // 2):
-        looked += [((look.center_x, look.center_y), look.widening) for look in video.next_views()]
+        looked += [Region(look.center_x, look.center_y, look.widening) for look in video.next_views()]
         video.show()
     assert looked == places
-    assert {widening for _, widening in places} == {1.0, 1.5}
+    assert {region.widening for region in places} == {1.0, 1.5}
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_nearer_regions_have_their_turn_more_often_and_none_waits_for_long(count):
+    regions = regions_of((480, 640), 100.0, (600, 30), 1.5)
+    sweep, looked = Sweep(), []
+    while len(looked) < 3000:
+        due = sweep.next(regions, count)
+        assert len(set(due)) == count
+        sweep = sweep.searched(due)
+        looked += due
+    images = {it: [turn // count for turn, due in enumerate(looked) if due == it] for it in regions}
+    longest = max(np.diff([-1, *theirs, 3000 // count]).max() for theirs in images.values())
+    assert longest <= len(regions)
+    nearest, *others = sorted(regions, key=regions.__getitem__)
+    assert len(images[nearest]) > 3 * len(looked) / len(regions)
+    assert len(images[nearest]) > 5 * len(images[others[-1]])
+
+
+def test_one_region_an_image_goes_round():
+    regions = regions_of((480, 640), 100.0, (600, 30), 1.5)
+    sweep = Sweep()
+    for region in [*regions, *regions, *regions]:
+        assert sweep.next(regions, 1) == [region]
+        sweep = sweep.searched([region])
+
+
+def test_a_sweep_of_few_regions_searches_each_once_an_image():
+    regions = regions_of((100, 100), 100.0, (50, 50), 1.5)
+    assert len(regions) == 2
+    assert Sweep().next(regions, 64) == list(regions)
+    assert Sweep().searched(regions).next(regions, 0) == []
+
+
+def test_an_image_of_another_size_is_swept_anew():
+    large, small = (regions_of(size, 100.0, (50, 50), 1.0) for size in ((400, 400), (300, 300)))
+    sweep = Sweep().searched(large)
+    assert sweep.next(small, 4) == list(small)[:4]
 
 
 def test_with_one_region_an_image_a_candidate_comes_first():
