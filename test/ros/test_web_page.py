@@ -45,11 +45,17 @@ def no_script_failed(browser: Any) -> Iterator[None]:
     assert not script_errors, [error.stack for error in script_errors]
 
 
-def open_page(browser: Any, address: str, **context: Any) -> Any:
+def go_to_page(browser: Any, address: str, **context: Any) -> Any:
     page = browser.new_context(**(context or LIGHT)).new_page()
     page.on("pageerror", lambda error: script_errors.append(error))
     page.set_default_timeout(20_000)
     page.goto(address)
+    return page
+
+
+def open_page(browser: Any, address: str, **context: Any) -> Any:
+    """The page when it shows the camera."""
+    page = go_to_page(browser, address, **context)
     page.wait_for_selector("#waiting", state="hidden")
     page.wait_for_selector("#stage:not(.old)")
     # Boxes are drawn on images that the tracker has, too.
@@ -167,9 +173,7 @@ def test_what_is_missing_is_named(robot: Robot, browser: Any) -> None:
 def test_a_camera_that_begins_late_is_bright_at_once(robot: Robot, browser: Any) -> None:
     """What is shown as old is dimmed: the first picture of a camera never is."""
     robot.camera.stop()
-    page = browser.new_context(**LIGHT).new_page()
-    page.set_default_timeout(20_000)
-    page.goto(robot.start_page())
+    page = go_to_page(browser, robot.start_page())
     page.locator("#stage.old").wait_for()
     page.evaluate(
         """() => {
@@ -181,6 +185,7 @@ def test_a_camera_that_begins_late_is_bright_at_once(robot: Robot, browser: Any)
         }"""
     )
     robot.start_camera()
+    page.wait_for_selector("#waiting", state="hidden")
     assert page.evaluate("() => window.firstIsOld") is False
 
 
