@@ -22,7 +22,7 @@ from siammaskpp.msg import Box, FrameTiming, TrackedObjectArray
 from siammaskpp.srv import SetTarget
 from siammaskpp_core.commands.bench_scene import moving_objects
 
-from .client import ask, spin_until
+from .client import ask, wait_until
 from .processes import start, stop
 from .timing import STAGES
 
@@ -111,7 +111,7 @@ class BenchClient(Node):
         return len(self._ages_ms) >= count
 
     def _wait_for(self, is_true: Callable[[], bool], timeout_s: float) -> None:
-        if not spin_until(self._executor, lambda: is_true() or self._has_ended(), timeout_s):
+        if not wait_until(self._executor, lambda: is_true() or self._has_ended(), timeout_s):
             found = f"the object was found in {sum(self._found)} of {len(self._found)} results so far"
             raise BenchFailed(f"no mask within {timeout_s:g} s; {found}")
         if self._has_ended():

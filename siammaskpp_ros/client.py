@@ -16,7 +16,7 @@ class NoAnswer(RuntimeError):
     """A service that does not answer."""
 
 
-def spin_until(executor: Executor, is_true: Callable[[], object], timeout_s: float) -> bool:
+def wait_until(executor: Executor, is_true: Callable[[], object], timeout_s: float) -> bool:
     """Work until `is_true`; False when it did not come true in time."""
     end_s = time.monotonic() + timeout_s
     while not is_true():
@@ -33,6 +33,6 @@ def ask(executor: Executor, client: Any, request: Any) -> Any:
     """
     for _ in range(_CALL_TRIES):
         future = client.call_async(request)
-        if spin_until(executor, future.done, _CALL_TIMEOUT_S):
+        if wait_until(executor, future.done, _CALL_TIMEOUT_S):
             return future.result()
     raise NoAnswer(f"{client.srv_name} does not answer; is the tracker running?")

@@ -19,7 +19,7 @@ from siammaskpp.msg import Box, TrackedObjectArray, TrackerStatus
 from siammaskpp.srv import SetTarget
 from siammaskpp_core.config import Checked, ConfigError, option
 
-from .client import NoAnswer, ask, spin_until
+from .client import NoAnswer, ask, wait_until
 from .conversions import to_bgr
 from .parameters import declare
 from .recorder import Recording, stamp_seconds
@@ -75,11 +75,11 @@ class DemoClient(Node):
     def follow(self) -> None:
         """Select the box, record until the images end. Raises :class:`DemoFailed`."""
         timeout_s = self.config.first_image_timeout_s
-        if not spin_until(self._executor, lambda: self._first is not None, timeout_s):
+        if not wait_until(self._executor, lambda: self._first is not None, timeout_s):
             raise DemoFailed(f"no image on {self.resolve_topic_name('image')} within {timeout_s:g} s")
         assert self._first is not None
         self._select(self._first)
-        spin_until(
+        wait_until(
             self._executor,
             lambda: time.monotonic() - self._last_image_s > self.config.end_after_s,
             float("inf"),

@@ -58,8 +58,8 @@ def _positions() -> Iterator[NodeProto]:
     yield constant("cut/inner_axes", [1, 2, 3])
     for axis in (0, 1):
         yield constant(f"cut/index_{axis}", axis, np.int32)
-        yield _node("Gather", ["cells", f"cut/index_{axis}"], f"cut/cells_{axis}", axis=1)
-        yield _node("Unsqueeze", [f"cut/cells_{axis}", "cut/inner_axes"], f"cut/position_{axis}")
+        yield _cut_node("Gather", ["cells", f"cut/index_{axis}"], f"cut/cells_{axis}", axis=1)
+        yield _cut_node("Unsqueeze", [f"cut/cells_{axis}", "cut/inner_axes"], f"cut/position_{axis}")
 
 
 def _cut(source: str, step: int, margin: int, side: int, whole: int) -> Iterator[NodeProto]:
@@ -75,13 +75,13 @@ def _cut(source: str, step: int, margin: int, side: int, whole: int) -> Iterator
         at = f"{base}/axis_{axis}"
         yield constant(f"{at}/wanted", wanted.reshape(shape), np.int32)
         yield constant(f"{at}/cells", cells.reshape(other), np.int32)
-        yield _node("Mul", [f"cut/position_{axis}", f"{base}/step"], f"{at}/start")
-        yield _node("Add", [f"{at}/start", f"{at}/wanted"], f"{at}/places")
-        yield _node("Equal", [f"{at}/places", f"{at}/cells"], f"{at}/is_it")
-        yield _node("Cast", [f"{at}/is_it"], f"{at}/selection", to=TensorProto.FLOAT)
-    yield _node("Gather", [source, "rows"], f"{base}/map", axis=0)
-    yield _node("MatMul", [f"{base}/axis_0/selection", f"{base}/map"], f"{base}/strip")
-    yield _node("MatMul", [f"{base}/strip", f"{base}/axis_1/selection"], f"{source}/window")
+        yield _cut_node("Mul", [f"cut/position_{axis}", f"{base}/step"], f"{at}/start")
+        yield _cut_node("Add", [f"{at}/start", f"{at}/wanted"], f"{at}/places")
+        yield _cut_node("Equal", [f"{at}/places", f"{at}/cells"], f"{at}/is_it")
+        yield _cut_node("Cast", [f"{at}/is_it"], f"{at}/selection", to=TensorProto.FLOAT)
+    yield _cut_node("Gather", [source, "rows"], f"{base}/map", axis=0)
+    yield _cut_node("MatMul", [f"{base}/axis_0/selection", f"{base}/map"], f"{base}/strip")
+    yield _cut_node("MatMul", [f"{base}/strip", f"{base}/axis_1/selection"], f"{source}/window")
 
 
 def _with_first_side(value: ValueInfoProto, side: int) -> ValueInfoProto:
@@ -91,5 +91,5 @@ def _with_first_side(value: ValueInfoProto, side: int) -> ValueInfoProto:
     return copy
 
 
-def _node(kind: str, inputs: list[str], output: str, **attributes: int) -> NodeProto:
+def _cut_node(kind: str, inputs: list[str], output: str, **attributes: int) -> NodeProto:
     return helper.make_node(kind, inputs, [output], name=output, **attributes)
