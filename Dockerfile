@@ -19,7 +19,7 @@ RUN . /opt/ros/jazzy/setup.sh \
     && rm -rf build log src
 
 # No image is made when the network cannot be loaded or does not run.
-RUN . install/setup.sh && python3 -c "import numpy; from siammaskpp_core.engines import load_tracker; \
+RUN . install/setup.sh && python3 -c "import numpy; from siammaskpp_core.engines.load import load_tracker; \
 load_tracker().init(numpy.zeros((480, 640, 3), numpy.uint8), (100, 100, 80, 80))"
 
 # As Ctrl-C does, so that the nodes end by themselves.

@@ -54,7 +54,7 @@ test: lint build browser ## style, types and all tests; FAST=1 leaves the slow o
 	@$(WITH_BUILD); $(CORE_TESTS) $(SPEED); python -m pytest test/ros $(SPEED)
 
 demo: build ## track in a video through ROS topics; own video: make demo VIDEO=file BOX=x,y,w,h
-	@$(WITH_BUILD); python -m siammaskpp_ros.demo $(if $(VIDEO),--video "$(VIDEO)") $(if $(BOX),--box "$(BOX)") --output demo_output
+	@$(WITH_BUILD); python -m siammaskpp_ros.demo.run $(if $(VIDEO),--video "$(VIDEO)") $(if $(BOX),--box "$(BOX)") --output demo_output
 
 clean: ## remove builds and outputs, keep .venv
 	@rm -rf build install log demo_output

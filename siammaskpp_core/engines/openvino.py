@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from siammaskpp_core.engine_options import EngineOptions
-from siammaskpp_core.engines.graphs import GraphEngine, Model
+from siammaskpp_core.engines.graph_engine import GraphEngine
+from siammaskpp_core.engines.options import EngineOptions
 from siammaskpp_core.engines.protocol import EngineError, Floats, ModelError
+from siammaskpp_core.model.folder import Model
 
 _PRECISIONS = {"fp32": "f32", "bf16": "bf16"}
 

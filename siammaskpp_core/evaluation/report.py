@@ -12,7 +12,7 @@ from urllib.parse import quote
 import numpy as np
 
 from siammaskpp_core.evaluation import metrics
-from siammaskpp_core.evaluation.runner import SequenceScore
+from siammaskpp_core.evaluation.one_pass import SequenceScore
 
 Report = Mapping[str, Any]
 

@@ -2,9 +2,9 @@
 
 from siammaskpp_core.tracking.boxes import BoxError, RotatedBox
 from siammaskpp_core.tracking.config import TrackingConfig
-from siammaskpp_core.tracking.long_term import LongTermTracker
-from siammaskpp_core.tracking.presence import State
-from siammaskpp_core.tracking.search import LongTermConfig
+from siammaskpp_core.tracking.long_term.search import LongTermConfig
+from siammaskpp_core.tracking.long_term.state import State
+from siammaskpp_core.tracking.long_term.tracker import LongTermTracker
 from siammaskpp_core.tracking.tracker import ImageError, Target, Tracker, TrackResult
 
 __all__ = [

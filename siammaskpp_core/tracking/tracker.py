@@ -12,16 +12,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from siammaskpp_core.network.config import SEARCH_SIZE, STRIDE, NetworkConfig
-from siammaskpp_core.tracking.box_fit import BoxFit
+from siammaskpp_core.tracking.box_fusion import BoxFit
 from siammaskpp_core.tracking.boxes import RotatedBox, checked_box
 from siammaskpp_core.tracking.config import TrackingConfig
 from siammaskpp_core.tracking.crops import CropWindow, context_side, mean_colour
 from siammaskpp_core.tracking.decoding import Candidate, make_decoder
-from siammaskpp_core.tracking.guided_filter import guided
-from siammaskpp_core.tracking.masks import Shape, mask_window, outline, paste_mask
-from siammaskpp_core.tracking.presence import Presence
-from siammaskpp_core.tracking.score import calibrated, updated_usual
-from siammaskpp_core.tracking.sweep import Sweep
+from siammaskpp_core.tracking.long_term.confidence import calibrated, updated_usual
+from siammaskpp_core.tracking.long_term.redetection import Sweep
+from siammaskpp_core.tracking.long_term.state import Presence
+from siammaskpp_core.tracking.masks import Shape, guided, mask_window, outline, paste_mask
 
 if TYPE_CHECKING:
     from siammaskpp_core.engines.protocol import Engine, SearchOutput
@@ -47,7 +46,7 @@ class Target:
     usual_logit: float | None = None
     """The network's, smoothed over the sightings so far; None before the first."""
     velocity_px_s: tuple[float, float] = (0.0, 0.0)
-    """Of its centre, smoothed; kept by :mod:`~siammaskpp_core.tracking.long_term` as what follows."""
+    """Of its centre, smoothed; kept by :mod:`~siammaskpp_core.tracking.long_term.tracker` as what follows."""
     sweep: Sweep = field(default_factory=Sweep)
     """What has been searched since it was lost."""
     presence: Presence = field(default_factory=Presence)
@@ -58,7 +57,7 @@ class TrackResult:
     """Where a target is in one image.
 
     box_xywh float64 [4] is the upright box of the mask's largest part, mixed with the decoded box (see
-    :class:`~siammaskpp_core.tracking.box_fit.BoxFit`), `rotated_box` the mask's rotated one; both are made
+    :class:`~siammaskpp_core.tracking.box_fusion.BoxFit`), `rotated_box` the mask's rotated one; both are made
     of the decoded box alone when the mask is empty or the network has none. score in 0..1 says how sure it
     is that this is the target, calibrated as the model says (`TrackingConfig.score_slope`). mask uint8
     [H, W] is 255 on the target, 0 elsewhere; None without masks.

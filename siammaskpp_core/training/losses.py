@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from siammaskpp_core.training.targets import IGNORED, NEGATIVE, POSITIVE
+from siammaskpp_core.training.assignment import IGNORED, NEGATIVE, POSITIVE
 
 HARD_NEGATIVES = 16
 RANDOM_NEGATIVES = 32

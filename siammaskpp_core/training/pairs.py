@@ -9,14 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siammaskpp_core.config import ConfigError
+from siammaskpp_core.data.sources.base import Sample, Source
 from siammaskpp_core.network.config import MASK_SIZE, SEARCH_SIZE, TEMPLATE_SIZE, NetworkConfig
 from siammaskpp_core.tracking.anchors import anchor_grid
 from siammaskpp_core.tracking.config import TrackingConfig
 from siammaskpp_core.tracking.crops import mean_colour
-from siammaskpp_core.training import appearance, clutter, views
+from siammaskpp_core.training import augmentation as appearance
+from siammaskpp_core.training import augmentation as clutter
+from siammaskpp_core.training import views
+from siammaskpp_core.training.assignment import mask_crop, positive_cells, search_targets
 from siammaskpp_core.training.config import TrainingConfig
-from siammaskpp_core.training.sources import Sample, Source
-from siammaskpp_core.training.targets import mask_crop, positive_cells, search_targets
 from siammaskpp_core.training.views import Geometry, Image, Rng, View
 
 CONTEXT = TrackingConfig().context

@@ -13,12 +13,13 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from siammaskpp_core.data.sources.open import open_sources
 from siammaskpp_core.network.config import NetworkConfig
 from siammaskpp_core.network.siammaskpp import SiamMaskPP
 from siammaskpp_core.tracking.config import TrackingConfig
 from siammaskpp_core.training.checkpoint import read_checkpoint, write_checkpoint
 from siammaskpp_core.training.config import TrainingConfig
-from siammaskpp_core.training.engine import (
+from siammaskpp_core.training.distributed import (
     ShareSampler,
     share_batch_statistics,
     share_means,
@@ -35,11 +36,14 @@ from siammaskpp_core.training.objective import (
     total_loss,
 )
 from siammaskpp_core.training.pairs import PairDataset
-from siammaskpp_core.training.pictures import draw_pairs
-from siammaskpp_core.training.record import RunLog
-from siammaskpp_core.training.schedule import rate_factor, unfreezing_step
-from siammaskpp_core.training.sources import open_sources
-from siammaskpp_core.training.stages import make_optimizer, prepare, set_learning
+from siammaskpp_core.training.record import RunLog, draw_pairs
+from siammaskpp_core.training.stages import (
+    make_optimizer,
+    prepare,
+    rate_factor,
+    set_learning,
+    unfreezing_step,
+)
 
 SHOWN = ("loss", "iou")
 """What the progress bar shows beside time."""

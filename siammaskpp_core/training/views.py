@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from siammaskpp_core.data.sources.base import Sample
 from siammaskpp_core.tracking.boxes import mask_hull
 from siammaskpp_core.tracking.crops import CropWindow, context_side
-from siammaskpp_core.training.sources import Sample
 
 Image = NDArray[np.uint8]
 Array = NDArray[np.float64]

@@ -9,7 +9,7 @@ import time
 import cv2
 import numpy as np
 
-from siammaskpp_core.evaluation.trax_server import Answer, serve
+from siammaskpp_core.evaluation.vot.server import Answer, serve
 from siammaskpp_core.tracking import RotatedBox
 
 

@@ -12,7 +12,7 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo, Image
 
 from siammaskpp.msg import TrackedObject, TrackedObjectArray
-from siammaskpp_ros.processes import ended_by_signals, spin_until
+from siammaskpp_ros.common.processes import ended_by_signals, spin_until
 
 SHIRT_BGR = (60, 60, 200)
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siammaskpp_core.tracking import BoxError, LongTermConfig, RotatedBox, TrackResult
-from siammaskpp_core.tracking.presence import Presence, Sighting, advance
+from siammaskpp_core.tracking.long_term.state import Presence, Sighting, advance
 
 
 class FakeTarget:

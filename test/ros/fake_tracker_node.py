@@ -11,8 +11,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from fake_tracker import FakeTracker
 
-from siammaskpp_core.engine_options import EngineOptions
-from siammaskpp_ros.tracker_node import main
+from siammaskpp_core.engines.options import EngineOptions
+from siammaskpp_ros.tracker.node import main
 
 parser = argparse.ArgumentParser()
 parser.add_argument("step_s", type=float)

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from siammaskpp_core.engine_options import EngineOptions
-from siammaskpp_core.engines import DEFAULT_MODEL, SearchOutput, load_engine, read_model
-from siammaskpp_core.engines.protocol import Floats, Pixels
+from siammaskpp_core.engines.load import DEFAULT_MODEL, load_engine
+from siammaskpp_core.engines.options import EngineOptions
+from siammaskpp_core.engines.protocol import Floats, Pixels, SearchOutput
+from siammaskpp_core.model.folder import read_model
 from siammaskpp_core.tracking import Tracker
-from siammaskpp_core.tracking.long_term import LongTermTracker
-from siammaskpp_ros.tracker_node import main
+from siammaskpp_core.tracking.long_term.tracker import LongTermTracker
+from siammaskpp_ros.tracker.node import main
 
 Answers = list[SearchOutput]
 SLOW_S = 0.6

@@ -16,7 +16,7 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
-from siammaskpp_ros.conversions import to_image
+from siammaskpp_ros.common.conversions import to_image
 
 FRAME = "camera_optical_frame"
 FOCAL_PX, CENTER = 300.0, (159.5, 119.5)

@@ -25,7 +25,7 @@ from std_msgs.msg import Header
 
 from siammaskpp.msg import Box, TrackedObjectArray, TrackerStatus
 from siammaskpp.srv import RemoveTarget, SetTarget
-from siammaskpp_ros.conversions import to_image
+from siammaskpp_ros.common.conversions import to_image
 
 FAKE_NODE = [sys.executable, str(Path(__file__).with_name("fake_tracker_node.py"))]
 RED, GREEN = (0, 0, 255), (0, 255, 0)

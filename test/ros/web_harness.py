@@ -21,7 +21,7 @@ import pytest
 from numpy.typing import NDArray
 from ros_harness import FAKE_NODE, Client, NodeProcess, interrupt_all, jpeg, scene
 
-from siammaskpp_ros.processes import installed
+from siammaskpp_ros.common.processes import installed
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator

@@ -1,0 +1,120 @@
+"""Command-line arguments made from a configuration: one for each of its options."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import Field, fields
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from siammaskpp_core.config import Config, OptionSpec, spec_of, to_mapping
+
+
+def add_options(command: argparse.ArgumentParser, cls: type[Any], *names: str) -> None:
+    """Add `--NAME` for the options `names` of `cls`, all of them when none is named."""
+    for item in fields(cls):
+        if names and item.name not in names:
+            continue
+        spec, flag = spec_of(item), _flag(item.name)
+        if isinstance(item.default, bool):
+            command.add_argument(flag, action="store_true", help=_sentence(spec))
+            continue
+        command.add_argument(
+            flag,
+            type=_reader(item),
+            default=item.default,
+            help=f"{_sentence(spec)} (default {item.default})",
+            metavar="|".join(spec.choices) or type(item.default).__name__.upper(),
+        )
+
+
+def options_from(cls: type[Config], arguments: argparse.Namespace) -> Config:
+    """The configuration that was given by the arguments of :func:`add_options`."""
+    return cls(**{item.name: getattr(arguments, item.name) for item in fields(cls)})  # type: ignore[arg-type]
+
+
+def words_of(config: Any) -> list[str]:
+    """The command line from which :func:`options_from` makes `config`."""
+    words = []
+    for name, value in to_mapping(config).items():
+        if value is True:
+            words.append(_flag(name))
+        elif value is not False:
+            words += [_flag(name), str(value)]
+    return words
+
+
+def _sentence(spec: OptionSpec) -> str:
+    return spec.help[:1].lower() + spec.help[1:]
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _reader(item: Field[Any]) -> Callable[[str], Any]:
+    kind: type[Any] = type(item.default)
+
+    def read(text: str) -> Any:
+        value = kind(text)
+        try:
+            spec_of(item).check(item.name, value)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+        return value
+
+    read.__name__ = kind.__name__  # argparse names it when `text` is something else
+    return read
+
+
+def box(text: str) -> list[float]:
+    """`X,Y,W,H` as four numbers."""
+    try:
+        values = [float(word) for word in text.split(",")]
+    except ValueError:
+        values = []
+    if len(values) != 4:
+        raise argparse.ArgumentTypeError(f"four numbers X,Y,W,H are expected, not {text!r}")
+    return values
+
+
+def names(text: str) -> list[str]:
+    """`A,B` as lower-case names, each once."""
+    return list(dict.fromkeys(name.strip().lower() for name in text.split(",") if name.strip()))
+
+
+def size(text: str) -> tuple[int, int]:
+    """`WIDTHxHEIGHT` of at least 64x64."""
+    width, _, height = text.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) >= 64 and int(height) >= 64):
+        raise argparse.ArgumentTypeError(f"WIDTHxHEIGHT of at least 64x64 is expected, not {text!r}")
+    return int(width), int(height)
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"a whole number of at least 1 is expected, not {text!r}")
+    return int(text)
+
+
+def sizes(text: str) -> list[tuple[int, int]]:
+    """`WIDTHxHEIGHT,..`, see :func:`size`."""
+    return [size(word) for word in text.split(",")]
+
+
+def positives(text: str) -> list[int]:
+    """`N,..`, see :func:`positive`."""
+    return [positive(word) for word in text.split(",")]
+
+
+def seconds(text: str) -> Decimal:
+    """Seconds with up to nine digits behind the point, none of which is lost."""
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        value = Decimal("NaN")
+    if not value.is_finite() or value < 0:
+        raise argparse.ArgumentTypeError(f"seconds such as 1700000000.123456789 are expected, not {text!r}")
+    return value

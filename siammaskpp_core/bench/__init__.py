@@ -1,0 +1,1 @@
+"""siammaskpp_core/bench."""

@@ -1,0 +1,111 @@
+"""The network in torch, computed as the published code does: what the engines are compared with.
+
+For every frame the published code runs the backbone twice, turns the template's features into kernels
+anew, and runs the mask model twice, with its heads at all positions. The weights and results are the same.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from siammaskpp_core.engines.protocol import Floats, ModelError, Pixels, SearchOutput
+from siammaskpp_core.model.checkpoint import WEIGHTS, load_checkpoint
+from siammaskpp_core.network.backbones import Features
+from siammaskpp_core.network.refine import cut_windows
+from siammaskpp_core.network.siammaskpp import SiamMaskPP
+
+
+class PublishedEngine:
+    """An engine for SiamMask++ with the refine module; raises :class:`ModelError` for another network.
+
+    `threads` 0 leaves the number to torch. Kernels are the template's features here.
+    """
+
+    name = "published"
+
+    def __init__(self, model_folder: Path, threads: int = 0) -> None:
+        path = model_folder / WEIGHTS
+        if not path.is_file():
+            raise ModelError(
+                f"{path} is missing, from which the published formulation is computed. Folders that "
+                "`siammaskpp export` or `siammaskpp import-weights` wrote hold it, installed packages and "
+                "models in int8 do not: choose another --model, or leave out --published"
+            )
+        self.network, _ = load_checkpoint(path)
+        config = self.network.config
+        if (config.correlation, config.mask, config.refine_input) != ("depthwise", "re", "head"):
+            raise ModelError(f"{model_folder}: the published formulation is one of SiamMask++ (re) only")
+        if threads:
+            torch.set_num_threads(threads)
+
+    @torch.no_grad()
+    def encode_template(self, crops: Pixels) -> Floats:
+        """Template crops to the adjusted features of all levels, [N, L * C, n, n]."""
+        features = self.network.backbone(torch.from_numpy(crops))
+        cut = [_middle(level.adjust(x), level.template_cells) for level, x in _levels(self.network, features)]
+        adjusted: Floats = torch.cat(cut, 1).numpy()
+        return adjusted
+
+    @torch.no_grad()
+    def search(self, crops: Pixels, kernels: list[Floats]) -> list[SearchOutput]:
+        """See :class:`~siammaskpp_core.engines.protocol.Engine`; `mask` is the heads' vector at each cell."""
+        return [
+            self._search(torch.from_numpy(crop[None]), torch.from_numpy(kernel[None]))
+            for crop, kernel in zip(crops, kernels, strict=True)
+        ]
+
+    def _search(self, pixels: Tensor, template: Tensor) -> SearchOutput:
+        net = self.network
+        features = net.backbone(pixels)  # for the refine module
+        again = net.backbone(pixels)  # for the heads
+        parts = template.chunk(len(net.levels), 1)
+        levels = [
+            (level, level.adjust(x), part)
+            for (level, x), part in zip(_levels(net, again), parts, strict=True)
+        ]
+
+        def respond(index: int) -> list[list[Tensor]]:
+            """The responses of one of the levels' branches: by output, one for each level."""
+            answers = [
+                level.branches[index](x, level.branches[index].kernels(part)) for level, x, part in levels
+            ]
+            return [list(responses) for responses in zip(*answers, strict=True)]
+
+        cls, loc = respond(0)
+        assert net.loc is not None
+        assert net.mask is not None
+        net.mask(respond(1)[0])
+        mask = net.mask(respond(1)[0])
+        answer = {"cls": net.cls(cls), "loc": net.loc(loc), "mask": mask}
+        answer.update(stride2=features.stride2, stride4=features.stride4, conv3=features.conv3)
+        return SearchOutput(**{name: value[0].numpy() for name, value in answer.items()})
+
+    @torch.no_grad()
+    def refine(self, outputs: list[SearchOutput], cells: list[tuple[int, int]]) -> Floats:
+        """See :class:`~siammaskpp_core.engines.protocol.Engine`."""
+        assert self.network.refine is not None
+        masks = []
+        for output, (row, column) in zip(outputs, cells, strict=True):
+            maps = (output.stride2, output.stride4, output.conv3)
+            features = Features(*(torch.from_numpy(x)[None] for x in maps))
+            place = (torch.tensor([i]) for i in (0, row, column))
+            assert output.mask is not None
+            vector = torch.from_numpy(output.mask)[None, :, row, column, None, None]
+            masks.append(self.network.refine(vector, cut_windows(features, *place)).sigmoid()[0, 0].numpy())
+        return np.stack(masks)
+
+
+def _levels(network: SiamMaskPP, features: Features) -> list[tuple[Any, Tensor]]:
+    maps = (getattr(features, name) for name in network.config.levels)
+    return list(zip(network.levels, maps, strict=True))
+
+
+def _middle(x: Tensor, cells: int) -> Tensor:
+    margin = (x.shape[-1] - cells) // 2
+    return F.pad(x, (-margin,) * 4)

@@ -1,0 +1,75 @@
+"""`siammaskpp build-engine`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from siammaskpp_core.arguments import positive
+from siammaskpp_core.cli.arguments import Commands
+from siammaskpp_core.errors import extra
+
+
+def add_arguments(commands: Commands) -> None:
+    """Arguments of `build-engine`."""
+    build = commands.add_parser(
+        "build-engine",
+        help="make TensorRT engines of a model folder, on the device that will run them",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Build TensorRT engines, compare them with ONNX Runtime and keep them in\n"
+        "~/.cache/siammaskpp/tensorrt for --engine tensorrt, which uses what was built last for its model.\n"
+        "An engine runs on the kind of GPU and the version of TensorRT it was built with. On a Jetson this\n"
+        "takes minutes. docs/tensorrt.md tells more.",
+        epilog="example:\n  siammaskpp build-engine my_model --max-targets 4",
+    )
+    build.add_argument(
+        "model", type=Path, nargs="?", metavar="MODEL", help="model folder (default: the one shipped)"
+    )
+    build.add_argument(
+        "--precision",
+        choices=("fp16", "fp32", "int8"),
+        default="fp16",
+        help="fp16 (default), fp32; int8 of a model that `quantise` made",
+    )
+    build.add_argument(
+        "--max-targets",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="computed in one call (default 1); more are computed one group after the other",
+    )
+    build.add_argument(
+        "--workspace", type=positive, metavar="MB", help="the builder's memory (default: TensorRT's choice)"
+    )
+    build.add_argument("--rebuild", action="store_true", help="even if the engines are there")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Build the engines of a model folder, unless they are there and right."""
+    from siammaskpp_core.engines.load import DEFAULT_MODEL
+    from siammaskpp_core.engines.tensorrt import cache
+    from siammaskpp_core.model.folder import read_model
+
+    with extra("tensorrt", "for building engines"):
+        from siammaskpp_core.engines.tensorrt.graphs import check_precision
+    from siammaskpp_core.engines.tensorrt.device import open_driver
+    from siammaskpp_core.engines.tensorrt.library import version
+
+    model, tensorrt = read_model(options.model or DEFAULT_MODEL), version()
+    check_precision(model, options.precision)
+    driver = open_driver()
+    from siammaskpp_core.engines.tensorrt.builder import build_model, check_model
+
+    key = cache.key_of(model, tensorrt, driver.device, driver.compute_capability)
+    folder = key.folder / f"{options.precision}-{options.max_targets}"
+    print(f"TensorRT {tensorrt} on {driver.device} ({driver.compute_capability})")
+    if folder.exists() and not options.rebuild:
+        differences = check_model(model, cache.read(folder, key))
+        (folder / cache.DESCRIPTION).touch()  # the newest is the one that is used
+    else:
+        differences = build_model(
+            model, key, folder, options.precision, options.max_targets, options.workspace
+        )
+    print(f"engines: {folder}")
+    listed = ", ".join(f"{name} {value:.1e}" for name, value in differences.items())
+    print(f"largest difference to ONNX Runtime, of the largest value: {listed}")

@@ -1,0 +1,60 @@
+"""`siammaskpp track-bag`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from siammaskpp_core.arguments import box, options_from, seconds
+from siammaskpp_core.cli.arguments import Commands, add_model, add_rotated_box
+from siammaskpp_core.engines.options import EngineOptions
+
+
+def add_arguments(commands: Commands) -> None:
+    """Arguments of `track-bag`."""
+    track = commands.add_parser(
+        "track-bag",
+        help="follow one object through the images of a ROS 2 bag (needs the extra [bag])",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Follow the object in a box through a recording and write what the node would publish\n"
+        "to a new bag: /tracker_node/tracked_objects and /tracker_node/mask, with the stamps and frames of\n"
+        "the images. MCAP and sqlite3 bags, raw and compressed images; no ROS installation is needed.",
+        epilog="example:\n"
+        "  siammaskpp track-bag my_bag --topic /camera/image_raw --box 306,122,110,262 --copy",
+    )
+    track.add_argument("bag", type=Path, metavar="BAG", help="folder of a bag, or its .mcap or .db3 file")
+    track.add_argument("--topic", required=True, help="topic of the camera's images")
+    track.add_argument(
+        "--box", required=True, type=box, metavar="X,Y,W,H", help="the object: left, top, size in pixels"
+    )
+    track.add_argument(
+        "--stamp",
+        type=seconds,
+        metavar="SECONDS",
+        help="stamp of the image on which the box was drawn, all digits (default: the first image)",
+    )
+    track.add_argument(
+        "--output", type=Path, metavar="DIR", help="the bag to write (default: BAG_tracked, beside it)"
+    )
+    track.add_argument("--copy", action="store_true", help="also copy all topics of BAG")
+    add_rotated_box(track)
+    add_model(track)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Track through the bag, write the results, print images and speed."""
+    from siammaskpp_core.engines.load import load_tracker
+    from siammaskpp_core.offline.bag import track_bag
+    from siammaskpp_core.tracking import LongTermTracker
+
+    engine = options_from(EngineOptions, options)
+    summary = track_bag(
+        options.bag,
+        options.topic,
+        options.box,
+        lambda: LongTermTracker(load_tracker(options.model, engine, options.rotated_box)),
+        output=options.output,
+        stamp_s=options.stamp,
+        is_copied=options.copy,
+    )
+    print(summary)

@@ -1,0 +1,106 @@
+"""COCO 2017: `train2017/*.jpg` and `annotations/instances_train2017.json`.
+
+Left out are crowds (many objects in one mask), objects under `MIN_SIDE` pixels, and masks without a pixel.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from siammaskpp_core.data.preparation.annotations import Part, PreparationError, coco_masks, stored_size
+from siammaskpp_core.data.preparation.index import ObjectIndex, Scene, View
+
+MIN_SIDE = 20
+PICTURES_A_JOB = 500
+
+Entry = dict[str, Any]
+
+
+class Job(NamedTuple):
+    """Pictures in `root / folder`, as the JSON file has them, each with its annotations."""
+
+    root: Path
+    folder: str
+    pictures: list[tuple[Entry, list[Entry]]]
+
+
+def find_jobs(root: Path) -> list[Job]:
+    """The annotated pictures of COCO in `root`; :class:`PreparationError` when it is not laid out so."""
+    return list(_jobs(root, "train2017", root / "annotations" / "instances_train2017.json"))
+
+
+def read_small_coco(root: Path) -> ObjectIndex | None:
+    """The objects of `images/` and `instances.json`, a selection small enough to be read at every start.
+
+    None when there is no such file.
+    """
+    if not (root / "instances.json").is_file():
+        return None
+    parts = [read_job(job) for job in _jobs(root, "images", root / "instances.json")]
+    broken = [text for part in parts for text in part.broken]
+    if broken or not parts:
+        raise PreparationError(broken[0] if broken else f"{root / 'instances.json'}: no annotations")
+    return ObjectIndex.joined([part.objects for part in parts])
+
+
+def read_job(job: Job) -> Part:
+    """The objects of some pictures."""
+    scenes, left_out, broken = [], Counter[str](), list[str]()
+    for picture, entries in job.pictures:
+        path = job.root / job.folder / picture["file_name"]
+        try:
+            size = (int(picture["height"]), int(picture["width"]))
+            if stored_size(path) != size:
+                raise ValueError(f"the annotations are for a picture of {size[1]}x{size[0]} pixels")
+            views = [_view(picture["file_name"], size, entry, left_out) for entry in entries]
+            scenes.append(Scene(job.folder, [[view] for view in views if view]))
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            broken.append(f"{path}: {error!r}" if isinstance(error, KeyError) else f"{path}: {error}")
+    return Part.of(scenes, left_out, broken, len(job.pictures))
+
+
+def _jobs(root: Path, folder: str, file: Path) -> Iterator[Job]:
+    for place in (root / folder, file):
+        if not place.exists():
+            raise PreparationError(f"{place}: missing; COCO's folder has train2017/ and annotations/")
+    try:
+        content = json.loads(file.read_bytes())
+        annotations = defaultdict(list)
+        for annotation in content["annotations"]:
+            annotations[annotation["image_id"]].append(annotation)
+        pictures = [(entry, annotations[entry["id"]]) for entry in content["images"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise PreparationError(f"{file}: not a COCO file of instances ({error!r})") from error
+    annotated = [(picture, own) for picture, own in pictures if own]
+    for start in range(0, len(annotated), PICTURES_A_JOB):
+        yield Job(root, folder, annotated[start : start + PICTURES_A_JOB])
+
+
+def _view(name: str, size_hw: tuple[int, int], annotation: Entry, left_out: Counter[str]) -> View | None:
+    if annotation["iscrowd"]:
+        left_out["crowd"] += 1
+        return None
+    if min(annotation["bbox"][2:]) < MIN_SIDE:
+        left_out[f"a side under {MIN_SIDE} px"] += 1
+        return None
+    coded = _encode(annotation["segmentation"], *size_hw)
+    if coded is None or not coco_masks().area(coded):
+        left_out["empty mask"] += 1
+        return None
+    box = tuple(map(float, coco_masks().toBbox(coded)))
+    return View(name, 0, box, size_hw, coded["counts"], str(annotation["category_id"]))
+
+
+def _encode(segmentation: Any, height: int, width: int) -> Any:
+    """Compressed RLE of polygons, of counts, or of compressed RLE as it is; None without a polygon."""
+    if isinstance(segmentation, dict):
+        if isinstance(segmentation["counts"], list):
+            return coco_masks().frPyObjects(segmentation, height, width)
+        return {"size": [height, width], "counts": segmentation["counts"].encode("ascii")}
+    # Fewer than three corners have no area, and pycocotools would take two for a box.
+    polygons = [polygon for polygon in segmentation if len(polygon) >= 6]
+    return coco_masks().merge(coco_masks().frPyObjects(polygons, height, width)) if polygons else None

@@ -1,0 +1,120 @@
+"""Preparation: every annotation is read and checked once, and what training needs goes into one file."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tqdm import tqdm
+
+from siammaskpp_core.data.preparation import coco, imagenet, youtube_vos
+from siammaskpp_core.data.preparation.annotations import Part, PreparationError
+from siammaskpp_core.data.preparation.index import ObjectIndex, index_path
+
+# A few broken files do not matter to training; many mean that a download is not complete.
+MAX_BROKEN_SHARE = 0.01
+BROKEN_SHOWN = 10
+
+
+class Reader(NamedTuple):
+    """`find_jobs` divides a data set, `read_job` reads one part of it, in any process."""
+
+    find_jobs: Callable[[Path], list[Any]]
+    read_job: Callable[[Any], Part]
+
+
+READERS = {
+    "coco": Reader(coco.find_jobs, coco.read_job),
+    "youtube_vos": Reader(youtube_vos.find_jobs, youtube_vos.read_job),
+    "imagenet_vid": Reader(partial(imagenet.find_jobs, subset="VID"), imagenet.read_job),
+    "imagenet_det": Reader(partial(imagenet.find_jobs, subset="DET"), imagenet.read_job),
+}
+
+
+class Report(NamedTuple):
+    """What a preparation wrote (`objects` to `path`) and what it left out; see :class:`Part`."""
+
+    path: Path
+    objects: ObjectIndex
+    left_out: Counter[str]
+    broken: list[str]
+
+
+def prepare(kind: str, folder: Path, output: Path | None = None, workers: int | None = None) -> Report:
+    """Write the index of the data set in `folder` to the folder `output` (default: the same).
+
+    `workers` processes read the annotations (default: one for each processor). The index appears only when
+    it is complete. Raises :class:`PreparationError` when the folder is not laid out as `kind`, has no
+    usable object, or more than :data:`MAX_BROKEN_SHARE` of its pictures cannot be used.
+    """
+    if kind not in READERS:
+        raise PreparationError(f"{kind!r}: not a data set that is prepared; known are {', '.join(READERS)}")
+    place = output or folder
+    if not place.is_dir() or not os.access(place, os.W_OK):
+        raise PreparationError(f"{place}: not a folder that can be written to; give another with --output")
+    reader = READERS[kind]
+    print(f"{kind}: looking through {folder}")
+    jobs = reader.find_jobs(folder)
+    with _mapper(min(workers or _processors(), len(jobs))) as run:
+        parts = list(tqdm(run(reader.read_job, jobs), total=len(jobs), desc=kind, unit="part"))
+    left_out = sum((part.left_out for part in parts), Counter[str]())
+    broken = [text for part in parts for text in part.broken]
+    checked = sum(part.checked for part in parts)
+    if len(broken) > MAX_BROKEN_SHARE * checked:
+        raise PreparationError(
+            f"{folder}: {len(broken)} of {checked} pictures cannot be used; is the data set complete?\n"
+            + _shown(broken)
+        )
+    parts = [part for part in parts if len(part.objects.views)]
+    if not parts:
+        raise PreparationError(f"{folder}: no usable object of {kind} in it")
+    index = ObjectIndex.joined([part.objects for part in parts])
+    path = index_path(kind, place)
+    index.save(path, str(folder.resolve()) if output else ".")
+    return Report(path, index, left_out, broken)
+
+
+def summary(report: Report) -> str:
+    """The report as text."""
+    index = report.objects
+    lines = [
+        f"{len(index.objects)} pictures or videos, {len(index.views)} objects, {len(index.time)} boxes, "
+        f"{len(index.rle_length.nonzero()[0])} masks",
+        *(f"left out: {count} ({reason})" for reason, count in report.left_out.most_common()),
+        *([f"broken and left out: {len(report.broken)}\n{_shown(report.broken)}"] if report.broken else []),
+        f"{report.path} ({report.path.stat().st_size / 1e6:.1f} MB)",
+    ]
+    return "\n".join(lines)
+
+
+def _shown(broken: list[str]) -> str:
+    more = [f"  and {len(broken) - BROKEN_SHOWN} more"] if len(broken) > BROKEN_SHOWN else []
+    return "\n".join([*(f"  {text}" for text in broken[:BROKEN_SHOWN]), *more])
+
+
+@contextmanager
+def _mapper(workers: int) -> Iterator[Callable[[Callable[[Any], Part], list[Any]], Iterable[Part]]]:
+    """`map` over processes; in this one when one is enough."""
+    if workers <= 1:
+        yield map
+        return
+    # Not forked: threads of OpenCV or torch in this process must not be cut in half.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, _leave_interrupts_to_the_parent) as pool:
+        yield pool.map
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

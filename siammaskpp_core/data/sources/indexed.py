@@ -1,0 +1,104 @@
+"""Objects of a prepared data set."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from siammaskpp_core.data.preparation.annotations import coco_masks
+from siammaskpp_core.data.preparation.index import ObjectIndex
+from siammaskpp_core.data.sources.base import Array, Image, PictureMemory, Rng, Sample, nearby_frames
+
+# Annotations were drawn on the pictures as they are stored, whatever their EXIF orientation says.
+READ_FLAGS = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+
+
+class IndexedSource:
+    """The objects of `index`, whose pictures lie under `root`.
+
+    The two frames of a pair are at most `frame_range` pictures of the video apart.
+    """
+
+    def __init__(self, index: ObjectIndex, root: Path, frame_range: int, read: PictureMemory) -> None:
+        self.index, self.root, self.frame_range, self.read = index, root, frame_range, read
+        self.scenes = np.repeat(np.arange(len(index.objects), dtype=np.int32), index.objects)
+        self.first_view = _offsets(index.views)
+        self.first_byte = _offsets(index.rle_length)
+        _, self.category, counts = np.unique(index.category, return_inverse=True, return_counts=True)
+        self.by_category = np.argsort(self.category, kind="stable")
+        self.scenes_by_category = self.scenes[self.by_category]
+        self.first_of_category = _offsets(counts)
+
+    def __len__(self) -> int:
+        return len(self.scenes)
+
+    def scene(self, index: int) -> int:
+        """See :class:`Source`."""
+        return int(self.scenes[index])
+
+    def alike(self, index: int, rng: Rng) -> int | None:
+        """See :class:`Source`."""
+        if not self.index.category[index]:
+            return None
+        same, here = self._of_category(index)
+        others = len(same) - (here.stop - here.start)
+        if not others:
+            return None
+        chosen = rng.integers(others)
+        return int(same[chosen if chosen < here.start else chosen + here.stop - here.start])
+
+    def beside(self, index: int, rng: Rng) -> Array | None:
+        """See :class:`Source`; none in videos, where the objects have pictures of their own."""
+        if not self.index.category[index] or self.index.views[index] > 1:
+            return None
+        same, here = self._of_category(index)
+        others = same[here][same[here] != index]
+        return self._box(int(self.first_view[rng.choice(others)])) if len(others) else None
+
+    def sample(self, index: int, rng: Rng) -> Sample:
+        """See :class:`Source`."""
+        return self._read(index, int(rng.integers(*self.first_view[index : index + 2])))
+
+    def pair(self, index: int, rng: Rng) -> tuple[Sample, Sample]:
+        """See :class:`Source`."""
+        start, end = self.first_view[index : index + 2]
+        first, second = nearby_frames(self.index.time[start:end], self.frame_range, rng)
+        sample = self._read(index, int(start + first))
+        return sample, sample if second == first else self._read(index, int(start + second))
+
+    def _of_category(self, index: int) -> tuple[NDArray[np.intp], slice]:
+        """All objects of this one's category in the order of their scenes, and which are in its own."""
+        category, scene = self.category[index], self.scenes[index]
+        run = slice(*self.first_of_category[category : category + 2])
+        low, high = np.searchsorted(self.scenes_by_category[run], [scene, scene + 1])
+        return self.by_category[run], slice(int(low), int(high))
+
+    def _read(self, index: int, view: int) -> Sample:
+        folder = os.fsdecode(self.index.folder[self.scenes[index]])
+        path = self.root / folder / os.fsdecode(self.index.picture[view])
+        image = self.read(path, READ_FLAGS)
+        mask = self._mask(view)
+        if mask is not None and mask.shape != image.shape[:2]:
+            raise ValueError(f"{path}: picture {image.shape[:2]} and mask {mask.shape} differ in size")
+        return Sample(image, self._box(view), mask)
+
+    def _box(self, view: int) -> Array:
+        return self.index.box_xywh[view].astype(np.float64)
+
+    def _mask(self, view: int) -> Image | None:
+        start, end = self.first_byte[view : view + 2]
+        if start == end:
+            return None
+        height, width = self.index.size_hw[view]
+        coded = {"size": [int(height), int(width)], "counts": self.index.rle[start:end].tobytes()}
+        return np.multiply(coco_masks().decode(coded), 255, order="C", dtype=np.uint8)
+
+
+def _offsets(counts: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+    """Where each of N runs of `counts` entries begins, and where the last ends [N + 1]."""
+    return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])

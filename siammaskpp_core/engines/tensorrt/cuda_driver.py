@@ -1,0 +1,107 @@
+"""The GPU by cuda-python, NVIDIA's own binding."""
+
+from __future__ import annotations
+
+import ctypes
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from siammaskpp_core.engines.protocol import EngineError
+
+try:
+    try:
+        from cuda.bindings import runtime as cuda
+    except ImportError:  # before 12.6
+        from cuda import cudart as cuda
+except ImportError as error:
+    raise EngineError(f"cuda-python is not installed ({error}): pip install cuda-python") from error
+
+Array = NDArray[Any]
+
+
+class CudaDriver:
+    """See :class:`~siammaskpp_core.engines.tensorrt.device.Driver`."""
+
+    def __init__(self) -> None:
+        properties = _call(cuda.cudaGetDeviceProperties, 0)
+        self.device = properties.name.split(b"\0")[0].decode()
+        self.compute_capability = f"{properties.major}.{properties.minor}"
+        self.stream = int(_call(cuda.cudaStreamCreateWithFlags, cuda.cudaStreamNonBlocking))
+        self._release: list[tuple[Callable[..., Any], Any]] = [(cuda.cudaStreamDestroy, self.stream)]
+        weakref.finalize(self, _release_all, self._release)
+
+    def allocate(self, size: int) -> int:
+        """See the protocol."""
+        address = int(_call(cuda.cudaMalloc, size))
+        self._release.append((cuda.cudaFree, address))
+        return address
+
+    def host_array(self, shape: tuple[int, ...], dtype: Any) -> Array:
+        """See the protocol."""
+        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        address = int(_call(cuda.cudaHostAlloc, size, cuda.cudaHostAllocDefault))
+        self._release.append((cuda.cudaFreeHost, address))
+        memory = (ctypes.c_uint8 * size).from_address(address)
+        memory.driver = self  # the array keeps its memory, and that the driver
+        return np.frombuffer(memory, dtype).reshape(shape)
+
+    def upload(self, address: int, array: Array, offset: int = 0) -> None:
+        """See the protocol."""
+        kind = cuda.cudaMemcpyKind.cudaMemcpyHostToDevice
+        _call(cuda.cudaMemcpyAsync, address + offset, array.ctypes.data, array.nbytes, kind, self.stream)
+
+    def download(self, array: Array, address: int) -> None:
+        """See the protocol."""
+        kind = cuda.cudaMemcpyKind.cudaMemcpyDeviceToHost
+        _call(cuda.cudaMemcpyAsync, array.ctypes.data, address, array.nbytes, kind, self.stream)
+
+    def synchronise(self) -> None:
+        """See the protocol."""
+        _call(cuda.cudaStreamSynchronize, self.stream)
+
+    def capture(self, enqueue: Callable[[], None]) -> Callable[[], None]:
+        """See the protocol."""
+        mode = cuda.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
+        _call(cuda.cudaStreamBeginCapture, self.stream, mode)
+        try:
+            enqueue()
+        finally:
+            error, graph = cuda.cudaStreamEndCapture(self.stream)
+        _check(error)
+        executable = _call(cuda.cudaGraphInstantiate, graph, 0)
+        _call(cuda.cudaGraphDestroy, graph)
+        replay = _Replay(executable, self.stream)
+        weakref.finalize(replay, cuda.cudaGraphExecDestroy, executable)
+        return replay
+
+
+class _Replay:
+    """Enqueues a recorded graph; the graph is destroyed with it."""
+
+    def __init__(self, executable: Any, stream: int) -> None:
+        self._executable, self._stream = executable, stream
+
+    def __call__(self) -> None:
+        _call(cuda.cudaGraphLaunch, self._executable, self._stream)
+
+
+def _call(function: Callable[..., Any], *arguments: Any) -> Any:
+    """The result of a function of the CUDA runtime; :class:`EngineError` with CUDA's words when it failed."""
+    error, *result = function(*arguments)
+    _check(error)
+    return result[0] if result else None
+
+
+def _check(error: Any) -> None:
+    if int(error) != 0:
+        _, text = cuda.cudaGetErrorString(error)
+        raise EngineError(f"CUDA: {text.decode() if isinstance(text, bytes) else text}")
+
+
+def _release_all(release: list[tuple[Callable[..., Any], Any]]) -> None:
+    for function, value in reversed(release):
+        function(value)

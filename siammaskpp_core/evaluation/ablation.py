@@ -1,0 +1,201 @@
+"""`siammaskpp ablate`: networks that differ in one thing, trained alike and compared."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from siammaskpp_core.config import ConfigError, load_yaml
+from siammaskpp_core.data.sequences import Sequence as TestSequence
+from siammaskpp_core.data.sequences import find_sequences
+from siammaskpp_core.engines.export.onnx import write_model
+from siammaskpp_core.engines.load import load_tracker
+from siammaskpp_core.evaluation.baselines import PlainTracker
+from siammaskpp_core.evaluation.one_pass import evaluate
+from siammaskpp_core.evaluation.report import cell, markdown_table, summary
+from siammaskpp_core.io.outputs import Output
+from siammaskpp_core.model.checkpoint import load_checkpoint
+from siammaskpp_core.network.config import LEVELS
+from siammaskpp_core.training.checkpoint import CHECKPOINT
+from siammaskpp_core.training.run import Experiment, read_experiment
+from siammaskpp_core.training.trainer import Trainer
+
+RESULT = "result.json"
+PUBLISHED = ("VOT2016", "VOT2018", "VOT2019")
+MEASURED = {"auc": "AUC", "precision": "precision", "J": "J"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One network of a comparison: the stages of its training, and the EAO that the paper reports."""
+
+    name: str
+    stages: tuple[Experiment, ...]
+    published: tuple[float | None, ...] = field(default=(None,) * len(PUBLISHED))
+
+
+def ablate(
+    config: Path,
+    data: Path,
+    sequences: Sequence[Path],
+    output: Path,
+    *,
+    steps: int | None = None,
+    names: Sequence[str] = (),
+    workers: int = 1,
+) -> str:
+    """Train and measure the rows (all, or those of `names`) of a YAML file; returns the Markdown table.
+
+    `steps` replaces the number of every stage. A run that was stopped goes on in the same `output`, where
+    each row has a folder; `ablation.md`, `ablation.json` and `ablation.png` show the rows that are done.
+    """
+    rows = read_rows(config)
+    unknown = sorted(set(names) - {row.name for row in rows})
+    if unknown:
+        known = ", ".join(row.name for row in rows)
+        raise ConfigError(f"{config}: no row is named {', '.join(unknown)}; there are {known}")
+    found = find_sequences(sequences)
+    output.mkdir(parents=True, exist_ok=True)
+    results = {}
+    chosen = [row for row in rows if not names or row.name in names]
+    for row in tqdm(chosen, unit="network", desc="ablation"):
+        results[row] = _run_row(row, data, found, output / row.name, steps, workers)
+        _write(results, output)
+    return table(results)
+
+
+def read_rows(path: Path) -> list[Row]:
+    """The rows of a YAML file.
+
+    `stages` lists the experiments that are trained one after the other; a row's `network` changes all of
+    them, its `training` the first. Raises :class:`ConfigError`.
+    """
+    content = load_yaml(path)
+    rows = content.get("rows")
+    if set(content) != {"stages", "rows"} or not isinstance(rows, list):
+        raise ConfigError(f"{path}: `stages`, a list of files, and `rows` are expected, not {list(content)}")
+    read = list(_read_rows(path, content["stages"], rows))
+    names = [row.name for row in read]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ConfigError(f"{path}: two rows are named {', '.join(twice)}")
+    return read
+
+
+def _read_rows(path: Path, stages: list[str], rows: list[Any]) -> Iterator[Row]:
+    keys = {"network", "training", *(item.name for item in fields(Row))}
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row, dict) or "name" not in row or set(row) - keys:
+            raise ConfigError(f"{path}: row {number}: `name` and some of {', '.join(sorted(keys))} expected")
+        name, published = str(row["name"]), tuple(row.get("published", ()))
+        if "/" in name or len(published) not in (0, len(PUBLISHED)):
+            raise ConfigError(f"{path}: row {name!r}: no / in a name, and {len(PUBLISHED)} published values")
+        experiments = []
+        for index, stage in enumerate(row.get("stages", stages)):
+            changes = {
+                "network": row.get("network", {}),
+                "training": {} if index else row.get("training", {}),
+            }
+            experiments.append(read_experiment(path.parent / stage, changes))
+        yield Row(name, tuple(experiments), published or Row.published)
+
+
+def _run_row(
+    row: Row, data: Path, sequences: list[TestSequence], folder: Path, steps: int | None, workers: int
+) -> dict[str, Any]:
+    """The row's result, measured now or in an earlier run."""
+    if (folder / RESULT).exists():
+        done: dict[str, Any] = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+        return done
+    init, total = None, 0
+    for number, stage in enumerate(row.stages, start=1):
+        training = stage.training if steps is None else replace(stage.training, steps=steps)
+        total += training.steps
+        stage_folder = folder / f"stage{number}"
+        Trainer(
+            stage.network, training, data, stage_folder, tracking=stage.tracking, init=init, workers=workers
+        ).run()
+        init = stage_folder / CHECKPOINT
+    assert init is not None
+    model = folder / "model"
+    model.mkdir(exist_ok=True)
+    write_model(*load_checkpoint(init), model)
+    tracker = PlainTracker(load_tracker(model))
+    result = {**summary(evaluate([tracker], sequences)[tracker.name]), "steps": total}
+    with Output(folder / RESULT) as work:
+        work.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    return result
+
+
+def table(results: dict[Row, dict[str, Any]]) -> str:
+    """The paper's table of ablations: what each network is, what was measured, and its published EAO."""
+    head = ["name", "backbone", *LEVELS, "pretrained", "correlation", "mask", "shift", "steps"]
+    rows = [[*head, *MEASURED.values(), *(f"EAO {year} (paper)" for year in PUBLISHED)]]
+    for row, result in results.items():
+        first, last = row.stages[0], row.stages[-1]
+        rows.append(
+            [
+                row.name,
+                first.network.backbone,
+                *("x" if level in first.network.levels else "" for level in LEVELS),
+                "x" if first.training.pretrained else "",
+                first.network.correlation,
+                last.network.mask,
+                f"{first.training.search_shift:g}",
+                str(result["steps"]),
+                *(cell(result[key]) for key in MEASURED),
+                *(cell(value) for value in row.published),
+            ]
+        )
+    return markdown_table(rows)
+
+
+def _write(results: dict[Row, dict[str, Any]], output: Path) -> None:
+    content = {row.name: {**result, "published_eao": row.published} for row, result in results.items()}
+    for name, text in (("ablation.json", json.dumps(content, indent=2)), ("ablation.md", table(results))):
+        with Output(output / name) as work:
+            work.write_text(text + "\n", encoding="utf-8")
+    with Output(output / "ablation.png") as work:
+        draw(results, work)
+
+
+def draw(results: dict[Row, dict[str, Any]], picture: Path) -> None:
+    """Bars of what was measured, row by row; with several search shifts also AUC against the shift."""
+    from matplotlib.figure import Figure
+
+    names = [row.name for row in results]
+    series = _shift_series(results)
+    figure = Figure(figsize=(11 if series else 7, 1.2 + 0.45 * len(names)), layout="constrained")
+    axes = figure.subplots(1, 2 if series else 1, squeeze=False)[0]
+    height = 0.8 / len(MEASURED)
+    for index, (key, title) in enumerate(MEASURED.items()):
+        values = [result[key] or 0.0 for result in results.values()]
+        places = [place + (index - 1) * height for place in range(len(names))]
+        axes[0].barh(places, values, height, label=title)
+    axes[0].set_yticks(range(len(names)), names)
+    axes[0].invert_yaxis()
+    axes[0].set(xlim=(0, 1), xlabel="measured in one pass")
+    axes[0].legend(loc="lower right")
+    for name, points in series:
+        axes[1].plot(*zip(*points, strict=True), marker="o", label=name)
+        axes[1].set(xlabel="search shift in training [px]", ylabel="AUC")
+        axes[1].legend()
+    for axis in axes:
+        axis.grid(alpha=0.3)
+    figure.savefig(picture, dpi=110, format="png")
+
+
+def _shift_series(results: dict[Row, dict[str, Any]]) -> list[tuple[str, list[tuple[float, float]]]]:
+    """Search shift and AUC of rows that differ in the search shift alone, under their backbone's name."""
+    series: dict[tuple[Experiment, ...], list[tuple[float, float]]] = {}
+    for row, result in results.items():
+        first = row.stages[0]
+        alike = replace(first, training=replace(first.training, search_shift=0.0))
+        points = series.setdefault((alike, *row.stages[1:]), [])
+        points.append((first.training.search_shift, result["auc"]))
+    return [(key[0].network.backbone, sorted(points)) for key, points in series.items() if len(points) > 1]

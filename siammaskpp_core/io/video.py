@@ -1,0 +1,144 @@
+"""Where frames come from (video file, folder of images, camera) and where pictures go.
+
+Frames are HxWx3 uint8 in BGR order. What is written appears under its final name only when complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from siammaskpp_core.io.images import IMAGE_SUFFIXES, VideoError, image_files, read_image
+
+Image = NDArray[np.uint8]
+CODECS = {".mp4": "mp4v", ".avi": "MJPG", ".mkv": "mp4v"}
+# Containers that store the number of frames; for others OpenCV estimates it from the duration.
+EXACT_COUNT_SUFFIXES = {".mp4", ".m4v", ".mov", ".avi"}
+DEFAULT_FPS = 25.0
+
+
+@dataclass(frozen=True)
+class Frames:
+    """An opened source; iterate over it once.
+
+    Attributes:
+        name: for messages.
+        size: width and height in pixels; all frames have it.
+        fps: frames per second, None when the source does not say.
+        count: number of frames, None when unknown (cameras); an estimate for some video formats.
+        is_camera: a source without an end.
+    """
+
+    name: str
+    size: tuple[int, int]
+    fps: float | None
+    count: int | None
+    is_camera: bool
+    _images: Iterator[Image]
+
+    def __iter__(self) -> Iterator[Image]:
+        """The frames; :class:`VideoError` when one cannot be read or has another size than the first."""
+        for index, image in enumerate(self._images):
+            size = (image.shape[1], image.shape[0])
+            if size != self.size:
+                raise VideoError(
+                    f"{self.name}: frame {index} is {size[0]}x{size[1]}, the first was "
+                    f"{self.size[0]}x{self.size[1]}; all frames must have one size"
+                )
+            yield image
+
+
+def open_frames(source: str | Path) -> Frames:
+    """Open a video file, a folder of images, or a camera by its index ("0").
+
+    Raises :class:`VideoError` when there is nothing to read.
+    """
+    path = Path(source)
+    if path.is_dir():
+        return _open_folder(path)
+    if path.is_file():
+        return _open_capture(path.name, str(path), path.suffix.lower() in EXACT_COUNT_SUFFIXES)
+    if str(source).isdecimal():
+        return _open_capture(f"camera {source}", int(str(source)), False)
+    raise VideoError(
+        f"{source}: no such file or folder; give a video, a folder of images or a camera's index"
+    )
+
+
+def _open_folder(folder: Path) -> Frames:
+    files = image_files(folder)
+    if not files:
+        raise VideoError(
+            f"{folder}: no images in it; expected files named {' '.join(sorted(IMAGE_SUFFIXES))}"
+        )
+    height, width = read_image(files[0]).shape[:2]
+    return Frames(folder.name, (width, height), None, len(files), False, (read_image(path) for path in files))
+
+
+def _open_capture(name: str, source: str | int, exact_count: bool) -> Frames:
+    capture = cv2.VideoCapture(source)
+    found, first = capture.read()
+    is_camera = isinstance(source, int)
+    if not found:
+        capture.release()
+        if is_camera:
+            raise VideoError(f"{name}: no picture from it; check that it is plugged in, free and permitted")
+        raise VideoError(
+            f"{name}: not a video that OpenCV can read (damaged, empty or of an unknown format); "
+            f"try converting it: ffmpeg -i {name} converted.mp4"
+        )
+    fps = capture.get(cv2.CAP_PROP_FPS)
+    count = 0 if is_camera else int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+    return Frames(
+        name,
+        (first.shape[1], first.shape[0]),
+        fps if 0 < fps <= 1000 else None,
+        count if count > 0 else None,
+        is_camera,
+        _captured(name, capture, first, count if exact_count else 0),
+    )
+
+
+def _captured(name: str, capture: cv2.VideoCapture, first: Image, expected: int) -> Iterator[Image]:
+    """The frames of `capture`, which is released at the end; `expected` 0: any number will do."""
+    number, image, found = 0, first, True
+    try:
+        while found:
+            number += 1
+            yield image
+            found, image = capture.read()
+    finally:
+        capture.release()
+    if number < 0.95 * expected - 5:
+        raise VideoError(
+            f"{name}: only {number} of {expected} frames could be read: the file is damaged or cut off; "
+            f"rescue what there is: ffmpeg -i {name} -c:v libx264 rescued.mp4"
+        )
+
+
+class VideoWriter:
+    """Writes frames to a video file; use it as a context. :class:`VideoError` when OpenCV cannot."""
+
+    def __init__(self, path: Path, size: tuple[int, int], fps: float | None) -> None:
+        codec = CODECS.get(path.suffix.lower())
+        if codec is None:
+            raise VideoError(f"{path.name}: videos are written as {', '.join(sorted(CODECS))}")
+        code = cv2.VideoWriter.fourcc(*codec)
+        self._writer = cv2.VideoWriter(str(path), code, fps or DEFAULT_FPS, size)
+        if not self._writer.isOpened():
+            raise VideoError(f"{path}: OpenCV cannot write it; check the folder's permissions, or try .avi")
+
+    def write(self, image: Image) -> None:
+        """Append one frame of the writer's size."""
+        self._writer.write(image)
+
+    def __enter__(self) -> VideoWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._writer.release()

@@ -1,0 +1,56 @@
+"""siammaskpp_core.model.checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from siammaskpp_core.config import from_mapping
+from siammaskpp_core.engines.protocol import ModelError
+from siammaskpp_core.network.config import NetworkConfig
+from siammaskpp_core.network.siammaskpp import SiamMaskPP
+from siammaskpp_core.tracking.config import TrackingConfig
+
+WEIGHTS = "weights.pt"
+
+
+def load_checkpoint(path: Path) -> tuple[SiamMaskPP, TrackingConfig]:
+    """The network in the weights of a model folder, or the averaged one of a training, and how it tracks.
+
+    Raises :class:`ModelError` when the file is neither.
+    """
+    try:
+        state = torch.load(path, weights_only=True, map_location="cpu")
+        model = SiamMaskPP(from_mapping(NetworkConfig, state["network"], str(path)))
+        tracking = from_mapping(TrackingConfig, state["tracking"], str(path))
+        weights = state["average"] if "average" in state else state["model"]
+        weights.pop("n_averaged", None)
+        model.load_state_dict({name.removeprefix("module."): value for name, value in weights.items()})
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
+    except Exception as error:  # torch reports a foreign file by many exceptions
+        reason = str(error).partition("\n")[0]
+        raise ModelError(
+            f"{path} is not a checkpoint of `siammaskpp train` nor {WEIGHTS} of a model folder: {reason}"
+        ) from error
+    return model.eval(), tracking
+
+
+def load_mean(paths: Sequence[Path]) -> tuple[SiamMaskPP, TrackingConfig]:
+    """The network with the mean of the weights in `paths`, and how the first one tracks.
+
+    Raises :class:`ModelError` as :func:`load_checkpoint`, and when the networks are not alike.
+    """
+    model, tracking = load_checkpoint(paths[0])
+    states = [model.state_dict()]
+    for path in paths[1:]:
+        other = load_checkpoint(path)[0]
+        if other.config != model.config:
+            raise ModelError(f"{path} is of another network than {paths[0]}: no mean can be made of them")
+        states.append(other.state_dict())
+    for name, values in states[0].items():
+        if values.is_floating_point():  # the rest are counts
+            values.copy_(torch.stack([state[name] for state in states]).mean(0))
+    return model, tracking

@@ -1,0 +1,84 @@
+"""The camera of ``bench_node``: synthetic objects that begin to move when all of them are tracked."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+
+import rclpy
+from rclpy.exceptions import ParameterException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from siammaskpp.msg import TrackedObjectArray
+from siammaskpp_core.bench.scene import moving_objects
+from siammaskpp_core.config import Checked, ConfigError, option
+from siammaskpp_ros.common.conversions import to_image
+from siammaskpp_ros.common.parameters import declare
+
+# Slow enough for a tracker of 2 Hz, whatever the camera's rate.
+_SCENE_PERIOD_S = 0.05
+
+
+@dataclass(frozen=True)
+class CameraConfig(Checked):
+    """Parameters of the camera."""
+
+    width: int = option(640, "Width of the images", low=64, high=16384, unit="px")
+    height: int = option(480, "Height of the images", low=64, high=16384, unit="px")
+    rate: float = option(60.0, "Images per second", low=0.1, high=10000.0, unit="Hz")
+    objects: int = option(1, "Objects in the images", low=1, high=254)
+
+
+class BenchCamera(Node):
+    """Publishes on ``image``; an image is made beforehand and stamped when it is published."""
+
+    def __init__(self) -> None:
+        super().__init__("bench_camera")
+        self.config = declare(self, CameraConfig)
+        self._scene = moving_objects((self.config.width, self.config.height), self.config.objects)
+        self._image = self._next_image()
+        self._next_s = float("inf")
+        self._images = self.create_publisher(Image, "image", QoSProfile(depth=1))
+        self.create_subscription(TrackedObjectArray, "tracker_node/tracked_objects", self._on_objects, 1)
+        self.create_timer(1 / self.config.rate, self._publish)
+
+    def _publish(self) -> None:
+        self._image.header.stamp = self.get_clock().now().to_msg()
+        self._images.publish(self._image)
+        if time.monotonic() >= self._next_s:
+            self._next_s += _SCENE_PERIOD_S
+            self._image = self._next_image()
+
+    def _on_objects(self, message: TrackedObjectArray) -> None:
+        if len(message.objects) == self.config.objects:
+            self._next_s = min(self._next_s, time.monotonic())
+
+    def _next_image(self) -> Image:
+        picture, _ = next(self._scene)
+        return to_image(picture, "bgr8", Header(frame_id="camera_optical_frame"))
+
+
+def main() -> int:
+    """Publish until Ctrl-C."""
+    try:
+        rclpy.init()
+        executor = SingleThreadedExecutor()
+        executor.add_node(BenchCamera())
+        executor.spin()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    except (ConfigError, ParameterException) as error:
+        print(f"bench_camera: {error}", file=sys.stderr)
+        return 1
+    finally:
+        rclpy.try_shutdown()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,162 @@
+"""How long the tracker node takes, from the camera to the mask over DDS: ros2 run siammaskpp bench_node.
+
+It starts a camera and the installed node in processes of their own and subscribes to the results.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from ament_index_python.packages import get_package_share_directory
+
+from siammaskpp_core.arguments import add_options, options_from, positive, positives, sizes
+from siammaskpp_core.bench.machine import machine
+from siammaskpp_core.bench.report import statistics
+from siammaskpp_core.config import to_mapping
+from siammaskpp_core.engines.load import DEFAULT_MODEL
+from siammaskpp_core.engines.options import CPU_ENGINES, EngineOptions
+from siammaskpp_core.engines.protocol import EngineError, ModelError
+from siammaskpp_core.model.folder import read_model
+from siammaskpp_ros.bench.client import BenchFailed, Case, Recording, measure
+from siammaskpp_ros.common.processes import NoAnswer, installed
+from siammaskpp_ros.tracker.publishers import NETWORK_STAGES
+
+_ARITHMETIC = {"gflop": "GFLOP", "peak_gflops": "peak GFLOP/s", "share_of_peak": "share of peak"}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure every case and print the figures; the exit code is 0 when all could be measured."""
+    options = _parser().parse_args(arguments)
+    # Not to meet a robot's topics on the same network.
+    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    profile = Path(get_package_share_directory("siammaskpp")) / "config" / "fastdds_images.xml"
+    os.environ.setdefault("FASTRTPS_DEFAULT_PROFILES_FILE", str(profile))
+    model = options.model or DEFAULT_MODEL
+    engine = options_from(EngineOptions, options)
+    parameters = {**to_mapping(engine), "model": str(model.resolve())}
+    rows = []
+    try:
+        arithmetic = _Arithmetic(model, engine)
+        for size, rate_hz, targets in product(options.size, options.rate, options.targets):
+            case = Case(size, float(rate_hz), targets, options.frames)
+            row = row_of(case, measure(installed("tracker_node"), case, **parameters))
+            rows.append(row | arithmetic.figures(row))
+    except (BenchFailed, NoAnswer, EngineError, ModelError) as error:
+        print(f"bench_node: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    names = {"model": model.name, "engine": options.engine, "frames": options.frames}
+    load = {"load": round(os.getloadavg()[0], 2)}
+    result = {**names, "cases": rows, "machine": {**machine([options.engine]), **load}}
+    print(json.dumps(result, indent=2) if options.json else table(result))
+    return 0
+
+
+def row_of(case: Case, recording: Recording) -> dict[str, Any]:
+    """The figures of one case, times in ms as median and 95th percentile.
+
+    The stage `around` is what the node adds to the network, from the image's arrival to the mask.
+    """
+    return {
+        "size": list(case.size),
+        "rate_hz": case.rate_hz,
+        "targets": case.targets,
+        "stages": statistics(recording.stages)["stages"],
+        "fps": round(recording.fps, 1),
+        "found": round(recording.found, 3),
+        "resident_mb": [round(value, 1) for value in recording.resident_mb],
+    }
+
+
+def table(result: dict[str, Any]) -> str:
+    """One table of median and p95 per stage, a column for each case, and the figures below."""
+    rows = result["cases"]
+    lines = [f"{result['model']} on {result['engine']}, median / p95 in ms of {result['frames']} images"]
+
+    def line(name: str, cells: Sequence[str]) -> None:
+        lines.append(f"{name:16}" + "".join(f"{cell:>20}" for cell in cells))
+
+    line("image", [f"{row['size'][0]}x{row['size'][1]}" for row in rows])
+    line("camera, Hz", [f"{row['rate_hz']:g}" for row in rows])
+    line("targets", [str(row["targets"]) for row in rows])
+    for stage in rows[0]["stages"]:
+        cells = [row["stages"][stage] for row in rows]
+        line(stage, [f"{cell['median_ms']:.2f} / {cell['p95_ms']:.2f}" for cell in cells])
+    line("fps", [f"{row['fps']:.1f}" for row in rows])
+    line("found", [f"{row['found']:.1%}" for row in rows])
+    line("memory, MB", ["{:.0f} -> {:.0f}".format(*row["resident_mb"]) for row in rows])
+    for key, name in _ARITHMETIC.items():
+        if key in rows[0]:
+            line(name, [f"{row[key]:.2f}" for row in rows])
+    if "gflop" not in rows[0]:
+        lines.append("operations are counted when onnx is installed: pip install 'siammaskpp[quantise]'")
+    lines += [f"{key}: {value}" for key, value in result["machine"].items()]
+    return "\n".join(lines)
+
+
+class _Arithmetic:
+    """Operations of the network, and the most that its engine reaches on this machine."""
+
+    def __init__(self, folder: Path, options: EngineOptions) -> None:
+        self._operations, self._peak = 0, None
+        try:
+            from siammaskpp_core.bench.operations import Peak, count_operations
+        except ModuleNotFoundError:  # onnx
+            return
+        model = read_model(folder)
+        graphs = [stage for stage in NETWORK_STAGES if stage in model.graphs]
+        self._operations = sum(count_operations(model.graph(stage)) for stage in graphs)
+        if options.engine in CPU_ENGINES:
+            self._peak = Peak(options, model.precision == "int8")
+            self._peak.measure()
+
+    def figures(self, row: dict[str, Any]) -> dict[str, float]:
+        """Operations of one image in GFLOP, the peak in GFLOP/s, and the share of it in the median times."""
+        if not self._operations:
+            return {}
+        gflop = self._operations * row["targets"] / 1e9
+        result = {"gflop": round(gflop, 3)}
+        if self._peak is not None:
+            peak = self._peak.measure() / 1e9
+            network_s = sum(row["stages"][stage]["median_ms"] for stage in NETWORK_STAGES) / 1e3
+            result["peak_gflops"] = round(peak, 1)
+            result["share_of_peak"] = round(gflop / network_s / peak, 3)
+        return result
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="bench_node",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Times the tracker node end to end over DDS: a camera with synthetic images, the node\n"
+        "and a subscriber, each in a process of its own. What the node adds to the network (around) is\n"
+        "measured by a camera slower than the tracker; a faster one shows how old images get.",
+    )
+    parser.add_argument("--model", type=Path, metavar="DIR", help="model folder (default: the one shipped)")
+    add_options(parser, EngineOptions)
+    parser.add_argument(
+        "--size", type=sizes, default=[(640, 480)], metavar="WxH,..", help="of images (default 640x480)"
+    )
+    parser.add_argument(
+        "--rate", type=positives, default=[10, 60], metavar="HZ,..", help="of the camera (default 10,60)"
+    )
+    parser.add_argument(
+        "--targets", type=positives, default=[1], metavar="N,..", help="tracked at once (default 1)"
+    )
+    parser.add_argument(
+        "--frames", type=positive, default=200, metavar="N", help="images measured (default 200)"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

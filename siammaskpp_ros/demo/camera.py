@@ -1,0 +1,94 @@
+"""A camera for trying things out: plays a video, a folder of images or a webcam on the topic ``image``."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+
+import rclpy
+from rclpy.exceptions import ParameterException
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from siammaskpp_core.config import Checked, ConfigError, option
+from siammaskpp_core.io.images import VideoError
+from siammaskpp_core.io.video import Frames, open_frames
+from siammaskpp_ros.common.conversions import to_image
+from siammaskpp_ros.common.parameters import declare
+
+_DEFAULT_FPS = 30.0
+
+
+@dataclass(frozen=True)
+class CameraConfig(Checked):
+    """Parameters of the demo camera."""
+
+    video: str = option("0", "Video file, folder of images, or index of a webcam")
+    rate: float = option(
+        0.0, "Images per second; 0: as the video says, 30 when it does not", low=0.0, high=1000.0, unit="Hz"
+    )
+    loop: bool = option(False, "Play the video again and again")
+    frame_id: str = option("camera_optical_frame", "Frame in the images' headers")
+    wait_for_subscribers: int = option(0, "Start to play when the topic has so many", low=0, high=100)
+
+
+class DemoCamera(Node):
+    """Publishes the frames of a source at their real rate, stamped with the time of publishing."""
+
+    def __init__(self) -> None:
+        super().__init__("demo_camera")
+        self.config = declare(self, CameraConfig)
+        self._publisher = self.create_publisher(Image, "image", QoSProfile(depth=5))
+
+    def play(self) -> None:
+        """Publish all frames; returns at the end of the video. Raises :class:`VideoError`."""
+        frames = open_frames(self.config.video)
+        self._wait_for_subscribers()
+        self._play_once(frames)
+        while self.config.loop and self.context.ok():
+            self._play_once(open_frames(self.config.video))
+
+    def _play_once(self, frames: Frames) -> None:
+        period_s = 1 / (self.config.rate or frames.fps or _DEFAULT_FPS)
+        start_s = time.monotonic()
+        count = 0
+        for count, picture in enumerate(frames, start=1):
+            if not self.context.ok():
+                return
+            header = Header(stamp=self.get_clock().now().to_msg(), frame_id=self.config.frame_id)
+            self._publisher.publish(to_image(picture, "bgr8", header))
+            if not frames.is_camera:  # a webcam keeps time by itself
+                time.sleep(max(0.0, start_s + count * period_s - time.monotonic()))
+        self.get_logger().info(f"{frames.name}: all {count} images were played")
+
+    def _wait_for_subscribers(self) -> None:
+        while (
+            self.context.ok() and self._publisher.get_subscription_count() < self.config.wait_for_subscribers
+        ):
+            time.sleep(0.05)
+        # The subscribers' side of the match is made a little later.
+        time.sleep(0.5 if self.config.wait_for_subscribers else 0.0)
+
+
+def main(args: list[str] | None = None) -> int:
+    """Play once; the exit code is 0 at the end or on Ctrl-C, 1 when the video cannot be played."""
+    try:
+        rclpy.init(args=args)
+        node = DemoCamera()
+        node.play()
+        time.sleep(0.2)  # the last image leaves in another thread
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    except (VideoError, ConfigError, ParameterException) as error:
+        print(f"demo_camera: {error}", file=sys.stderr)
+        return 1
+    except Exception:
+        if rclpy.ok():
+            raise
+    finally:
+        rclpy.try_shutdown()
+    return 0

@@ -1,0 +1,154 @@
+"""A client of the tracker node: selects a box in the first image, records results until the images end."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import rclpy
+from rclpy.exceptions import ParameterException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from siammaskpp.msg import Box, TrackedObjectArray, TrackerStatus
+from siammaskpp.srv import SetTarget
+from siammaskpp_core.config import Checked, ConfigError, option
+from siammaskpp_ros.common.conversions import to_bgr
+from siammaskpp_ros.common.parameters import declare
+from siammaskpp_ros.common.processes import NoAnswer, ask, wait_until
+from siammaskpp_ros.demo.recorder import Recording, stamp_seconds
+
+_FOUND_SHARE_NEEDED = 0.9
+
+
+class DemoFailed(RuntimeError):
+    """The run did not do what a working tracker does."""
+
+
+@dataclass(frozen=True)
+class ClientConfig(Checked):
+    """Parameters of the demo client."""
+
+    box: tuple[float, ...] = option(
+        (0.0, 0.0, 0.0, 0.0), "Box in the first image: x, y, width, height", unit="px"
+    )
+    tracker: str = option("tracker_node", "Name of the tracker node")
+    output: str = option("demo_output", "Folder for the recording")
+    first_image_timeout_s: float = option(30.0, "Give up without images", low=1.0, high=3600.0, unit="s")
+    end_after_s: float = option(
+        2.0, "The images have ended when none came for so long", low=0.5, high=60.0, unit="s"
+    )
+
+
+class DemoClient(Node):
+    """Calls set_target for the first image it sees and keeps what the tracker publishes."""
+
+    def __init__(self) -> None:
+        super().__init__("demo_client")
+        self.config = declare(self, ClientConfig)
+        if len(self.config.box) != 4:
+            raise ConfigError(
+                f"box: four numbers are expected (x, y, width, height), not {len(self.config.box)}"
+            )
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self)
+        self.recording = Recording()
+        self.status: TrackerStatus | None = None
+        self._first: Header | None = None
+        self._last_image_s = time.monotonic()
+        tracker = self.config.tracker
+        self._set_target = self.create_client(SetTarget, f"{tracker}/set_target")
+        # Reliable: the box belongs to the very first image.
+        self.create_subscription(Image, "image", self._on_image, QoSProfile(depth=5))
+        self.create_subscription(Image, f"{tracker}/overlay", self._on_overlay, QoSProfile(depth=10))
+        self.create_subscription(
+            TrackedObjectArray, f"{tracker}/tracked_objects", self.recording.add_objects, QoSProfile(depth=10)
+        )
+        self.create_subscription(TrackerStatus, f"{tracker}/status", self._on_status, 10)
+
+    def follow(self) -> None:
+        """Select the box, record until the images end. Raises :class:`DemoFailed`."""
+        timeout_s = self.config.first_image_timeout_s
+        if not wait_until(self._executor, lambda: self._first is not None, timeout_s):
+            raise DemoFailed(f"no image on {self.resolve_topic_name('image')} within {timeout_s:g} s")
+        assert self._first is not None
+        self._select(self._first)
+        wait_until(
+            self._executor,
+            lambda: time.monotonic() - self._last_image_s > self.config.end_after_s,
+            float("inf"),
+        )
+
+    def close(self) -> None:
+        """Leave the ROS graph."""
+        self._executor.shutdown(timeout_sec=1.0)
+        self.destroy_node()
+
+    def _select(self, header: Header) -> None:
+        x, y, width, height = self.config.box
+        request = SetTarget.Request(header=header, box=Box(x=x, y=y, width=width, height=height))
+        answer = ask(self._executor, self._set_target, request)
+        if not answer.success:
+            raise DemoFailed(f"set_target was refused: {answer.message}")
+        self.get_logger().info(answer.message)
+
+    def _on_image(self, message: Image) -> None:
+        self._last_image_s = time.monotonic()
+        self._first = self._first or message.header
+
+    def _on_overlay(self, message: Image) -> None:
+        self.recording.add_overlay(stamp_seconds(message), to_bgr(message))
+
+    def _on_status(self, message: TrackerStatus) -> None:
+        if message.fps == message.fps or self.status is None:  # the last one with measurements in it
+            self.status = message
+
+
+def summary(client: DemoClient) -> str:
+    """Counts, rate and latency as the tracker reported them. Raises :class:`DemoFailed` when it failed."""
+    status, states = client.status, client.recording.states()
+    if status is None:
+        raise DemoFailed("the tracker published no status")
+    found = sum(state != "LOST" for state in states)
+    text = (
+        f"frames received  {status.frames_received}\n"
+        f"frames tracked   {status.frames_tracked}\n"
+        f"frames dropped   {status.frames_dropped}\n"
+        f"frames failed    {status.frames_failed}\n"
+        f"FPS              {status.fps:.1f}\n"
+        f"latency median   {status.latency_median_ms:.1f} ms\n"
+        f"latency p95      {status.latency_p95_ms:.1f} ms\n"
+        f"target found in  {found} of {len(states)} results"
+    )
+    if not states or found < _FOUND_SHARE_NEEDED * len(states) or states[-1] == "LOST":
+        last = states[-1] if states else "never seen"
+        raise DemoFailed(f"the target was not followed to the end (last state: {last})\n{text}")
+    return text
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run once; the exit code is 0 when the target was followed to the end, 1 when not."""
+    try:
+        rclpy.init(args=args)
+        client = DemoClient()
+        try:
+            client.follow()
+        finally:
+            folder = Path(client.config.output)
+            client.recording.save(folder)
+        print(summary(client), flush=True)
+        print(f"recorded in {folder}: overlay.mp4, contact_sheet.png, tracks.csv", flush=True)
+        client.close()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    except (DemoFailed, NoAnswer, ConfigError, ParameterException) as error:
+        print(f"demo_client: {error}", file=sys.stderr)
+        return 1
+    finally:
+        rclpy.try_shutdown()
+    return 0

@@ -1,0 +1,1 @@
+"""siammaskpp_ros/follow."""

@@ -1,0 +1,35 @@
+"""What the pose of an image's targets is made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from std_msgs.msg import Header
+
+from siammaskpp_ros.tracker.parameters import NodeConfig
+from siammaskpp_ros.tracker.targets import Observation
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """The targets that are seen in one image of `width` x `height` pixels.
+
+    `epoch` counts how often the images' time had jumped back before.
+    """
+
+    header: Header
+    width: int
+    height: int
+    seen: list[Observation]
+    config: NodeConfig
+    epoch: int
+
+    @property
+    def stamp_ns(self) -> int:
+        """The stamp of the image in ns."""
+        return stamp_ns_of(self.header)
+
+
+def stamp_ns_of(header: Header) -> int:
+    """The stamp of a header in ns."""
+    return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)

@@ -1,0 +1,276 @@
+"""The tracker node: wires image topic, services, worker thread and publishers together."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import rclpy
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.clock import Clock, ClockType
+from rclpy.exceptions import ParameterException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import CompressedImage, Image
+
+from siammaskpp_core.config import ConfigError
+from siammaskpp_ros.common import parameters
+from siammaskpp_ros.common.image_input import ImageInput
+from siammaskpp_ros.common.worker import LatestWorker
+from siammaskpp_ros.pose.depth import PoseUnavailable
+from siammaskpp_ros.pose.stage import PoseStage
+from siammaskpp_ros.tracker.diagnostics import Reporter
+from siammaskpp_ros.tracker.frame_buffer import Frame, FrameBuffer
+from siammaskpp_ros.tracker.parameters import NodeConfig
+from siammaskpp_ros.tracker.publishers import Moments, ResultPublishers
+from siammaskpp_ros.tracker.requests import SelectionInputs, Selector, TargetServices
+from siammaskpp_ros.tracker.targets import TargetStore, TrackerLike, load_long_term_tracker
+
+try:
+    from rclpy.event_handler import PublisherEventCallbacks
+except ImportError:  # Humble
+    from rclpy.qos_event import PublisherEventCallbacks
+
+# A launch system sends SIGTERM 5 s after SIGINT; an inference that hangs is left behind before that.
+_STOP_TIMEOUT_S = 3.0
+
+TrackerLoader = Callable[..., TrackerLike]
+
+
+class TrackerNode(LifecycleNode):
+    """Follows targets in the images of one camera; see README.md for topics, services and parameters.
+
+    Configuring loads the network, activating subscribes. The executor's thread takes images and answers
+    services; one worker thread tracks in the newest image and publishes.
+    """
+
+    def __init__(self, tracker_loader: TrackerLoader = load_long_term_tracker, **node_arguments: Any) -> None:
+        super().__init__("tracker_node", **node_arguments)
+        self.config = parameters.declare(self, NodeConfig)
+        self.add_on_set_parameters_callback(self._on_set_parameters)
+        self._load_tracker = tracker_loader
+        self._reporter = Reporter(self)
+        self._indices = itertools.count(1)  # never starts anew: targets remember on which frame they began
+        self._worker: LatestWorker[Frame] = LatestWorker(self._process, self._on_failure)
+        self._targets: TargetStore | None = None
+        self._results: ResultPublishers | None = None
+        self._poses: PoseStage | None = None
+        self._frames: FrameBuffer | None = None
+        self._input: ImageInput | None = None
+        self._target_services = TargetServices(self)
+        self._selection: SelectionInputs | None = None
+        # The node's own clock stands still with use_sim_time while nobody plays.
+        self.create_timer(1.0, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def create_publisher(self, *arguments: Any, **options: Any) -> Any:
+        """A publisher whose events nobody waits for: the executor would, one by one, in Python.
+
+        A subscriber that asks for another quality of service than is offered is warned on its side.
+        """
+        options.setdefault("event_callbacks", PublisherEventCallbacks(use_default_callbacks=False))
+        return super().create_publisher(*arguments, **options)
+
+    # Lifecycle -------------------------------------------------------------------------------------
+
+    def start(self) -> bool:
+        """Configure and activate when the parameter autostart says so; False when that failed."""
+        if not self.config.autostart:
+            return True
+        success = TransitionCallbackReturn.SUCCESS
+        return self.trigger_configure() == success and self.trigger_activate() == success
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load the network and announce the result topics."""
+        config = self.config
+        model = Path(config.model).expanduser() if config.model else None
+        try:
+            tracker = self._load_tracker(model, config)
+        except Exception as error:  # missing files, missing runtimes, broken models: all end here
+            return self._refuse(f"The network cannot be loaded: {error}")
+        try:
+            self._poses = PoseStage(self, config)
+        except PoseUnavailable as error:
+            return self._refuse(str(error))
+        self._frames = FrameBuffer(config.frame_memory_s, config.frame_memory_mb * 1_000_000)
+        self._targets = self._target_services.targets = TargetStore(tracker, self._frames)
+        self._reporter.fault = ""
+        self._results = ResultPublishers(self)
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Subscribe to the camera and start the worker."""
+        assert self._poses is not None
+        assert self._targets is not None
+        assert self._frames is not None
+        try:
+            self._worker.start()
+            self._poses.start(self.config)
+        except RuntimeError as error:
+            return self._refuse(f"Cannot activate: {error}; restart the node")
+        self._reporter.start()
+        self._input = ImageInput(self, self.config, self._on_image)
+        selector = Selector(self._targets, self._frames, self._input.hint, lambda: self.config)
+        self._target_services.selector = selector
+        self._selection = SelectionInputs(self, selector, self._input.topic)
+        self.get_logger().info(f"Ready: waiting for images on {self._input.topic}")
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop taking images; the targets are kept."""
+        self._stop_taking_images()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Forget targets and network."""
+        self._release()
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop and forget everything."""
+        self._stop_taking_images()
+        self._release()
+        return super().on_shutdown(state)
+
+    def stop_worker(self) -> bool:
+        """End the worker before the node is destroyed; False when the tracker hangs."""
+        poses_have_ended = self._poses is None or self._poses.stop_worker()
+        clicks_have_ended = self._selection is None or self._selection.stop_worker(_STOP_TIMEOUT_S)
+        return self._worker.stop(_STOP_TIMEOUT_S) and poses_have_ended and clicks_have_ended
+
+    # Images ----------------------------------------------------------------------------------------
+
+    def _on_image(self, message: Image | CompressedImage, take_s: float) -> None:
+        now_s = time.monotonic()
+        frame = Frame(message, next(self._indices), now_s - take_s, take_s)
+        warning = self._reporter.statistics.frame_received(now_s, frame.stamp_ns)
+        if warning:
+            self.get_logger().warning(warning)
+        if self._frames is not None:
+            self._frames.add(frame)
+        if self._worker.put(frame):
+            self._reporter.statistics.frame_dropped()
+
+    def _process(self, frame: Frame) -> None:
+        """Track in one image and publish; runs in the worker's thread."""
+        assert self._targets is not None
+        assert self._results is not None
+        assert self._poses is not None
+        begun_s = time.monotonic()
+        statistics = self._reporter.statistics
+        statistics.frame_begun(begun_s)
+        picture = frame.bgr()
+        converted_s = time.monotonic()
+        seen = self._targets.step(frame, picture, self.config)
+        if self._worker.is_stopping():
+            return
+        tracked_s = time.monotonic()
+        objects = self._results.publish(frame.message.header, picture, seen)
+        self._poses.put(frame.message.header, picture.shape, seen, self.config)
+        now_s = time.monotonic()
+        age_s = self._age_s(frame)
+        states = tuple(item.state for item in objects)
+        statistics.frame_done(now_s, now_s - frame.received_s, age_s, states)
+        moments = Moments(begun_s, converted_s, tracked_s, now_s)
+        self._results.publish_timing(frame, moments, age_s, self._targets.timings)
+
+    def _age_s(self, frame: Frame) -> float:
+        """Time since the image's stamp; NaN when it has none."""
+        if not frame.stamp_ns:
+            return float("nan")
+        return float((self.get_clock().now().nanoseconds - frame.stamp_ns) * 1e-9)
+
+    def _on_failure(self, frame: Frame, error: Exception) -> None:
+        if self._worker.is_stopping() or not self.context.ok():
+            return
+        self._reporter.failed(frame.index, error)
+
+    # Reports and parameters ------------------------------------------------------------------------
+
+    def _report(self) -> None:
+        targets = len(self._targets.ids()) if self._targets is not None else 0
+        self._reporter.report(self.config, self._input, targets)
+        if self._poses is not None:
+            self._poses.report()
+
+    def _refuse(self, reason: str) -> TransitionCallbackReturn:
+        """Let a transition fail, and say why in log and status."""
+        self._reporter.fault = reason
+        self.get_logger().error(reason)
+        return TransitionCallbackReturn.FAILURE
+
+    def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
+        result, self.config = parameters.changed(self.config, changes, self._targets is not None)
+        return result
+
+    def _stop_taking_images(self) -> None:
+        self._target_services.selector = None
+        if self._input is not None:
+            self._input.close()
+            self._input = None
+        clicks_have_ended = self._selection is None or self._selection.close(_STOP_TIMEOUT_S)
+        self._selection = None
+        if not self._worker.stop(_STOP_TIMEOUT_S) or not clicks_have_ended:
+            self.get_logger().error("The tracker does not come back from an image; it is left behind")
+        if self._poses is not None:
+            self._poses.stop()
+        if self._frames is not None:
+            self._frames.clear()
+
+    def _release(self) -> None:
+        if self._results is not None:
+            self._results.destroy()
+        if self._poses is not None:
+            self._poses.destroy()
+        self._targets, self._results, self._poses, self._frames = None, None, None, None
+        self._target_services.targets = None
+        # Objects that know each other would hold the network until Python looks for such.
+        gc.collect()
+
+
+def main(args: list[str] | None = None, tracker_loader: TrackerLoader = load_long_term_tracker) -> int:
+    """Run the node until Ctrl-C or SIGTERM; the exit code is 0 then, 1 when it could not start."""
+    node: TrackerNode | None = None
+    executor: SingleThreadedExecutor | None = None
+    exit_code = 0
+    try:
+        rclpy.init(args=args)
+        # Not rclpy.spin: its global executor is never shut down and complains at exit now and then.
+        executor = SingleThreadedExecutor()
+        node = TrackerNode(tracker_loader)
+        executor.add_node(node)
+        if node.start():
+            executor.spin()
+        else:
+            exit_code = 1
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    except (ConfigError, ParameterException) as error:
+        print(f"tracker_node: {error}", file=sys.stderr)
+        exit_code = 1
+    except Exception:
+        # Ctrl-C invalidates the context while a callback may still use it; that is no failure.
+        if rclpy.ok():
+            raise
+    _close(node, executor, exit_code)
+    return exit_code
+
+
+def _close(node: TrackerNode | None, executor: SingleThreadedExecutor | None, exit_code: int) -> None:
+    """Free what main made; ends the process at once when the tracker hangs."""
+    if node is not None and not node.stop_worker():
+        # Ending the interpreter while a thread hangs in a driver can crash; nothing is left to save.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(exit_code)
+    if executor is not None:
+        executor.shutdown(timeout_sec=1.0)
+    if node is not None:
+        node.destroy_node()
+    rclpy.try_shutdown()

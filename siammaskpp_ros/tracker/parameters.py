@@ -1,0 +1,91 @@
+"""The node's parameters for poses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from siammaskpp_core.config import Checked, option
+from siammaskpp_core.engines.options import EngineOptions
+from siammaskpp_core.tracking import LongTermConfig
+
+POSE_RUNTIME_PARAMETERS = frozenset({"object_size_m", "pose_target"})
+
+
+@dataclass(frozen=True)
+class PoseOptions(Checked):
+    """What poses are made of and for whom."""
+
+    depth: bool = option(
+        False, "Take depth images, registered to the colour images, from the topic depth (16UC1 mm, 32FC1 m)"
+    )
+    depth_slop_s: float = option(
+        0.02,
+        "How far the stamps of image and depth may differ; less than half the time between two images",
+        low=0.001,
+        high=1.0,
+        unit="s",
+    )
+    image_rectified: bool = option(
+        False, "The images are rectified (image_rect): P of camera_info describes them, not K and D"
+    )
+    object_size_m: float = option(
+        0.0,
+        "Without depth: length of the object's longer side, which gives its range; 0: unknown",
+        low=0.0,
+        high=1000.0,
+        unit="m",
+    )
+    pose_target: str = option(
+        "", "Target of ~/pose, ~/target_pose, ~/velocity and ~/points; empty: the first that is seen"
+    )
+    publish_tf: bool = option(False, "Also broadcast the pose of every target as a transform")
+
+
+@dataclass(frozen=True)
+class NodeOptions(EngineOptions):
+    """Parameters that only the node has, and those of its engine."""
+
+    autostart: bool = option(True, "Configure and activate at start; false: wait for lifecycle commands")
+    model: str = option("", "Folder of the model; empty: the default weights of this package")
+    compressed: bool = option(False, "Subscribe to sensor_msgs/CompressedImage on image/compressed")
+    image_reliability: str = option(
+        "auto",
+        "Reliability asked of the camera; auto: reliable when all its publishers are, else best_effort",
+        choices=("auto", "best_effort", "reliable"),
+    )
+    max_targets: int = option(8, "Targets tracked at the same time", low=1, high=254)
+    frame_memory_s: float = option(
+        1.0,
+        "How long images are remembered for set_target requests with a stamp",
+        low=0.0,
+        high=30.0,
+        unit="s",
+    )
+    frame_memory_mb: int = option(
+        96, "Bound of the memory for these images; older ones go first", low=1, high=4096, unit="MB"
+    )
+    detection_class: str = option(
+        "", "Class of the detections of ~/detections_in that may become the target; empty: any"
+    )
+    detection_min_score: float = option(0.5, "Their lowest score", low=0.0, high=1.0)
+    no_image_warning_s: float = option(
+        5.0, "Warn when no image came for so long", low=0.5, high=3600.0, unit="s"
+    )
+
+
+@dataclass(frozen=True)
+class NodeConfig(PoseOptions, LongTermConfig, NodeOptions):
+    """Parameters of the tracker node."""
+
+
+# These act on the next image; all others are read when the node is configured.
+RUNTIME_PARAMETERS = frozenset(
+    {
+        "max_targets",
+        "detection_class",
+        "detection_min_score",
+        "no_image_warning_s",
+        *(item.name for item in fields(LongTermConfig)),
+        *POSE_RUNTIME_PARAMETERS,
+    }
+)

@@ -1,0 +1,152 @@
+"""Tracking results as messages. Stamp and frame are always those of the image they were found in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from siammaskpp.msg import FrameTiming, TrackedObject, TrackedObjectArray
+from siammaskpp_core.io.drawing import draw_results
+from siammaskpp_core.tracking import TrackResult
+from siammaskpp_ros.common.conversions import to_image
+from siammaskpp_ros.tracker.frame_buffer import Frame
+from siammaskpp_ros.tracker.targets import Observation
+
+# Reliable publishers serve reliable and best-effort subscribers; of pictures only the newest matters.
+_PICTURE_QOS = QoSProfile(depth=1)
+_OBJECTS_QOS = QoSProfile(depth=10)
+
+
+class ResultPublishers:
+    """The topics ``~/tracked_objects``, ``~/mask``, ``~/labels``, ``~/overlay`` and ``~/timing``."""
+
+    def __init__(self, node: LifecycleNode) -> None:
+        self._node = node
+        self._objects = node.create_publisher(TrackedObjectArray, "~/tracked_objects", _OBJECTS_QOS)
+        self._mask = node.create_publisher(Image, "~/mask", _PICTURE_QOS)
+        self._labels = node.create_publisher(Image, "~/labels", _PICTURE_QOS)
+        self._overlay = node.create_publisher(Image, "~/overlay", _PICTURE_QOS)
+        self._timing = node.create_publisher(FrameTiming, "~/timing", _OBJECTS_QOS)
+
+    def publish(
+        self, header: Header, picture: NDArray[np.uint8], seen: Sequence[Observation]
+    ) -> list[TrackedObject]:
+        """Publish what was seen in one image; mask and labels only while some target is seen.
+
+        Pictures are made only for topics with subscribers. Returns the published objects.
+        """
+        objects = objects_of(seen)
+        self._objects.publish(TrackedObjectArray(header=header, objects=objects))
+        found = [(item, entry.result) for item, entry in zip(objects, seen, strict=True) if item.mask_value]
+        if found and self._mask.get_subscription_count():
+            union = union_mask(picture.shape[:2], [result for _, result in found])
+            self._mask.publish(to_image(union, "mono8", header))
+        if found and self._labels.get_subscription_count():
+            values = label_picture(picture.shape[:2], [(item.mask_value, result) for item, result in found])
+            self._labels.publish(to_image(values, "mono8", header))
+        if self._overlay.get_subscription_count():
+            texts = [item.label or item.id for item, _ in found]
+            drawn = draw_results(picture, [result for _, result in found], texts)
+            self._overlay.publish(to_image(drawn, "bgr8", header))
+        return objects
+
+    def publish_timing(
+        self, frame: Frame, moments: Moments, age_s: float, tracker_ms: Mapping[str, float]
+    ) -> None:
+        """Publish where the time of one image went; see :func:`timing_message`."""
+        if self._timing.get_subscription_count():
+            self._timing.publish(timing_message(frame, moments, age_s, tracker_ms))
+
+    def destroy(self) -> None:
+        """Take the topics away."""
+        for publisher in (self._objects, self._mask, self._labels, self._overlay, self._timing):
+            self._node.destroy_publisher(publisher)
+
+
+def objects_of(seen: Sequence[Observation]) -> list[TrackedObject]:
+    """The messages of all observations; mask values count from 1 over the targets that are seen."""
+    objects: list[TrackedObject] = []
+    for entry in seen:
+        item = TrackedObject(id=entry.id, label=entry.label, state=int(entry.state))
+        item.score = 0.0 if math.isnan(entry.result.score) else float(entry.result.score)
+        if entry.is_seen:
+            _fill_place(item, entry.result)
+            item.mask_value = 1 + sum(1 for other in objects if other.mask_value)
+        objects.append(item)
+    return objects
+
+
+def union_mask(shape: tuple[int, int], results: Sequence[TrackResult]) -> NDArray[np.uint8]:
+    """HxW uint8 with 255 in the mask of any result; the mask itself, not a copy, when there is just one."""
+    masks = [result.mask for result in results if result.mask is not None]
+    return reduce(cv2.bitwise_or, masks) if masks else np.zeros(shape, np.uint8)
+
+
+def label_picture(
+    shape: tuple[int, int], values_and_results: Sequence[tuple[int, TrackResult]]
+) -> NDArray[np.uint8]:
+    """HxW uint8 with each result's mask in its value; where masks overlap the higher score wins."""
+    picture = np.zeros(shape, np.uint8)
+    for value, result in sorted(values_and_results, key=lambda pair: pair[1].score):
+        if result.mask is not None:
+            cv2.copyTo(np.full(shape, value, np.uint8), result.mask, picture)
+    return picture
+
+
+def _fill_place(item: TrackedObject, result: TrackResult) -> None:
+    # Into the messages that are there: making one takes longer than all of this.
+    box, rotated, source = item.box, item.rotated_box, result.rotated_box
+    box.x, box.y, box.width, box.height = map(float, result.box_xywh)
+    rotated.center_x, rotated.center_y = float(source.center_x), float(source.center_y)
+    rotated.width, rotated.height = float(source.width), float(source.height)
+    rotated.angle = float(source.angle_rad)
+    rotated.corners = np.asarray(source.corners(), np.float64).reshape(8)
+
+
+NETWORK_STAGES = ("search", "refine")
+TRACKER_STAGES = ("crop", "search", "decode", "refine", "paste")
+"""Keys of :attr:`siammaskpp_core.tracking.Tracker.timings`."""
+STAGES = ("take", "wait", "convert", *TRACKER_STAGES, "publish")
+"""From the arrival of an image to the publishing of its results."""
+
+
+class Moments(NamedTuple):
+    """When the worker was done with each part of its work, on the monotonic clock."""
+
+    begun_s: float
+    converted_s: float
+    tracked_s: float
+    published_s: float
+
+
+def timing_message(
+    frame: Frame, moments: Moments, age_s: float, tracker_ms: Mapping[str, float]
+) -> FrameTiming:
+    """The message about `frame`.
+
+    `age_s` is the age of the image when its results had been published; `tracker_ms` holds the stages of
+    the tracker's step that were run.
+    """
+    total_s = moments.published_s - frame.received_s
+    message = FrameTiming(
+        header=frame.message.header,
+        transport_ms=(age_s - total_s) * 1e3,
+        take_ms=frame.take_s * 1e3,
+        wait_ms=(moments.begun_s - frame.received_s - frame.take_s) * 1e3,
+        convert_ms=(moments.converted_s - moments.begun_s) * 1e3,
+        publish_ms=(moments.published_s - moments.tracked_s) * 1e3,
+        total_ms=total_s * 1e3,
+    )
+    for stage in TRACKER_STAGES:
+        setattr(message, f"{stage}_ms", float(tracker_ms.get(stage, 0.0)))
+    return message

@@ -1,0 +1,157 @@
+"""Folders in the layouts of OTB, VOT and DAVIS."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from siammaskpp_core.data.sequences import DatasetError, find_sequences
+from siammaskpp_core.io.images import VideoError
+
+
+def write_pictures(folder: Path, count: int, first: int = 1, digits: int = 4) -> None:
+    folder.mkdir(parents=True)
+    for index in range(first, first + count):
+        cv2.imwrite(str(folder / f"{index:0{digits}d}.jpg"), np.full((40, 60, 3), 90, np.uint8))
+
+
+def otb(folder: Path, lines: list[str], pictures: int | None = None) -> Path:
+    write_pictures(folder / "img", len(lines) if pictures is None else pictures)
+    (folder / "groundtruth_rect.txt").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def davis(root: Path, name: str, annotations: list[np.ndarray]) -> Path:
+    write_pictures(root / "JPEGImages/480p" / name, len(annotations), first=0, digits=5)
+    folder = root / "Annotations/480p" / name
+    folder.mkdir(parents=True)
+    for index, annotation in enumerate(annotations):
+        cv2.imwrite(str(folder / f"{index:05d}.png"), annotation)
+    return root
+
+
+def mask(left: int, top: int, width: int, height: int) -> np.ndarray:
+    image = np.zeros((40, 60), np.uint8)
+    image[top : top + height, left : left + width] = 255
+    return image
+
+
+def test_otb_reads_all_separators_and_marks_absence(tmp_path):
+    folder = otb(tmp_path / "Cup", ["1,2,3,4", "1.5\t2\t3\t4", "1 2  3 4", "NaN,NaN,NaN,NaN", "0,0,0,0"])
+    (sequence,) = find_sequences([folder])
+    assert (sequence.name, sequence.layout, len(sequence.frames)) == ("Cup", "otb", 5)
+    assert sequence.boxes[:3].tolist() == [[1, 2, 3, 4], [1.5, 2, 3, 4], [1, 2, 3, 4]]
+    assert np.isnan(sequence.boxes[3:]).all()
+
+
+def test_a_sequence_begins_where_the_object_appears(tmp_path):
+    (sequence,) = find_sequences([otb(tmp_path / "Cup", ["NaN,NaN,NaN,NaN", "1,2,3,4", "5,6,7,8"])])
+    assert [frame.name for frame in sequence.frames] == ["0002.jpg", "0003.jpg"]
+    assert sequence.boxes[0].tolist() == [1, 2, 3, 4]
+
+
+def test_otb_with_two_objects_and_pictures_after_the_truth(tmp_path):
+    folder = otb(tmp_path / "Jogging", ["1,2,3,4"] * 3, pictures=5)
+    (folder / "groundtruth_rect.txt").rename(folder / "groundtruth_rect.1.txt")
+    (folder / "groundtruth_rect.2.txt").write_text("9,9,3,4\n9,9,3,4\n")
+    sequences = find_sequences([folder])
+    assert [(s.name, len(s.frames)) for s in sequences] == [("Jogging.1", 3), ("Jogging.2", 2)]
+
+
+def test_the_truth_of_otbs_david_begins_at_picture_300(tmp_path):
+    (sequence,) = find_sequences([otb(tmp_path / "David", ["1,2,3,4"] * 3, pictures=305)])
+    assert [frame.name for frame in sequence.frames] == ["0300.jpg", "0301.jpg", "0302.jpg"]
+
+
+@pytest.mark.parametrize("pictures", ["color", "."])
+def test_vot_polygons_become_their_hulls(tmp_path, pictures):
+    write_pictures(tmp_path / "bag" / pictures, 2) if pictures == "color" else write_pictures(
+        tmp_path / "bag", 2
+    )
+    (tmp_path / "bag/groundtruth.txt").write_text("10,5,20,10,15,20,5,15\n1,2,3,4\n")
+    (sequence,) = find_sequences([tmp_path])
+    assert sequence.layout == "vot"
+    assert sequence.boxes.tolist() == [[5, 5, 15, 15], [1, 2, 3, 4]]
+
+
+def test_vot_masks_become_their_windows(tmp_path):
+    write_pictures(tmp_path / "bag/color", 3, digits=8)
+    # Three pixels in a row; nothing; the same one pixel on.
+    (tmp_path / "bag/groundtruth.txt").write_text("m10,20,3,1,0,3\nm0,0,60,40,2400\nm11,21,3,1,0,3\n")
+    (sequence,) = find_sequences([tmp_path])
+    assert sequence.boxes[[0, 2]].tolist() == [[10, 20, 3, 1], [11, 21, 3, 1]]
+    assert np.isnan(sequence.boxes[1]).all()
+
+
+def test_davis_boxes_are_the_hulls_of_the_masks(tmp_path):
+    root = davis(tmp_path, "dog", [mask(3, 4, 5, 6), mask(0, 0, 0, 0), mask(0, 0, 60, 40)])
+    (sequence,) = find_sequences([root])
+    assert (sequence.name, sequence.layout) == ("dog", "davis")
+    assert sequence.boxes[[0, 2]].tolist() == [[3, 4, 5, 6], [0, 0, 60, 40]]
+    assert np.isnan(sequence.boxes[1]).all()
+    assert np.array_equal(sequence.mask(0), mask(3, 4, 5, 6))
+
+
+def test_davis_annotations_begin_with_the_object_too(tmp_path):
+    root = davis(tmp_path, "dog", [mask(0, 0, 0, 0), mask(3, 4, 5, 6), mask(4, 4, 5, 6)])
+    (sequence,) = find_sequences([root])
+    assert sequence.frames[0].stem == sequence.annotations[0].stem == "00001"
+
+
+def test_davis_colours_are_objects(tmp_path):
+    annotation = np.zeros((40, 60, 3), np.uint8)
+    annotation[0:5, 0:5] = (0, 0, 128)
+    annotation[10:20, 30:50] = (0, 128, 0)
+    first, second = find_sequences([davis(tmp_path, "dogs", [annotation] * 2)])
+    assert (first.name, first.boxes[0].tolist()) == ("dogs.1", [0, 0, 5, 5])
+    assert (second.name, second.boxes[0].tolist()) == ("dogs.2", [30, 10, 20, 10])
+    assert np.count_nonzero(second.mask(1)) == 200
+
+
+def test_a_parent_of_several_data_sets_one_davis_sequence_and_duplicates(tmp_path):
+    davis(tmp_path / "davis", "dog", [mask(3, 4, 5, 6)] * 2)
+    otb(tmp_path / "otb/dog", ["1,2,3,4"] * 2)
+    names = [sequence.name for sequence in find_sequences([tmp_path, tmp_path / "otb"])]
+    assert names == ["dog", "dog (2)"]
+    (one,) = find_sequences([tmp_path / "davis/JPEGImages/480p/dog"])
+    assert one.layout == "davis"
+
+
+def test_of_several_resolutions_480p_is_read(tmp_path):
+    davis(tmp_path, "dog", [mask(3, 4, 5, 6)] * 2)
+    write_pictures(tmp_path / "JPEGImages/1080p/dog", 2, first=0, digits=5)
+    (sequence,) = find_sequences([tmp_path])
+    assert "480p" in sequence.frames[0].parts
+
+
+@pytest.mark.parametrize(
+    ("lines", "pictures", "message"),
+    [
+        (["1,2,3,4", "1,2,3"], 2, r"groundtruth_rect.txt, line 2: 4 numbers are expected, not '1,2,3'"),
+        (["1,2,3,4", "one,2,3,4"], 2, "line 2"),
+        (["1,2,3,4"] * 3, 2, "3 boxes for 2 pictures"),
+        (["NaN,NaN,NaN,NaN"] * 2, 2, "must be in two frames at least"),
+    ],
+)
+def test_unusable_otb_sequences_are_refused(tmp_path, lines, pictures, message):
+    with pytest.raises(DatasetError, match=message):
+        find_sequences([otb(tmp_path / "Cup", lines, pictures)])
+
+
+def test_nothing_found_names_the_layouts(tmp_path):
+    with pytest.raises(DatasetError, match=r"no sequences found; expected .*OTB.*VOT.*DAVIS"):
+        find_sequences([tmp_path])
+    with pytest.raises(DatasetError, match="no such folder"):
+        find_sequences([tmp_path / "missing"])
+
+
+def test_missing_and_damaged_annotations_are_named(tmp_path):
+    root = davis(tmp_path, "dog", [mask(3, 4, 5, 6)] * 3)
+    damaged = root / "Annotations/480p/dog/00001.png"
+    damaged.write_bytes(b"not a picture")
+    with pytest.raises(VideoError, match=r"00001.png: not a readable image"):
+        find_sequences([root])
+    damaged.unlink()
+    with pytest.raises(DatasetError, match=r"00001.png: missing; 1 of 3"):
+        find_sequences([root])

@@ -1,0 +1,212 @@
+"""Precision, threads and buffers of the engines; what the bench compares them with."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+onnx = pytest.importorskip("onnx")
+
+from siammaskpp_core.bench.operations import Peak, count_operations
+from siammaskpp_core.bench.reference import PublishedEngine
+from siammaskpp_core.config import ConfigError
+from siammaskpp_core.engines.export.fusion import fused
+from siammaskpp_core.engines.export.onnx import write_model
+from siammaskpp_core.engines.load import load_engine, load_tracker
+from siammaskpp_core.engines.options import EngineOptions
+from siammaskpp_core.engines.protocol import EngineError, ModelError
+from siammaskpp_core.model.folder import read_model
+from siammaskpp_core.network.config import NetworkConfig
+from siammaskpp_core.network.siammaskpp import SiamMaskPP
+from siammaskpp_core.tracking import TrackingConfig
+
+# So many mask channels that composing them with the expansion makes fewer weights.
+CONFIG = NetworkConfig(head_channels=8, mask_channels=64, refine_channels=(8, 4, 2))
+RUNTIMES = ("onnxruntime", "openvino")
+BF16 = EngineOptions("openvino", precision="bf16")
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def network() -> SiamMaskPP:
+    torch.manual_seed(0)
+    model = SiamMaskPP(CONFIG)
+    for head in (model.cls, model.loc, model.mask):
+        torch.nn.init.normal_(head.level_logits)
+    noise = torch.randint(0, 256, (1, 255, 255, 3), dtype=torch.uint8)
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = 1.0
+    with torch.no_grad():
+        model.search(noise, model.template(noise[:, :127, :127]))
+    return model.eval()
+
+
+@pytest.fixture(scope="module")
+def folder(network, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("options")
+    write_model(network, TrackingConfig(), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def crops() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    return tuple(rng.integers(0, 256, (2, size, size, 3), dtype=np.uint8) for size in (127, 255))
+
+
+# In a process of its own: OpenVINO with a chosen number of threads and the native library of the VOT
+# toolkit's protocol in one process end it with a segmentation fault, sooner or later.
+SAME_ANSWER = """
+import json, sys
+from pathlib import Path
+import numpy as np
+from siammaskpp_core.engines import EngineOptions, load_engine, read_model
+
+folder, name, options = Path(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3])
+rng = np.random.default_rng(0)
+template, search = (rng.integers(0, 256, (1, side, side, 3), dtype=np.uint8) for side in (127, 255))
+model = read_model(folder)
+plain, chosen = (load_engine(model, EngineOptions(name, **values)) for values in ({}, options))
+kernels = plain.encode_template(template)
+np.testing.assert_allclose(chosen.encode_template(template), kernels, rtol=1e-3, atol=1e-4)
+(own,), (expected,) = (engine.search(search, [kernels[0]]) for engine in (chosen, plain))
+np.testing.assert_allclose(own.cls, expected.cls, rtol=1e-3, atol=1e-4)
+print("the same")
+"""
+
+
+@pytest.mark.parametrize("name", RUNTIMES)
+@pytest.mark.parametrize("options", [{"threads": 1}, {"threads": 2, "pin": True}, {"pin": True}])
+def test_threads_change_no_answer(folder, name, options):
+    pytest.importorskip(name)
+    command = [sys.executable, "-c", SAME_ANSWER, str(folder), name, json.dumps(options)]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
+    assert (ended.returncode, ended.stdout) == (0, "the same\n"), ended.stderr
+
+
+def test_bfloat16_is_near_and_not_equal(folder, crops):
+    openvino = pytest.importorskip("openvino")
+    if "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        with pytest.raises(EngineError, match="no bfloat16"):
+            load_engine(read_model(folder), BF16)
+        pytest.skip("no bfloat16 on this processor")
+    exact = load_engine(read_model(folder), EngineOptions("openvino")).encode_template(crops[0])
+    rounded = load_engine(read_model(folder), BF16).encode_template(crops[0])
+    error = np.linalg.norm(rounded - exact) / np.linalg.norm(exact)
+    assert 1e-4 < error < 0.3  # noise grows in a network that was not trained
+
+
+def test_a_precision_that_the_engine_lacks(folder):
+    with pytest.raises(EngineError, match="siammaskpp quantise"):
+        load_tracker(folder, EngineOptions(precision="bf16"))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"engine": "caffe"}, "'caffe' is not one of onnxruntime, openvino, tensorrt, auto"),
+        ({"precision": "fp8"}, "'fp8' is not one of fp32, bf16"),
+        ({"threads": -1}, "outside"),
+    ],
+)
+def test_unknown_choices_say_what_there_is(values, message):
+    with pytest.raises(ConfigError, match=message):
+        EngineOptions(**values)
+
+
+@pytest.mark.parametrize("name", RUNTIMES)
+def test_buffers_are_kept_and_targets_have_their_own(folder, crops, name):
+    pytest.importorskip(name)
+    engine = load_engine(read_model(folder), EngineOptions(name))
+    kernels = engine.encode_template(crops[0])
+    first, second = engine.search(crops[1], list(kernels))
+    assert not np.shares_memory(first.stride2, second.stride2)
+    if name == "openvino":
+        again, _ = engine.search(crops[1], list(kernels))
+        assert np.shares_memory(first.stride2, again.stride2)
+
+
+def test_fusion_is_the_same_function(network, crops):
+    """Softmax weights other than 1/3, and heads with biases."""
+    composed = fused(network)
+    vector = torch.randn(2, 3 * CONFIG.head_channels, 1, 1)
+    with torch.no_grad():
+        kernels = network.template(torch.from_numpy(crops[0]))
+        expected, features = network.search(torch.from_numpy(crops[1]), kernels)
+        own, _ = composed.search(torch.from_numpy(crops[1]), kernels)
+        place = [torch.tensor(value) for value in ([0, 1], [12, 3], [12, 20])]
+        masks = network.masks_at(expected._replace(mask=vector.expand(-1, -1, 25, 25)), features, *place)
+        again = composed.masks_at(expected._replace(mask=vector.expand(-1, -1, 25, 25)), features, *place)
+    torch.testing.assert_close(own.cls, expected.cls, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(own.loc, expected.loc, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(again, masks, rtol=1e-4, atol=1e-5)
+
+
+def test_the_mask_vector_is_composed_only_where_that_saves_weights():
+    def refine_weights(network: SiamMaskPP) -> int:
+        return sum(value.numel() for module in network.mask_modules()[-2:] for value in module.parameters())
+
+    for channels, saves in ((64, True), (16, False)):
+        network = SiamMaskPP(replace(CONFIG, mask_channels=channels))
+        assert (refine_weights(fused(network)) < 0.9 * refine_weights(network)) == saves
+
+
+def test_the_published_formulation_gives_the_same_answers(network, folder, crops):
+    published, engine = PublishedEngine(folder), load_engine(read_model(folder))
+    kernels, templates = engine.encode_template(crops[0]), published.encode_template(crops[0])
+    own = engine.search(crops[1], list(kernels))
+    expected = published.search(crops[1], list(templates))
+    for mine, other in zip(own, expected, strict=True):
+        np.testing.assert_allclose(mine.cls, other.cls, atol=1e-3 * np.abs(other.cls).max())
+        np.testing.assert_allclose(mine.loc, other.loc, atol=1e-3 * np.abs(other.loc).max())
+    assert expected[0].mask.shape == (64, 25, 25)
+    cells = [(12, 12), (0, 24)]
+    np.testing.assert_allclose(engine.refine(own, cells), published.refine(expected, cells), atol=1e-3)
+
+
+def test_the_published_formulation_is_of_one_kind_of_network(tmp_path):
+    write_model(SiamMaskPP(replace(CONFIG, mask="none")).eval(), TrackingConfig(), tmp_path)
+    with pytest.raises(ModelError, match=r"SiamMask\+\+ \(re\) only"):
+        PublishedEngine(tmp_path)
+    with pytest.raises(ModelError, match=r"weights\.pt is missing"):
+        PublishedEngine(tmp_path / "nothing")
+
+
+def test_operations_by_hand(tmp_path):
+    layers = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 8, 3, stride=2, groups=1), torch.nn.Conv2d(8, 8, 1, groups=4), torch.nn.Flatten()
+    )
+    network = torch.nn.Sequential(layers, torch.nn.Linear(8 * 4 * 4, 5))
+    torch.onnx.export(network, (torch.zeros(1, 3, 9, 9),), tmp_path / "a.onnx", dynamo=False)
+    products = 16 * 8 * (3 * 3 * 3) + 16 * 8 * (8 // 4) + 128 * 5
+    assert count_operations(tmp_path / "a.onnx") == 2 * products
+    expand = torch.nn.ConvTranspose2d(6, 4, 15)
+    torch.onnx.export(expand, (torch.zeros(1, 6, 1, 1),), tmp_path / "b.onnx", dynamo=False)
+    assert count_operations(tmp_path / "b.onnx") == 2 * 6 * 4 * 15 * 15
+
+
+def test_operations_are_those_of_torch(network, folder):
+    """torch counts what it runs: the exported search must hold as much."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    search = torch.zeros(1, 255, 255, 3, dtype=torch.uint8)
+    composed = fused(network)
+    with torch.no_grad():
+        kernels = composed.template(search[:, :127, :127])
+        with FlopCounterMode(display=False) as counter:
+            composed.search(search, kernels)
+    assert count_operations(folder / "search.onnx") == counter.get_total_flops()
+
+
+@pytest.mark.parametrize("is_int8", [False, True])
+def test_the_peak_only_rises(is_int8):
+    peak = Peak(EngineOptions(threads=1), is_int8)
+    first = peak.measure()
+    assert first > 1e8
+    assert peak.measure() >= first

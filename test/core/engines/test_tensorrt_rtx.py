@@ -1,0 +1,172 @@
+"""Every graph through TensorRT's own parser and builder (TensorRT for RTX needs no GPU); types of the API.
+
+The engines cannot run here: the kernels are chosen on the GPU.
+"""
+
+import importlib
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_tensorrt_graphs import exported
+
+from siammaskpp_core.engines import load as engines
+from siammaskpp_core.engines.load import DEFAULT_MODEL
+from siammaskpp_core.engines.protocol import EngineError
+from siammaskpp_core.model.folder import read_model
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:.*Timing cache operations are no-ops:DeprecationWarning"),
+]
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def builder(monkeypatch):
+    """The module tensorrt_builder on TensorRT for RTX."""
+    rtx = pytest.importorskip("tensorrt_rtx", reason="pip install tensorrt-rtx-cu12")
+    monkeypatch.setitem(sys.modules, "tensorrt", rtx)
+    names = ("tensorrt_builder", "tensorrt_library")
+    for name in names:  # a package remembers its modules, too
+        monkeypatch.delitem(sys.modules, f"siammaskpp_core.engines.load.{name}", raising=False)
+        monkeypatch.delattr(engines, name, raising=False)
+    module = importlib.import_module("siammaskpp_core.engines.tensorrt.builder")
+    assert module.trt is rtx
+    yield module
+    for name in names:
+        sys.modules.pop(f"siammaskpp_core.engines.load.{name}", None)
+        vars(engines).pop(name, None)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """Model folders by name, made when they are first asked for."""
+    folder, made = tmp_path_factory.mktemp("models"), {"lite": read_model(DEFAULT_MODEL)}
+
+    def get(name):
+        if name not in made:
+            base = name.removesuffix(" int8")
+            is_float = base == name
+            made[name] = exported(name, folder / name) if is_float else quantised(get(base), folder / name)
+        return made[name]
+
+    return get
+
+
+def quantised(model, folder):
+    from siammaskpp_core.engines.export import quantise
+
+    rng = np.random.default_rng(0)
+
+    def smooth(side):
+        return np.kron(rng.integers(0, 256, (8, 8, 3)), np.ones((32, 32, 1)))[:side, :side].astype(np.uint8)
+
+    crops = [(smooth(127), smooth(255)) for _ in range(quantise.CHECKED)]
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(quantise, "TOLERANCE", np.inf)  # four crops are enough to build, not to be good
+        quantise.quantise_model(model.folder, folder, crops, symmetric=True)
+    return read_model(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "precision", "max_targets"),
+    [
+        ("lite", "fp32", 1),
+        ("lite", "fp32", 4),
+        ("lite", "fp16", 1),
+        ("lite", "fp16", 4),
+        ("lite int8", "int8", 1),
+        ("lite int8", "int8", 4),
+        ("resnet50", "fp32", 1),
+        ("resnet50", "fp16", 4),
+        ("resnet50 int8", "int8", 4),
+        ("siammaskpp_re", "fp32", 1),
+        ("siammaskpp_re", "fp16", 1),
+        ("up_channel", "fp16", 1),
+        ("coarse masks", "fp32", 3),
+    ],
+)
+def test_all_graphs_are_built(builder, models, name, precision, max_targets):
+    from siammaskpp_core.engines.tensorrt.graphs import prepared_graphs
+
+    model = models(name)
+    graphs = prepared_graphs(model, precision, max_targets)
+    engines = builder.build(graphs, precision, max_targets)
+    assert set(engines) == set(model.graphs)
+    for graph in set(model.graphs) - {"template"}:  # whose int8 twin is in float
+        kinds = convolution_types(sys.modules["tensorrt"], graphs[graph], precision == "int8")
+        assert kinds == {"fp32": {"FLOAT"}, "fp16": {"HALF"}, "int8": {"INT8"}}[precision], graph
+
+
+def convolution_types(trt, graph, quantised):
+    """Types in which TensorRT's network computes convolutions; of `quantised` ones what is dequantised."""
+    logger = trt.Logger(trt.Logger.ERROR)
+    network = trt.Builder(logger).create_network(0)
+    assert trt.OnnxParser(network, logger).parse(graph)
+    layers = [network.get_layer(index) for index in range(network.num_layers)]
+    kind = "DEQUANTIZE" if quantised else "CONVOLUTION"
+    chosen = [layer for layer in layers if layer.type.name == kind]
+    tensors = [layer.get_input(0) if quantised else layer.get_output(0) for layer in chosen]
+    return {tensor.dtype.name for tensor in tensors}
+
+
+def test_what_tensorrt_says_about_a_graph_it_cannot_build(builder):
+    """Bytes that anything but a Cast reads: what the pixels would be without preparation."""
+    with pytest.raises(EngineError, match=r"(?s)template\.onnx: TensorRT cannot read it: .*UInt8"):
+        builder.build({"template": read_model(DEFAULT_MODEL).graph("template").read_bytes()}, "fp32", 1)
+
+
+def test_engine_code_fits_the_types_of_tensorrt(tmp_path):
+    """mypy with the published stubs of TensorRT 10, which the ordinary run leaves out."""
+    pytest.importorskip("mypy")
+    options = ["download", "--quiet", "--no-deps", "--dest", str(tmp_path), "tensorrt-stubs"]
+    fetched = subprocess.run([sys.executable, "-m", "pip", *options], capture_output=True, text=True)
+    wheels = list(tmp_path.glob("*.whl"))
+    if fetched.returncode or not wheels:
+        pytest.skip("pip cannot fetch tensorrt-stubs")
+    stubs = tmp_path / "stubs"
+    zipfile.ZipFile(wheels[0]).extractall(stubs)
+    types = stubs / "tensorrt_bindings" / "tensorrt.pyi"
+    # As published they are no Python: parameters named `in`, and one without a default after ones with.
+    text = re.sub(r"\bin: ", "in_: ", types.read_text(encoding="utf-8"))
+    types.write_text(text.replace("channel_axis: int)", "channel_axis: int = ...)"), encoding="utf-8")
+    # The ordinary configuration, but for TensorRT's entry in the modules whose types are not looked at.
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert '"tensorrt.*", ' in text
+    config = tmp_path / "pyproject.toml"
+    config.write_text(text.replace('"tensorrt.*", ', ""), encoding="utf-8")
+    files = sorted(str(path) for path in (ROOT / "siammaskpp_core/engines").glob("tensorrt*.py"))
+    command = [sys.executable, "-m", "mypy", "--config-file", str(config), *files]
+    environment = {**os.environ, "MYPYPATH": str(stubs)}
+    checked = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert "errors prevented further checking" not in checked.stdout, checked.stdout
+    assert "siammaskpp_core/" not in checked.stdout, checked.stdout
+
+
+def test_everything_that_is_used_is_in_tensorrt_for_rtx():
+    """RTX 1.x has the interface of TensorRT 11: no precision flags, no bindings."""
+    trt = pytest.importorskip("tensorrt_rtx", reason="pip install tensorrt-rtx-cu12")
+    used = {
+        trt.ICudaEngine: "num_io_tensors get_tensor_name get_tensor_mode get_tensor_shape get_tensor_dtype "
+        "get_tensor_profile_shape create_execution_context",
+        trt.IExecutionContext: "set_input_shape set_tensor_address execute_async_v3",
+        trt.IBuilderConfig: "set_memory_pool_limit add_optimization_profile create_timing_cache "
+        "set_timing_cache get_timing_cache clear_flag set_flag progress_monitor",
+        trt.Builder: "create_network create_builder_config create_optimization_profile "
+        "build_serialized_network",
+        trt.OnnxParser: "parse num_errors get_error",
+        trt.Runtime: "deserialize_cuda_engine",
+    }
+    missing = [
+        f"{kind.__name__}.{name}"
+        for kind, names in used.items()
+        for name in names.split()
+        if not hasattr(kind, name)
+    ]
+    assert missing == []

@@ -1,0 +1,153 @@
+"""Targets taken out of view: the cases to the pixel, and what is said of a tracker in them."""
+
+import cv2
+import numpy as np
+import pytest
+
+from siammaskpp_core.cli.main import main
+from siammaskpp_core.data.sequences import find_sequences
+from siammaskpp_core.evaluation.target_absent.benchmark import CaseScore, calibration, honesty, judge
+from siammaskpp_core.evaluation.target_absent.cases import Case, make_cases
+from siammaskpp_core.tracking import State, TrackResult
+from siammaskpp_core.tracking.boxes import RotatedBox
+from siammaskpp_core.tracking.long_term.state import Presence
+
+SIZE, FRAMES, SIDE = (320, 240), 75, 30
+
+
+def write_video(folder, blue, start, stop):
+    """An OTB sequence of a grey square that goes evenly from `start` to `stop` on a background of `blue`."""
+    (folder / "img").mkdir(parents=True)
+    places = np.rint(np.linspace(start, stop, FRAMES)).astype(int)
+    for number, (x, y) in enumerate(places, start=1):
+        image = np.full((SIZE[1], SIZE[0], 3), (blue, 0, 0), np.uint8)
+        image[y : y + SIDE, x : x + SIDE] = 128
+        cv2.imwrite(str(folder / "img" / f"{number:04d}.png"), image)
+    lines = "".join(f"{x},{y},{SIDE},{SIDE}\n" for x, y in places)
+    (folder / "groundtruth_rect.txt").write_text(lines, encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    root = tmp_path_factory.mktemp("videos")
+    write_video(root / "one", 200, (20, 20), (50, 40))
+    write_video(root / "two", 90, (140, 100), (150, 110))
+    return root
+
+
+@pytest.fixture(scope="module")
+def cases(folder):
+    return {(case.kind, case.sequence.name): case for case in make_cases(find_sequences([folder]))}
+
+
+def test_cases_are_made_where_they_are_possible(cases):
+    # The square in the middle of `two` cannot leave a view of 192 x 144 pixels.
+    assert set(cases) == {
+        ("cut", "one"),
+        ("cut", "two"),
+        ("cover", "one"),
+        ("cover", "two"),
+        ("leave", "one"),
+    }
+
+
+def test_another_object_of_the_same_video_is_no_stranger(tmp_path):
+    write_video(tmp_path / "Pair.1", 200, (20, 20), (50, 40))
+    write_video(tmp_path / "Pair.2", 200, (20, 20), (50, 40))  # a copy, as OTB's Jogging is
+    assert make_cases(find_sequences([tmp_path])) == []
+    write_video(tmp_path / "Stranger", 90, (140, 100), (150, 110))
+    cases = make_cases(find_sequences([tmp_path]))
+    shown = {case.sequence.name: case.other.name for case in cases}
+    assert shown == {"Pair.1": "Stranger", "Pair.2": "Stranger", "Stranger": "Pair.1"}
+
+
+def test_short_videos_give_none(folder, tmp_path):
+    first = find_sequences([folder])[0]
+    assert not Case(first, first, "cut", first=50).is_possible()
+
+
+@pytest.mark.parametrize("kind", ["cut", "cover", "leave"])
+def test_the_target_is_seen_where_the_truth_says_and_else_not_at_all(cases, kind):
+    case = cases[kind, "one"]
+    frames = list(case.frames())
+    assert len(frames) == FRAMES
+    for index, frame in enumerate(frames):
+        own = (frame.image == 128).all(axis=2) if kind != "cut" else None
+        if not (kind == "leave" and case.going <= index < case.back):
+            assert frame.is_absent == (case.first <= index <= case.last)
+        if frame.is_absent:
+            assert frame.box_xywh is None
+            if kind == "cut":
+                assert (frame.image[0, 0] == (90, 0, 0)).all()
+            else:
+                assert not own.any()
+        elif frame.box_xywh is not None:
+            x, y, width, height = frame.box_xywh.astype(int)
+            assert (frame.image[y : y + height, x : x + width] == 128).all()
+    assert frames[case.going - 1].box_xywh is not None
+    assert frames[case.back].box_xywh is not None
+
+
+class Follower:
+    """Says where the grey square is; `sees` decides from the frame's number what it says it saw."""
+
+    def __init__(self, sees):
+        self.sees = sees
+
+    def init(self, image, box_xywh):
+        target = type("Target", (), {})()
+        target.presence, target.frame = Presence(), 0
+        return target
+
+    def step(self, image, targets, stamp_ns, config):
+        (target,) = targets
+        target.frame += 1
+        ys, xs = np.nonzero((image == 128).all(axis=2))
+        there = len(ys) > 0 and self.sees(target.frame)
+        box = np.array([xs.min(), ys.min(), SIDE, SIDE], float) if there else np.array([0.0, 0, 9, 9])
+        target.presence = Presence(State.TRACKING if there else State.LOST)
+        score = 0.9 if there else 0.2
+        return [TrackResult(box, RotatedBox(0, 0, 1, 1, 0.0), score, None)]
+
+
+def test_a_perfect_tracker(cases):
+    scores = [judge(Follower(lambda frame: True), case) for case in cases.values() if case.kind != "cut"]
+    total = honesty(scores, 0.5)
+    assert (total.cases, total.recall, total.false_alarms, total.found) == (3, 1.0, 0.0, 1.0)
+    assert honesty(scores, 0.1).recall == 0.0
+    assert honesty(scores, 0.95).false_alarms == 1.0
+
+
+@pytest.mark.parametrize(("late", "found"), [(9, True), (10, False)])
+def test_found_again_means_within_ten_frames(cases, late, found):
+    case = cases["cover", "one"]
+    follower = Follower(lambda frame: frame < case.first or frame >= case.back + late)
+    assert judge(follower, case).found is found
+
+
+def test_who_did_not_follow_before_is_not_asked(cases):
+    case = cases["cover", "one"]
+    score = judge(Follower(lambda frame: frame > case.first), case)
+    assert (score.found, score.absent) == (None, [])
+
+
+def test_the_calibration_puts_one_half_where_it_was_asked_for():
+    random = np.random.default_rng(0)
+    present, absent = random.normal(6, 2, 4000), random.normal(-2, 2, 4000)
+    scores = [CaseScore("cut", "x", *(list(1 / (1 + np.exp(-v))) for v in (present, absent)), True)]
+    slope, offset = calibration(scores)
+    assert slope == pytest.approx(2.0, rel=0.1)  # difference of the means over the variance
+    assert np.mean(slope * present + offset < 0) == pytest.approx(0.05, abs=0.002)
+
+
+def test_the_command(folder, capsys):
+    main(["evaluate", str(folder), "--protocol", "absence"])
+    text = capsys.readouterr().out
+    assert "| all | " in text
+    assert "score_slope" in text
+    assert main(["evaluate", str(folder), "--protocol", "absence", "--peers", "kcf"]) != 0
+
+
+def test_one_video_is_not_enough(folder, capsys):
+    assert main(["evaluate", str(folder / "one"), "--protocol", "absence"]) != 0
+    assert "two videos" in capsys.readouterr().err

@@ -1,0 +1,109 @@
+"""Sequences of every layout as the VOT toolkit reads them."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from siammaskpp_core.data.sequences import DatasetError, find_sequences
+
+pytest.importorskip("vot", reason="needs the extra [vot] and vot-toolkit")
+
+from vot.dataset import load_dataset
+from vot.region import Mask, Polygon, Rectangle
+
+from siammaskpp_core.evaluation.vot.dataset import Labelled, label, spaced_anchors, write_dataset
+
+pytestmark = pytest.mark.timeout(300)  # at its first use the toolkit is compiled by numba
+ABSENT = "NaN,NaN,NaN,NaN"
+
+
+def write_pictures(folder: Path, count: int, suffix: str = "jpg") -> None:
+    folder.mkdir(parents=True)
+    for index in range(1, count + 1):
+        cv2.imwrite(str(folder / f"{index:04d}.{suffix}"), np.full((40, 60, 3), index, np.uint8))
+
+
+def vot(folder: Path, lines: list[str]) -> Path:
+    write_pictures(folder / "color", len(lines))
+    (folder / "groundtruth.txt").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def otb(folder: Path, lines: list[str], suffix: str = "jpg") -> Path:
+    write_pictures(folder / "img", len(lines), suffix)
+    (folder / "groundtruth_rect.txt").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def one(folder: Path) -> Labelled:
+    (sequence,) = find_sequences([folder])
+    return label(sequence)
+
+
+def loaded(folder: Path, *sequences: Labelled):
+    """What the toolkit makes of a data set written by us."""
+    write_dataset(folder, sequences)
+    return list(load_dataset(str(folder)))
+
+
+def test_vot_polygons_are_kept_as_they_are(tmp_path):
+    lines = [f"10.5,5,20,10,15,20,{index}.25,15" for index in range(11)] + ["1\t2  3, 4", ""]
+    folder = vot(tmp_path / "bag", lines[:-1])
+    (folder / "groundtruth.txt").write_text("\n".join(lines))
+    (sequence,) = loaded(tmp_path / "out", one(folder))
+    assert (sequence.name, len(sequence)) == ("bag", 12)
+    region = sequence.groundtruth(3)
+    assert isinstance(region, Polygon)
+    assert region.points() == [(10.5, 5), (20, 10), (15, 20), (3.25, 15)]
+    assert str(sequence.groundtruth(11)) == "1.0,2.0,3.0,4.0"
+    assert Path(sequence.frame(3).filename()).resolve().name == "0004.jpg"
+
+
+def test_vot_masks_and_their_polygons(tmp_path):
+    # Window 4x2 at (10, 20): all but the last pixel.
+    sequence = one(vot(tmp_path / "bag", ["m10,20,4,2,0,7,1"] * 12))
+    assert sequence.has_masks
+    masks, polygons = loaded(tmp_path / "out", sequence), loaded(tmp_path / "drawn", sequence.with_polygons())
+    region = masks[0].groundtruth(0)
+    assert isinstance(region, Mask)
+    assert region.offset == (10, 20)
+    assert region.mask.tolist() == [[1, 1, 1, 1], [1, 1, 1, 0]]
+    corners = polygons[0].groundtruth(0).points()
+    assert sorted(corners) == [(10, 20), (10, 21), (13, 20), (13, 21)]
+
+
+def test_otb_boxes_png_pictures_and_frame_rate(tmp_path):
+    (sequence,) = loaded(tmp_path / "out", one(otb(tmp_path / "Cup", ["1,2,3,4"] * 12, "png")))
+    assert isinstance(sequence.groundtruth(0), Rectangle)
+    assert str(sequence.groundtruth(0)) == "1.0,2.0,3.0,4.0"
+    assert sequence.size == (60, 40)
+    assert sequence.metadata("fps") == 30
+    assert sequence.frame(4).image().max() == 5, "readers go by the content, not by the suffix"
+
+
+def test_the_frame_rate_and_anchors_of_a_vot_data_set_are_kept(tmp_path):
+    folder = vot(tmp_path / "bag", ["1,2,3,4"] * 12)
+    (folder / "sequence").write_text("fps=25\n")
+    (folder / "anchor.value").write_text("\n".join(["0", "1", *["0"] * 9, "-1"]))
+    (sequence,) = loaded(tmp_path / "out", one(folder))
+    assert sequence.metadata("fps") == 25
+    assert [sequence.values(index)["anchor"] for index in (0, 1, 11)] == [0, 1, -1]
+
+
+def test_only_the_longest_run_with_the_object_counts(tmp_path):
+    lines = ["1,2,3,4"] * 3 + [ABSENT] * 2 + ["5,6,7,8"] * 13 + [ABSENT]
+    sequence = one(otb(tmp_path / "Cup", lines))
+    assert [frame.name for frame in sequence.frames] == [f"{index:04d}.jpg" for index in range(6, 19)]
+    assert {str(region) for region in sequence.regions} == {"5.0,6.0,7.0,8.0"}
+    with pytest.raises(DatasetError, match=r"Mug: VOT needs at least 12 frames .* longest run has 11"):
+        one(otb(tmp_path / "Mug", ["1,2,3,4"] * 11 + [ABSENT] * 9))
+
+
+def test_anchors_are_50_frames_apart_and_look_along_the_longer_part():
+    anchors = spaced_anchors(121)
+    starts = {index: way for index, way in enumerate(anchors) if way}
+    assert starts == {0: 1, 50: 1, 100: -1, 120: -1}
+    sequence = Labelled("a", tuple([Path("a.jpg")] * 121), (), tuple(anchors), 30)
+    assert sequence.run_lengths() == [121, 71, 101, 121]

@@ -1,0 +1,182 @@
+"""TRACKING, UNCERTAIN, LOST: every transition, by tables worked out by hand."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from siammaskpp_core.config import ConfigError
+from siammaskpp_core.tracking.long_term.state import (
+    Evidence,
+    Presence,
+    PresenceConfig,
+    Sighting,
+    State,
+    advance,
+    evidence,
+    has_jumped_back,
+    is_near,
+)
+
+NAN, INF = float("nan"), float("inf")
+BOX = (100.0, 50.0, 40.0, 10.0)  # mean side 20
+CONFIG = PresenceConfig(
+    score_uncertain=0.5,
+    score_lost=0.25,
+    lost_after_frames=4,
+    lost_after_s=10.0,
+    confirm_frames=3,
+    confirm_distance_sides=1.0,
+)
+GOOD, WEAK, NONE = Sighting(0.9, BOX), Sighting(0.3, BOX), Sighting(0.1, BOX)
+FAR, FAR_WEAK = (Sighting(score, (200.0, 50.0, 40.0, 10.0)) for score in (0.9, 0.3))
+SIGHTINGS = {"G": GOOD, "w": WEAK, ".": NONE, "F": FAR, "f": FAR_WEAK}
+LETTERS = {State.TRACKING: "T", State.UNCERTAIN: "U", State.LOST: "L"}
+
+
+def course(
+    seen: str, config: PresenceConfig = CONFIG, start: Presence | None = None, step_s: float = 0.1
+) -> str:
+    """The states after each of the sightings, a letter each."""
+    presence, states = start or Presence(), ""
+    for index, letter in enumerate(seen):
+        presence = advance(presence, SIGHTINGS[letter], round((1 + index * step_s) * 1e9), config)
+        states += LETTERS[presence.state]
+    return states
+
+
+@pytest.mark.parametrize(
+    ("sighting", "worth"),
+    [
+        (GOOD, Evidence.GOOD),
+        (Sighting(0.5, BOX), Evidence.GOOD),
+        (Sighting(0.499, BOX), Evidence.WEAK),
+        (Sighting(0.25, BOX), Evidence.WEAK),
+        (Sighting(0.249, BOX), Evidence.NONE),
+        (Sighting(NAN, BOX), Evidence.NONE),
+        (Sighting(INF, BOX), Evidence.NONE),
+        (Sighting(0.9, (NAN, 0.0, 1.0, 1.0)), Evidence.NONE),
+        (Sighting(0.9, np.array([0.0, 0.0, INF, 1.0])), Evidence.NONE),
+        (Sighting(0.9, BOX, has_mask=False), Evidence.WEAK),
+        (Sighting(0.2, BOX, has_mask=False), Evidence.NONE),
+    ],
+)
+def test_what_counts_as_evidence(sighting, worth):
+    assert evidence(sighting, CONFIG) is worth
+
+
+@pytest.mark.parametrize(
+    ("seen", "states"),
+    [
+        ("GGG", "TTT"),
+        ("GwG", "TUT"),  # doubtful for a moment
+        ("GwwwwwwwwG", "TUUUUUUUUT"),  # doubt alone is no loss, however long
+        ("G...G", "TUUUT"),  # three missing images are no loss
+        ("G....", "TUUUL"),  # the fourth is
+        ("G...w...w", "TUUUUUUUU"),  # missing images count in a row
+        ("....", "UUUL"),  # never seen after the start
+        ("....GGG", "UUULLLT"),  # three that agree bring it back
+        ("....GGwGGG", "UUULLLLLLT"),  # in a row
+        ("....GG.GGG", "UUULLLLLLT"),
+        ("....wwwww", "UUULLLLLL"),  # doubtful ones do not
+        ("....GFGFG", "UUULLLLLL"),  # nor those that jump about
+        ("....GFFF", "UUULLLLT"),
+        ("GFF", "TTT"),  # while it is tracked, a good score is believed wherever it is
+        ("GwFFFF", "TUUUUL"),  # but out of doubt, what is elsewhere is something else
+        ("GwFFFFFFF", "TUUUULLLT"),  # until it is lost, and may be anywhere
+        ("GwFG", "TUUT"),  # back where it was, it is believed
+        ("GfffwG", "TUUUUT"),
+        ("Gffff", "TUUUL"),  # doubtful ones elsewhere say no more
+    ],
+)
+def test_transitions(seen, states):
+    assert course(seen) == states
+
+
+def test_time_and_number_of_images_whichever_is_first():
+    slow = replace(CONFIG, lost_after_frames=1000, lost_after_s=0.5)
+    # Missing from 1.1 s on: lost at 1.6 s, at whatever rate.
+    assert course("G.......", slow) == "TUUUUULL"
+    assert course("G..", slow, step_s=0.5) == "TUL"
+    assert course("G..", replace(slow, lost_after_s=0.6), step_s=0.5) == "TUU"
+    assert course("G.", replace(CONFIG, lost_after_s=0.0)) == "TL"
+    assert course("G.", replace(CONFIG, lost_after_frames=1)) == "TL"
+
+
+def test_one_confirming_image_may_do():
+    assert course("....G", replace(CONFIG, confirm_frames=1)) == "UUULT"
+
+
+@pytest.mark.parametrize(("x", "near"), [(100, True), (120, True), (121, False), (79, False)])
+def test_places_agree_within_mean_sides(x, near):
+    assert is_near((x, 50, 40, 10), BOX, CONFIG) is near
+
+
+def test_a_moving_target_is_confirmed_step_by_step():
+    presence = Presence(State.LOST)
+    for index in range(3):
+        seen = Sighting(0.9, (100 + 15 * index, 50, 40, 10))
+        presence = advance(presence, seen, index, CONFIG)
+    assert presence.state is State.TRACKING
+    assert presence.seen_xywh == (130, 50, 40, 10)
+
+
+def test_a_doubtful_sighting_elsewhere_is_not_where_it_was_seen():
+    presence = advance(Presence(), GOOD, 1, CONFIG)
+    assert advance(presence, WEAK._replace(box_xywh=(300, 50, 40, 10)), 2, CONFIG).seen_xywh == BOX
+    nearby = (110.0, 50.0, 40.0, 10.0)
+    assert advance(presence, WEAK._replace(box_xywh=nearby), 2, CONFIG).seen_xywh == nearby
+
+
+def test_a_doubtful_sighting_of_a_lost_target_is_looked_at_again_and_does_not_count():
+    doubtful = advance(Presence(State.LOST), WEAK, 1, CONFIG)
+    assert (doubtful.candidate_xywh, doubtful.agreeing, doubtful.is_seen) == (BOX, 0, False)
+    assert advance(doubtful, GOOD, 2, CONFIG).agreeing == 1
+
+
+def test_a_jump_back_in_time_begins_anew():
+    presence = advance(Presence(), GOOD, 10**9, CONFIG)
+    for index in range(3):
+        presence = advance(presence, NONE, 2 * 10**9 + index, CONFIG)
+    assert (presence.state, presence.missing) == (State.UNCERTAIN, 3)
+    assert has_jumped_back(presence, 10**9)
+    assert not has_jumped_back(presence, presence.stamp_ns)
+    after = advance(presence, NONE, 10**9, CONFIG)
+    assert (after.state, after.missing, after.missing_since_ns) == (State.UNCERTAIN, 1, 10**9)
+    lost = replace(presence, state=State.LOST, candidate_xywh=BOX, agreeing=2)
+    assert advance(lost, GOOD, 10**9, CONFIG).state is State.LOST
+
+
+def test_the_same_stamps_give_the_same_states_again():
+    """Nothing but the arguments decides."""
+    rng = np.random.default_rng(0)
+    seen = "".join(rng.choice(list(SIGHTINGS), 500))
+    assert course(seen) == course(seen)
+    assert set(course(seen)) == {"T", "U", "L"}
+
+
+@pytest.mark.parametrize(
+    ("seen", "is_seen"),
+    [
+        ("G", True),
+        ("w", True),
+        (".", False),
+        ("GF", True),
+        ("GwF", False),
+        ("GwFFF", False),
+        ("....GG", False),
+        ("....GGG", True),
+    ],
+)
+def test_a_place_counts_only_when_it_is_believed(seen, is_seen):
+    presence = Presence()
+    for index, letter in enumerate(seen):
+        presence = advance(presence, SIGHTINGS[letter], index, CONFIG)
+    assert presence.is_seen is is_seen
+
+
+def test_thresholds_are_in_order():
+    with pytest.raises(ConfigError, match="above score_uncertain"):
+        PresenceConfig(score_lost=0.9)
+    with pytest.raises(ConfigError, match="confirm_frames"):
+        PresenceConfig(confirm_frames=0)

@@ -1,0 +1,182 @@
+"""What learns in which stage, and what a stage takes over from the one before."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from siammaskpp_core.config import ConfigError
+from siammaskpp_core.network.config import NetworkConfig
+from siammaskpp_core.network.siammaskpp import SiamMaskPP
+from siammaskpp_core.tracking.config import TrackingConfig
+from siammaskpp_core.training.checkpoint import write_checkpoint
+from siammaskpp_core.training.config import TrainingConfig
+from siammaskpp_core.training.distributed import share_batch_statistics
+from siammaskpp_core.training.objective import PairNetwork
+from siammaskpp_core.training.stages import make_optimizer, prepare, set_learning
+
+BI = NetworkConfig(head_channels=8, mask="bi", mask_channels=16, refine_channels=(8, 4, 2))
+RE = replace(BI, mask="re")
+BASE_STAGE, RE_STAGE = TrainingConfig(), TrainingConfig(stage="re", optimizer="sgd", learning_rate=0.1)
+
+
+def learning(model):
+    return {name.split(".")[0] for name, parameter in model.named_parameters() if parameter.requires_grad}
+
+
+def in_training(model):
+    """Batch norms that compute statistics."""
+    norms = (torch.nn.BatchNorm2d,)
+    return {name for name, module in model.named_modules() if isinstance(module, norms) and module.training}
+
+
+@pytest.fixture
+def base(tmp_path):
+    """A trained network of the base stage, and its checkpoint."""
+    torch.manual_seed(1)
+    model = SiamMaskPP(BI)
+    average = {f"module.{name}": value for name, value in model.state_dict().items()}
+    write_checkpoint(tmp_path, BI, BASE_STAGE, TrackingConfig(), {"average": average})
+    return model, tmp_path / "checkpoint.pt"
+
+
+def test_the_base_stage_trains_all_but_the_backbone():
+    model = SiamMaskPP(RE)
+    set_learning(model, BASE_STAGE, backbone=False)
+    assert learning(model) == {"levels", "cls", "loc", "mask", "refine"}
+    assert not any(name.startswith("backbone") for name in in_training(model))
+
+
+def test_the_backbone_learns_from_conv3_on():
+    model = SiamMaskPP(BI)
+    set_learning(model, BASE_STAGE, backbone=True)
+    stages = {
+        n.split(".")[2] for n, p in model.backbone.named_parameters(prefix="backbone") if p.requires_grad
+    }
+    assert stages == {"2", "3", "4"}
+    assert {name.split(".")[2] for name in in_training(model) if name.startswith("backbone")} == stages
+
+
+def test_a_backbone_that_is_not_pretrained_learns_as_a_whole():
+    model = SiamMaskPP(BI)
+    set_learning(model, TrainingConfig(pretrained=False, unfreeze_at=0.0), backbone=True)
+    assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_frozen_batch_norms():
+    model = SiamMaskPP(BI)
+    set_learning(model, TrainingConfig(batch_norm="frozen"), backbone=True)
+    assert not in_training(model)
+    assert "levels" in learning(model)
+
+
+def test_the_backbones_batch_norms_may_stay_while_it_learns():
+    model = SiamMaskPP(BI)
+    set_learning(model, TrainingConfig(backbone_norms=False), backbone=True)
+    assert "backbone" in learning(model)
+    assert in_training(model)
+    assert not any(name.startswith("backbone") for name in in_training(model))
+
+
+def test_batch_norms_over_processes_keep_names_and_stages():
+    """Their computation needs GPUs; that the network stays the same otherwise does not."""
+    model = SiamMaskPP(RE)
+    names = list(model.state_dict())
+    share_batch_statistics(model, SimpleNamespace(world_size=2), TrainingConfig())
+    assert list(model.state_dict()) == names
+    norms = [
+        module for module in model.modules() if isinstance(module, torch.nn.modules.batchnorm._BatchNorm)
+    ]
+    assert all(isinstance(norm, torch.nn.SyncBatchNorm) for norm in norms)
+    set_learning(model, RE_STAGE, backbone=False)
+    of_masks = {id(norm) for part in model.mask_modules() for norm in part.modules()}
+    assert {id(norm) for norm in norms if norm.training} == {id(norm) for norm in norms} & of_masks
+    set_learning(model, replace(RE_STAGE, batch_norm="frozen"), backbone=False)
+    assert not any(norm.training for norm in norms)
+
+
+def test_an_optimiser_has_what_learns_at_any_time():
+    model = SiamMaskPP(BI)
+    config = TrainingConfig(unfreeze_at=0.5, backbone_rate=0.1, weight_decay=0.3)
+    optimizer = make_optimizer(model, config)
+    set_learning(model, config, backbone=True)
+    share = {id(p): group["share"] for group in optimizer.param_groups for p in group["params"]}
+    decay = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
+    for name, parameter in model.named_parameters():
+        assert (id(parameter) in share) == parameter.requires_grad, name
+        if parameter.requires_grad:
+            assert share[id(parameter)] == (0.1 if name.startswith("backbone") else 1.0)
+            assert decay[id(parameter)] == (0.3 if parameter.ndim > 1 else 0.0)
+    heads = make_optimizer(model, BASE_STAGE)
+    assert {group["share"] for group in heads.param_groups} == {1.0}
+
+
+def test_a_mask_stage_changes_masks_alone(base):
+    _, checkpoint = base
+    model = SiamMaskPP(RE)
+    assert prepare(model, RE_STAGE, checkpoint) == ["refine"]
+    set_learning(model, RE_STAGE, backbone=False)
+    optimizer = make_optimizer(model, RE_STAGE)
+    template = torch.randint(0, 256, (2, 127, 127, 3), dtype=torch.uint8)
+    search = torch.randint(0, 256, (2, 255, 255, 3), dtype=torch.uint8)
+
+    def answer():
+        kernels = model.template(template)
+        response, features = model.search(search, kernels)
+        middle = torch.full((2,), 12)
+        return response, model.masks_at(response, features, torch.arange(2), middle, middle)
+
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    first, masks = answer()
+    (masks - 1).square().mean().backward()
+    optimizer.step()
+    second, later_masks = answer()
+    assert torch.equal(first.cls, second.cls)
+    assert torch.equal(first.loc, second.loc)
+    assert not torch.equal(masks, later_masks)
+    changed = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+    assert {name.split(".")[0] for name in changed} == {"levels", "mask", "refine"}
+
+
+def test_a_stage_goes_on_from_the_one_before(base):
+    trained, checkpoint = base
+    model = SiamMaskPP(RE)
+    prepare(model, RE_STAGE, checkpoint)
+    for name, value in trained.state_dict().items():
+        assert torch.equal(model.state_dict()[name], value), name
+
+
+def test_a_checkpoint_of_another_network(base):
+    _, checkpoint = base
+    with pytest.raises(ConfigError, match="another network"):
+        prepare(SiamMaskPP(replace(RE, head_channels=16)), RE_STAGE, checkpoint)
+
+
+@pytest.mark.parametrize(
+    ("network", "stage", "message"),
+    [(RE, "bi", "mask: bi, not re"), (replace(BI, mask="none"), "re", "not none"), (RE, "re", "--init")],
+)
+def test_stages_that_cannot_be(network, stage, message):
+    with pytest.raises(ConfigError, match=message):
+        prepare(SiamMaskPP(network), TrainingConfig(stage=stage), None)
+
+
+def test_a_mask_head_that_is_not_used_does_not_learn():
+    """SiamMask's refine module decodes the correlation; gradients of all processes must exist."""
+    model = SiamMaskPP(replace(RE, refine_input="correlation"))
+    set_learning(model, BASE_STAGE, backbone=False)
+    assert learning(model) == {"levels", "cls", "loc", "refine"}
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_gradients_of_masks_exist_without_positions(count):
+    model = SiamMaskPP(RE)
+    set_learning(model, BASE_STAGE, backbone=False)
+    crops = [torch.randint(0, 256, (1, side, side, 3), dtype=torch.uint8) for side in (127, 255)]
+    prediction = PairNetwork(model, None)(*crops, torch.zeros(count, 3, dtype=torch.int64))
+    prediction.masks[:count].sum().backward()
+    gradients = [parameter.grad for parameter in model.refine.parameters()]
+    assert all(gradient is not None for gradient in gradients)
+    assert any(gradient.any() for gradient in gradients) is bool(count)

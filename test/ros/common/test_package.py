@@ -1,0 +1,89 @@
+"""The package's files agree with each other."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+ROS_MODULES = {
+    "rclpy",
+    "sensor_msgs",
+    "std_msgs",
+    "cv_bridge",
+    "message_filters",
+    "siammaskpp",
+    "siammaskpp_ros",
+}
+# Module -> rosdep key, where they differ.
+KEYS = {
+    "aiohttp": "python3-aiohttp",
+    "cv2": "python3-opencv",
+    "numpy": "python3-numpy",
+    "tf2_ros": "tf2_ros_py",
+    "yaml": "python3-yaml",
+}
+
+
+def imported(folder: str) -> set[str]:
+    """Top-level modules that any file below `folder` imports, also within functions."""
+    names: set[str] = set()
+    for path in [*(ROOT / folder).rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+                names.add(node.module.split(".")[0])
+    return names
+
+
+def test_the_core_knows_no_ros() -> None:
+    assert not imported("siammaskpp_core") & ROS_MODULES
+
+
+def test_no_node_needs_several_executor_threads() -> None:
+    """ros2/rclpy#1223, #1452: rclpy's MultiThreadedExecutor queues its tasks anew and starves."""
+    for path in (ROOT / "siammaskpp_ros").rglob("*.py"):
+        assert "MultiThreadedExecutor" not in path.read_text(encoding="utf-8"), path
+
+
+def test_package_xml_names_what_the_nodes_import() -> None:
+    package = ElementTree.parse(ROOT / "package.xml").getroot()
+    named = {item.text for item in package if item.tag.endswith("depend")}
+    own = {"siammaskpp", "siammaskpp_core", "siammaskpp_ros"}
+    used = (imported("siammaskpp_ros") | imported("launch")) - own - set(sys.stdlib_module_names)
+    rcl_parts = {"rcl_interfaces"}  # comes with rclpy
+    assert {KEYS.get(name, name) for name in used} - rcl_parts <= named
+
+
+def test_every_interface_is_built() -> None:
+    cmake = (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
+    files = {f"{path.parent.name}/{path.name}" for kind in ("msg", "srv") for path in (ROOT / kind).iterdir()}
+    assert set(re.findall(r"(?:msg|srv)/\w+\.(?:msg|srv)", cmake)) == files
+    scripts = {f"scripts/{path.name}" for path in (ROOT / "scripts").iterdir()}
+    assert set(re.findall(r"scripts/\w+", cmake)) == scripts
+
+
+def test_one_version_everywhere() -> None:
+    pyproject = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    version = re.search(r'^version = "(.+)"', pyproject, re.MULTILINE)
+    assert version is not None
+    assert ElementTree.parse(ROOT / "package.xml").getroot().findtext("version") == version[1]
+
+
+def test_launch_files_can_be_read() -> None:
+    launch = pytest.importorskip("launch", reason="launch is not on PyPI; it comes with ROS 2")
+    pytest.importorskip("launch_ros", reason="launch_ros is not on PyPI; it comes with ROS 2")
+    from launch.launch_description_sources import PythonLaunchDescriptionSource
+
+    for name in ("tracker.launch.py", "demo.launch.py", "follow_demo.launch.py"):
+        source = PythonLaunchDescriptionSource(str(ROOT / "launch" / name))
+        description = source.get_launch_description(launch.LaunchContext())
+        arguments = {item.name: item for item in description.get_launch_arguments()}
+        assert all(item.description for item in arguments.values())
+        assert arguments

@@ -1,0 +1,152 @@
+"""One dataclass gives descriptors, checks and config/tracker.yaml."""
+
+from __future__ import annotations
+
+from dataclasses import Field, fields
+from pathlib import Path
+
+import pytest
+import yaml
+from rcl_interfaces.srv import GetParameters, SetParameters
+from rclpy.parameter import Parameter, parameter_value_to_python
+from ros_harness import FAKE_NODE, Client, NodeProcess
+
+from siammaskpp_core.config import ConfigError, spec_of
+from siammaskpp_ros.common.parameters import changed, descriptor
+from siammaskpp_ros.tracker.parameters import RUNTIME_PARAMETERS, NodeConfig
+from tools.parameter_docs import markdown_table, yaml_text
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_the_yaml_file_is_written_from_the_dataclass() -> None:
+    text = (ROOT / "config" / "tracker.yaml").read_text(encoding="utf-8")
+    assert text == yaml_text(), "run: python -m siammaskpp_ros.common.parameters > config/tracker.yaml"
+    values = yaml.safe_load(text)["/**/tracker_node"]["ros__parameters"]
+    assert NodeConfig(**values) == NodeConfig()
+    assert {name: type(value) for name, value in values.items()} == {
+        item.name: type(item.default) for item in fields(NodeConfig)
+    }
+
+
+def test_the_readme_shows_the_same_parameters() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert markdown_table() in text, "run: python -m siammaskpp_ros.common.parameters --markdown"
+
+
+def test_every_parameter_is_described_and_bounded() -> None:
+    for item in fields(NodeConfig):
+        result = descriptor(spec_of(item), item.default, item.name)
+        assert result.description, item.name
+        assert item.name in markdown_table()
+        if isinstance(item.default, float):
+            assert result.floating_point_range[0].to_value < float("inf"), item.name
+        elif isinstance(item.default, int) and not isinstance(item.default, bool):
+            assert result.integer_range[0].from_value < result.integer_range[0].to_value, item.name
+
+
+def test_thresholds_change_at_run_time_and_must_be_in_order() -> None:
+    config = NodeConfig()
+    result, after = changed(config, [Parameter("score_lost", value=0.4)], is_configured=True)
+    assert result.successful
+    assert after.score_lost == 0.4
+    result, after = changed(config, [Parameter("score_lost", value=0.6)], is_configured=True)
+    assert not result.successful
+    assert "above score_uncertain" in result.reason
+    assert after is config
+    both = [Parameter("score_lost", value=0.6), Parameter("score_uncertain", value=0.7)]
+    assert changed(config, both, is_configured=True)[0].successful
+
+
+def bad_values(item: Field) -> list[tuple[object, str]]:
+    """Values that a parameter must not take, and what the reason says."""
+    spec, default = spec_of(item), item.default
+    if isinstance(default, bool):
+        return [(1, "bool is expected"), ("true", "bool is expected")]
+    if isinstance(default, str):
+        other = [("abacus", "not one of")] if spec.choices else []
+        return [*other, (7, "str is expected")]
+    kind = type(default)
+    assert spec.low is not None
+    assert spec.high is not None
+    numbers = [(kind(spec.low - 1), f"outside {spec.range_text()}"), (kind(spec.high + 1), "outside [")]
+    if kind is float:
+        numbers += [(float("nan"), "not a finite number"), (float("inf"), "not a finite number")]
+    return [*numbers, ("many", f"{kind.__name__} is expected")]
+
+
+def another(item: Field) -> object:
+    """A value that a parameter may take and does not have."""
+    spec, default = spec_of(item), item.default
+    if isinstance(default, bool):
+        return not default
+    if isinstance(default, str):
+        return next(choice for choice in spec.choices if choice != default) if spec.choices else "another"
+    return type(default)(default + 0.125 * (spec.high - default) if default < spec.high else spec.low)
+
+
+@pytest.mark.parametrize("item", fields(NodeConfig), ids=lambda item: item.name)
+def test_bad_values_are_rejected_with_a_reason(item: Field) -> None:
+    for value, reason in bad_values(item):
+        result, after = changed(NodeConfig(), [Parameter(item.name, value=value)], is_configured=False)
+        assert not result.successful, value
+        assert item.name in result.reason
+        assert reason in result.reason
+        assert after == NodeConfig()
+
+
+@pytest.mark.parametrize("item", fields(NodeConfig), ids=lambda item: item.name)
+def test_what_is_read_at_configuration_waits_for_cleanup(item: Field) -> None:
+    change = [Parameter(item.name, value=another(item))]
+    result, after = changed(NodeConfig(), change, is_configured=True)
+    if item.name in RUNTIME_PARAMETERS:
+        assert result.successful, result.reason
+        assert getattr(after, item.name) == another(item)
+    else:
+        assert "deactivate and clean up the node first" in result.reason
+        assert after == NodeConfig()
+        assert changed(NodeConfig(), change, is_configured=False)[0].successful
+
+
+@pytest.mark.ros
+def test_the_running_node_refuses_and_takes_them(client: Client, domain_id: int) -> None:
+    process = NodeProcess([*FAKE_NODE, "0.0"], domain_id)
+    try:
+        client.until(lambda: client.statuses, "the node is there")
+        bad = [(item.name, value) for item in fields(NodeConfig) for value, _ in bad_values(item)]
+        for (name, value), result in zip(bad, set_one_by_one(client, bad), strict=True):
+            assert not result.successful, (name, value)
+            # Wrong types and what is read-only are refused by rclpy, which does not repeat the name.
+            assert any(word in result.reason for word in (name, "Wrong parameter type", "read-only")), name
+
+        good = [(item.name, another(item)) for item in fields(NodeConfig)]
+        for (name, _), result in zip(good, set_one_by_one(client, good), strict=True):
+            assert result.successful == (name in RUNTIME_PARAMETERS), (name, result.reason)
+            assert result.successful or result.reason
+        names = [name for name, _ in good]
+        answer = client.call(GetParameters, "tracker_node/get_parameters", GetParameters.Request(names=names))
+        now = {
+            name: parameter_value_to_python(value) for name, value in zip(names, answer.values, strict=True)
+        }
+        for item in fields(NodeConfig):
+            expected = another(item) if item.name in RUNTIME_PARAMETERS else item.default
+            assert now[item.name] == pytest.approx(expected), item.name
+    finally:
+        process.end()
+
+
+def set_one_by_one(client: Client, values: list[tuple[str, object]]) -> list:
+    request = SetParameters.Request()
+    request.parameters = [Parameter(name, value=value).to_parameter_msg() for name, value in values]
+    return list(client.call(SetParameters, "tracker_node/set_parameters", request).results)
+
+
+def test_parameters_of_others_are_left_alone() -> None:
+    result, after = changed(NodeConfig(), [Parameter("use_sim_time", value=True)], is_configured=True)
+    assert result.successful
+    assert after == NodeConfig()
+
+
+def test_the_thresholds_given_at_start_must_be_in_order() -> None:
+    with pytest.raises(ConfigError, match="score_lost"):
+        NodeConfig(score_lost=0.9)

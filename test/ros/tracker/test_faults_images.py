@@ -1,0 +1,234 @@
+"""Cameras that stop, change, or send what they should not.
+
+The node lives on, says what is wrong, keeps its target, and works when the cause is gone. Every test leaves
+the node well again, so that they share one process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from node_under_test import Node
+from numpy.typing import NDArray
+from rclpy.publisher import Publisher
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from ros_harness import FAKE_NODE, jpeg, scene
+from sensor_msgs.msg import CompressedImage, Image
+
+from siammaskpp.msg import TrackedObject, TrackerStatus
+from siammaskpp_ros.common.conversions import to_image
+
+pytestmark = pytest.mark.ros
+
+WHITE = (255, 255, 255)
+
+
+@pytest.fixture(scope="module")
+def shared_camera(module_domain_id: int) -> Iterator[Node]:
+    command = [*FAKE_NODE, "0.0", "--ros-args", "-p", "no_image_warning_s:=0.5", "-r", "__ns:=/images"]
+    node = Node(command, module_domain_id, "/images")
+    node.client.connect()
+    yield node
+    node.close()
+
+
+@pytest.fixture
+def camera(shared_camera: Node) -> Iterator[Node]:
+    """The node with a fake tracker, its target the white rectangle of the newest image."""
+    shared_camera.client.remove_target()
+    shared_camera.client.track(scene(colour=WHITE))
+    assert shared_camera.client.set_target((100, 50, 40, 30)).success
+    yield shared_camera
+    assert follows(shared_camera, scene(x=60, colour=WHITE), 60)
+
+
+def follows(node: Node, picture: NDArray[np.uint8] | Image, x: int) -> bool:
+    (item,) = node.client.track(picture).objects
+    return bool(item.state == TrackedObject.TRACKING and abs(item.box.x - x) <= 2)
+
+
+def padded(picture: NDArray[np.uint8]) -> Image:
+    rows = np.pad(picture.reshape(len(picture), -1), ((0, 0), (0, 13)), constant_values=200)
+    return Image(height=240, width=320, encoding="bgr8", step=rows.shape[1], data=rows.tobytes())
+
+
+def grey(encoding: str, dtype: str = "u1") -> Callable[[NDArray[np.uint8]], Image]:
+    """The picture's first channel in an encoding where white is the largest number."""
+
+    def make(picture: NDArray[np.uint8]) -> Image:
+        values = picture[:, :, 0].astype(dtype) * (257 if dtype.endswith("2") else 1)
+        data = values.astype(dtype).tobytes()
+        is_bigendian = dtype.startswith(">")
+        step = len(data) // 240
+        return Image(
+            height=240, width=320, encoding=encoding, step=step, data=data, is_bigendian=int(is_bigendian)
+        )
+
+    return make
+
+
+def yuv422(picture: NDArray[np.uint8]) -> Image:
+    luma = np.rint(16 + picture[:, :, 0] * (219 / 255)).astype(np.uint8)
+    pairs = np.dstack([np.full_like(luma, 128), luma])
+    return Image(height=240, width=320, encoding="yuv422", step=640, data=pairs.tobytes())
+
+
+def bgra8(picture: NDArray[np.uint8]) -> Image:
+    data = np.dstack([picture, np.zeros((240, 320), np.uint8)]).tobytes()
+    return Image(height=240, width=320, encoding="bgra8", step=1280, data=data)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(padded, id="step-padding"),
+        pytest.param(grey("mono8"), id="mono8"),
+        pytest.param(grey("mono16", "<u2"), id="mono16"),
+        pytest.param(grey("mono16", ">u2"), id="big-endian"),
+        pytest.param(bgra8, id="bgra8"),
+        pytest.param(yuv422, id="yuv422"),
+        pytest.param(grey("bayer_rggb8"), id="bayer"),
+    ],
+)
+def test_the_encoding_may_change_in_mid_stream(
+    camera: Node, make: Callable[[NDArray[np.uint8]], Image]
+) -> None:
+    """ros-perception/vision_opencv#535: none of these needs cv_bridge, which pip's NumPy breaks."""
+    for x in (104, 110):
+        assert follows(camera, make(scene(x=x, colour=WHITE)), x)
+
+
+@pytest.mark.parametrize("size", [(640, 480), (160, 121), (2000, 1500)])
+def test_the_size_may_change_in_mid_stream(camera: Node, size: tuple[int, int]) -> None:
+    assert follows(camera, scene(x=90, size=size, colour=WHITE), 90)
+
+
+@pytest.mark.parametrize(
+    ("image", "reason"),
+    [
+        (Image(height=2, width=4, step=4, encoding="nv21", data=bytes(12)), "ros-<distro>-cv-bridge"),
+        (Image(height=200, width=400, step=1200, encoding="bgr8", data=bytes(16)), "contradicts itself"),
+        (Image(height=3, width=3, step=6, encoding="yuv422", data=bytes(18)), "3x3 cannot be yuv422"),
+    ],
+    ids=["unknown", "short", "odd"],
+)
+def test_an_image_that_cannot_be_read_is_named(camera: Node, image: Image, reason: str) -> None:
+    camera.client.send(image)
+    assert camera.status(TrackerStatus.ERROR, reason).targets == 1
+    assert follows(camera, scene(x=70, colour=WHITE), 70)
+    camera.status(TrackerStatus.TRACKING)
+
+
+def test_images_without_a_stamp_are_tracked_with_a_warning(camera: Node) -> None:
+    """mgonzs13/yolo_ros#16: whoever combines messages by their stamps gets nothing, and no error."""
+    camera.client.send(scene(x=104, colour=WHITE), stamp=Time())
+    camera.process.wait_for_text("the images have no stamp")
+    assert "let the camera fill header.stamp" in camera.status(TrackerStatus.TRACKING, "no stamp").message
+    assert camera.client.objects[-1].header.stamp == Time()
+    assert camera.client.objects[-1].objects[0].box.x == 104
+
+
+def test_the_target_outlives_a_jump_back_in_time(camera: Node) -> None:
+    """ros2/ros2#1313, ros/ros_comm#1308: a bag that is played in a loop stops nodes for good."""
+    for _ in range(2):
+        camera.client.send(scene(x=110, colour=WHITE), stamp=Time(sec=5))
+        camera.client.spin(0.1)
+        assert follows(camera, scene(x=112, colour=WHITE), 112)
+    assert "jumped back by" in camera.process.text
+    assert "targets are kept" in camera.process.text
+
+
+def test_a_camera_that_stops_and_returns(camera: Node) -> None:
+    """mgonzs13/yolo_ros#65, #27: no output and no error."""
+    camera.process.text = ""
+    camera.client.spin(2.5)
+    status = camera.status(TrackerStatus.WAITING, "/images/image: it has 1 publisher(s)")
+    assert "/images/test_client RELIABLE" in status.message
+    assert "ros2 topic hz /images/image" in status.message
+    assert status.targets == 1
+    camera.process.wait_for_text("no image on /images/image")
+    assert follows(camera, scene(x=130, colour=WHITE), 130)
+
+
+def test_what_keeps_images_away_is_named(domain_id: int) -> None:
+    """mgonzs13/yolo_ros#65, ros-perception/image_pipeline#828: wrong topic, type or QoS."""
+    remap = ("-r", "image:=/camera/image", "-p", "image_reliability:=reliable")
+    node = Node([*FAKE_NODE, "0.0", "--ros-args", *remap], domain_id)
+    reports: list[DiagnosticStatus] = []
+
+    def keep(message: DiagnosticArray) -> None:
+        reports.extend(item for item in message.status if item.name == "/tracker_node: tracking")
+
+    node.client.node.create_subscription(DiagnosticArray, "/diagnostics", keep, 10)
+
+    def publish_as(kind: type, reliability: ReliabilityPolicy) -> Publisher:
+        qos = QoSProfile(depth=1, reliability=reliability)
+        return node.client.node.create_publisher(kind, "/camera/image", qos)
+
+    def reported(key: str) -> str:
+        return next(pair.value for pair in reports[-1].values if pair.key == key)
+
+    try:
+        node.client.until(lambda: reports and node.client.statuses, "the node reports")
+        node.status(
+            TrackerStatus.WAITING, "/camera/image: it has no publisher; images are published on /image"
+        )
+
+        publisher = publish_as(CompressedImage, ReliabilityPolicy.RELIABLE)
+        node.status(TrackerStatus.WAITING, "sensor_msgs/msg/Image is expected; set the parameter compressed")
+        node.client.node.destroy_publisher(publisher)
+
+        publisher = publish_as(Image, ReliabilityPolicy.BEST_EFFORT)
+        node.process.wait_for_text("incompatible QoS with /test_client BEST_EFFORT")
+        node.status(TrackerStatus.WAITING, "set image_reliability to auto or best_effort")
+        node.client.until(lambda: "BEST_EFFORT" in reported("incompatible_qos"), "diagnostics name it")
+        assert reports[-1].level == DiagnosticStatus.WARN
+        node.client.node.destroy_publisher(publisher)
+
+        publisher = publish_as(Image, ReliabilityPolicy.RELIABLE)
+        node.client.until(publisher.get_subscription_count, "the node listens")
+        node.client.until(
+            lambda: (publisher.publish(to_image(scene(), "bgr8", node.client.header())), node.client.objects)[
+                1
+            ],
+            "an image arrives",
+        )
+        node.status(TrackerStatus.IDLE)
+        node.client.until(lambda: reported("incompatible_qos") == "", "diagnostics are well again")
+        assert reports[-1].level == DiagnosticStatus.OK
+        assert reported("image_topic") == "/camera/image"
+    finally:
+        node.close()
+
+
+def test_subscribers_that_come_and_go(camera: Node) -> None:
+    for _ in range(5):
+        pictures: list[Image] = []
+        listeners = [
+            camera.client.node.create_subscription(Image, f"tracker_node/{topic}", pictures.append, 1)
+            for topic in ("overlay", "labels", "mask")
+        ]
+        for x in (100, 104):
+            assert follows(camera, scene(x=x, colour=WHITE), x)
+        for listener in listeners:
+            camera.client.node.destroy_subscription(listener)
+    assert follows(camera, scene(x=108, colour=WHITE), 108)
+
+
+def test_compressed_images_that_cannot_be_decoded(domain_id: int) -> None:
+    command = [*FAKE_NODE, "0.0", "--ros-args", "-p", "compressed:=true"]
+    node = Node(command, domain_id, is_compressed=True)
+    node.client.connect()
+    try:
+        node.client.track(jpeg(scene()))
+        assert node.client.set_target((100, 50, 40, 30)).success
+        for data in (b"", jpeg(scene()).data.tobytes()[:300]):
+            node.client.send(CompressedImage(format="jpeg", data=data))
+            node.status(TrackerStatus.ERROR, "cannot be decoded")
+            assert abs(node.client.track(jpeg(scene(x=120))).objects[0].box.x - 120) <= 2
+    finally:
+        node.close()

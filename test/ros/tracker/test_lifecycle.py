@@ -1,0 +1,120 @@
+"""Lifecycle: nothing is published unless active, targets outlive a pause, cleanup forgets them."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator
+
+import pytest
+import rclpy
+from fake_tracker import FakeTracker
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+from rclpy.context import Context
+from rclpy.lifecycle import TransitionCallbackReturn
+from ros_harness import FAKE_NODE, Client, NodeProcess, interrupt_all, opened, scene
+
+from siammaskpp.msg import TrackerStatus
+from siammaskpp_ros.tracker.node import TrackerNode
+
+pytestmark = pytest.mark.ros
+
+
+UP = (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE)
+DOWN = (Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP)
+# Transitions follow each other faster than the middleware frees what it held.
+MOST_MB = 4.0
+
+
+@pytest.fixture
+def process(domain_id: int) -> Iterator[NodeProcess]:
+    arguments = ["--ros-args", "-p", "autostart:=false"]
+    process = NodeProcess([*FAKE_NODE, "0.0", *arguments], domain_id)
+    yield process
+    interrupt_all([process])
+
+
+def change(client: Client, transition: int) -> bool:
+    request = ChangeState.Request(transition=Transition(id=transition))
+    return bool(client.call(ChangeState, "tracker_node/change_state", request).success)
+
+
+@pytest.mark.usefixtures("process")
+def test_pause_keeps_targets_and_cleanup_forgets_them(client: Client) -> None:
+    client.until(lambda: client.statuses, "status also comes from an unconfigured node")
+    assert client.statuses[-1].state == TrackerStatus.INACTIVE
+    assert "not active" in client.set_target((1, 1, 5, 5)).message
+
+    assert change(client, Transition.TRANSITION_CONFIGURE)
+    assert "not active" in client.set_target((1, 1, 5, 5)).message
+    assert not client.set_parameters(threads=2).successful
+    assert change(client, Transition.TRANSITION_ACTIVATE)
+    client.connect()
+    client.track(scene())
+    assert client.set_target((100, 50, 40, 30)).success
+    assert len(client.track(scene()).objects) == 1
+
+    assert change(client, Transition.TRANSITION_DEACTIVATE)
+    results = len(client.objects)
+    client.send(scene())
+    client.spin(0.5)
+    assert len(client.objects) == results
+    assert change(client, Transition.TRANSITION_ACTIVATE)
+    assert len(client.track(scene(x=120)).objects) == 1
+
+    assert change(client, Transition.TRANSITION_DEACTIVATE)
+    assert change(client, Transition.TRANSITION_CLEANUP)
+    assert client.set_parameters(threads=2).successful
+    assert change(client, Transition.TRANSITION_CONFIGURE)
+    assert change(client, Transition.TRANSITION_ACTIVATE)
+    assert client.track(scene()).objects == []
+
+
+def test_fifty_times_up_and_down_leaves_nothing_behind(process: NodeProcess, client: Client) -> None:
+    service = client.node.create_client(ChangeState, "tracker_node/change_state")
+    client.until(service.service_is_ready, "the service is there")
+
+    def go(transitions: tuple[int, ...]) -> None:
+        for transition in transitions:
+            future = service.call_async(ChangeState.Request(transition=Transition(id=transition)))
+            client.until(future.done, f"transition {transition} is answered")
+            assert future.result().success
+
+    held: list[tuple[float, int, int]] = []
+    for turn in range(50):
+        go(UP)
+        if turn % 10 == 0:  # some have images and a target
+            client.connect()
+            client.track(scene())
+            assert client.set_target((100, 50, 40, 30)).success
+            assert len(client.track(scene()).objects) == 1
+        go(DOWN)
+        held.append((process.resident_mb(), *opened(process.pid)))
+    print(f"{held[9]} after 10 turns, {held[-1]} after 50")
+    assert held[-1][0] - held[9][0] < MOST_MB
+    assert held[-1][1:] == held[9][1:]
+
+
+def test_cleanup_frees_the_network(domain_id: int) -> None:
+    """facebookresearch/sam2#196: what held the memory was freed at some later time, or never."""
+    trackers: list[weakref.ref[FakeTracker]] = []
+
+    def load(*_: object) -> FakeTracker:
+        tracker = FakeTracker()
+        trackers.append(weakref.ref(tracker))
+        return tracker
+
+    context = Context()
+    rclpy.init(context=context, domain_id=domain_id)
+    node = TrackerNode(load, context=context)
+    try:
+        for _ in range(2):
+            assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+            assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+            assert trackers[-1]() is not None
+            assert node.trigger_deactivate() == TransitionCallbackReturn.SUCCESS
+            assert node.trigger_cleanup() == TransitionCallbackReturn.SUCCESS
+            assert trackers[-1]() is None
+    finally:
+        node.destroy_node()
+        rclpy.try_shutdown(context=context)

@@ -1,0 +1,267 @@
+"""Worker, frame buffer, targets, results and statistics, each alone."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from builtin_interfaces.msg import Time
+from ros_harness import GREEN, RED, scene
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from siammaskpp.msg import TrackedObject, TrackerStatus
+from siammaskpp_core.tracking import RotatedBox, TrackResult
+from siammaskpp_core.tracking.long_term.state import State
+from siammaskpp_ros.common.worker import LatestWorker
+from siammaskpp_ros.tracker.diagnostics import (
+    Measured,
+    StampWatch,
+    Statistics,
+    diagnostic_message,
+    judge,
+    status_message,
+)
+from siammaskpp_ros.tracker.frame_buffer import Frame, FrameBuffer
+from siammaskpp_ros.tracker.publishers import label_picture, objects_of, union_mask
+from siammaskpp_ros.tracker.requests import Refusal, choose_frame
+from siammaskpp_ros.tracker.targets import Observation
+
+
+class Recorder:
+    """Work that blocks until it is let go, and what it saw."""
+
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+        self.failures: list[str] = []
+        self.busy = threading.Event()
+        self.go = threading.Event()
+
+    def work(self, item: int) -> None:
+        self.busy.set()
+        assert self.go.wait(5.0)
+        if item < 0:
+            raise RuntimeError(f"no {item}")
+        self.seen.append(item)
+
+    def failed(self, item: int, error: Exception) -> None:
+        self.failures.append(str(error))
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+def worker(recorder: Recorder) -> Iterator[LatestWorker[int]]:
+    worker: LatestWorker[int] = LatestWorker(recorder.work, recorder.failed)
+    worker.start()
+    yield worker
+    recorder.go.set()
+    assert worker.stop(5.0)
+
+
+def wait_until(is_true) -> None:
+    end_s = time.monotonic() + 5.0
+    while not is_true():
+        assert time.monotonic() < end_s
+        time.sleep(0.005)
+
+
+def test_worker_takes_the_newest_and_counts_the_others(worker: LatestWorker[int], recorder: Recorder) -> None:
+    assert worker.put(1) is False
+    assert recorder.busy.wait(5.0)
+    assert [worker.put(item) for item in (2, 3, 4)] == [False, True, True]
+    recorder.go.set()
+    wait_until(lambda: len(recorder.seen) == 2)
+    assert recorder.seen == [1, 4]
+
+
+def test_worker_survives_failing_work(worker: LatestWorker[int], recorder: Recorder) -> None:
+    recorder.go.set()
+    worker.put(-1)
+    wait_until(lambda: recorder.failures)
+    worker.put(5)
+    wait_until(lambda: recorder.seen)
+    assert (recorder.failures, recorder.seen) == (["no -1"], [5])
+
+
+def test_worker_stop_says_when_work_hangs_and_start_anew(
+    worker: LatestWorker[int], recorder: Recorder
+) -> None:
+    worker.put(1)
+    assert recorder.busy.wait(5.0)
+    worker.put(2)
+    assert worker.stop(0.05) is False
+    with pytest.raises(RuntimeError, match="not ended"):
+        worker.start()
+    recorder.go.set()
+    assert worker.stop(5.0)
+    worker.start()
+    worker.put(3)
+    wait_until(lambda: 3 in recorder.seen)
+    assert recorder.seen == [1, 3]  # what waited at the stop is gone
+
+
+def frame(index: int, received_s: float, size: int = 10, stamp_ns: int | None = None) -> Frame:
+    ns = index * 1_000_000_000 if stamp_ns is None else stamp_ns
+    header = Header(stamp=Time(sec=ns // 10**9, nanosec=ns % 10**9))
+    return Frame(Image(header=header, data=bytes(size)), index, received_s)
+
+
+def test_frame_buffer_forgets_what_is_old_or_too_much() -> None:
+    frames = FrameBuffer(max_age_s=1.0, max_bytes=25)
+    assert (frames.newest(), frames.at(0), frames.span_ns()) == (None, None, None)
+    for index, received_s in ((1, 0.0), (2, 0.5), (3, 0.9)):
+        frames.add(frame(index, received_s))
+    assert frames.span_ns() == (2 * 10**9, 3 * 10**9)  # 30 bytes are too much
+    frames.add(frame(4, 1.8))
+    assert frames.span_ns() == (3 * 10**9, 4 * 10**9)  # frame 2 is too old
+    frames.add(frame(5, 9.0, size=1000))
+    assert frames.span_ns() == (5 * 10**9, 5 * 10**9)  # the newest stays, however large
+    frames.clear()
+    assert frames.newest() is None
+
+
+def test_a_stamp_chooses_its_frame() -> None:
+    frames = FrameBuffer(max_age_s=1.0, max_bytes=1000)
+    with pytest.raises(Refusal, match="no camera"):
+        choose_frame(frames, Time(), "no camera")
+    for index in (1, 2, 3):
+        frames.add(frame(index, 0.0, stamp_ns=index * 10**9 + 1))
+    assert choose_frame(frames, Time(), "").index == 3
+    assert choose_frame(frames, Time(sec=2, nanosec=1), "").index == 2
+    with pytest.raises(
+        Refusal, match=r"stamp 2\.000 s is not remembered; images from 1\.000 to 3\.000 s are"
+    ):
+        choose_frame(frames, Time(sec=2, nanosec=0), "")
+
+
+def result(score: float, mask: np.ndarray | None = None) -> TrackResult:
+    box = np.array([1.0, 2.0, 3.0, 4.0])
+    mask = np.zeros((4, 6), np.uint8) if mask is None else mask
+    return TrackResult(box, RotatedBox(2.5, 4.0, 3.0, 4.0, 0.1), score, mask)
+
+
+def observation(score: float, state: State = State.TRACKING, is_seen: bool = True) -> Observation:
+    return Observation("a", "b", result(score), state, is_seen)
+
+
+@pytest.mark.parametrize(
+    ("state", "is_seen", "number"),
+    [
+        (State.TRACKING, True, TrackedObject.TRACKING),
+        (State.UNCERTAIN, True, TrackedObject.UNCERTAIN),
+        (State.UNCERTAIN, False, TrackedObject.UNCERTAIN),
+        (State.LOST, False, TrackedObject.LOST),
+    ],
+)
+def test_only_what_is_seen_has_a_place(state: State, is_seen: bool, number: int) -> None:
+    (item,) = objects_of([observation(float("nan"), state, is_seen)])
+    assert (item.state, item.score) == (number, 0.0)
+    assert (item.box.width, item.mask_value) == ((3.0, 1) if is_seen else (0.0, 0))
+
+
+def test_rotated_box_goes_over_completely() -> None:
+    (item,) = objects_of([observation(0.9)])
+    rotated = item.rotated_box
+    places = (rotated.center_x, rotated.center_y, rotated.width, rotated.height, rotated.angle)
+    assert places == (2.5, 4.0, 3.0, 4.0, 0.1)
+    np.testing.assert_allclose(rotated.corners.reshape(4, 2), result(0.9).rotated_box.corners())
+
+
+def test_where_masks_overlap_the_higher_score_wins() -> None:
+    left, right = np.zeros((1, 4), np.uint8), np.zeros((1, 4), np.uint8)
+    left[0, :3], right[0, 1:] = 255, 255
+    picture = label_picture((1, 4), [(1, result(0.9, left)), (2, result(0.6, right))])
+    assert picture.tolist() == [[1, 1, 1, 2]]
+
+
+def test_the_union_of_masks() -> None:
+    left, right = np.zeros((1, 4), np.uint8), np.zeros((1, 4), np.uint8)
+    left[0, :2], right[0, 1:3] = 255, 255
+    assert union_mask((1, 4), [result(0.9, left), result(0.6, right)]).tolist() == [[255, 255, 255, 0]]
+    assert union_mask((1, 4), [result(0.9, left)]) is left
+    assert left.tolist() == [[255, 255, 0, 0]]
+    without_mask = replace(result(0.9), mask=None)
+    assert union_mask((1, 4), [without_mask]).tolist() == [[0, 0, 0, 0]]
+    assert label_picture((1, 4), [(3, without_mask)]).tolist() == [[0, 0, 0, 0]]
+
+
+def test_statistics_count_and_measure() -> None:
+    statistics = Statistics()
+    assert np.isnan(statistics.measured(0.0).fps)
+    for index in range(11):
+        now_s = index * 0.1
+        statistics.frame_received(now_s, stamp_ns=index + 1)
+        statistics.frame_done(now_s, latency_s=0.01 * (index + 1), age_s=0.2, states=(TrackedObject.LOST,))
+    statistics.frame_dropped()
+    statistics.frame_failed("broken")
+    measured = statistics.measured(1.0)
+    assert (measured.received, measured.tracked, measured.idle) == (11, 11, 0)
+    assert (measured.dropped, measured.failed, measured.error) == (1, 1, "broken")
+    assert measured.fps == pytest.approx(10.0)
+    assert measured.received_hz == pytest.approx(10.0)
+    assert measured.latency_median_ms == pytest.approx(60.0)
+    assert measured.latency_p95_ms == pytest.approx(105.0)
+    assert measured.age_median_ms == pytest.approx(200.0)
+    statistics.frame_done(1.1, 0.01, 0.2, ())
+    assert (statistics.measured(1.1).idle, statistics.measured(1.1).error) == (1, "")
+
+
+def test_stamps_that_are_wrong_are_told_once() -> None:
+    watch = StampWatch()
+    assert watch.look(2_000_000_000) == ""
+    assert "have no stamp" in watch.look(0)
+    assert watch.look(0) == ""
+    assert "let the camera fill header.stamp" in watch.complaint
+    assert watch.look(2_500_000_000) == ""
+    assert watch.complaint == ""
+    assert "jumped back by 1.500 s" in watch.look(1_000_000_000)
+    assert watch.look(1_000_000_000) == ""
+    assert watch.jumps_back == 1
+
+
+@pytest.mark.parametrize(
+    ("measured", "is_active", "targets", "state", "text"),
+    [
+        (Measured(), True, 0, TrackerStatus.WAITING, "no camera"),
+        (Measured(last_received_s=7.0), True, 0, TrackerStatus.WAITING, "no camera"),
+        (Measured(last_received_s=9.5), True, 0, TrackerStatus.IDLE, "set_target"),
+        (Measured(last_received_s=9.9, begun_s=4.9), True, 1, TrackerStatus.ERROR, "hangs"),
+        (
+            Measured(last_received_s=9.9, begun_s=5.1, states=(1,)),
+            True,
+            1,
+            TrackerStatus.TRACKING,
+            "1 target",
+        ),
+        (Measured(last_received_s=9.5, error="broken"), True, 1, TrackerStatus.ERROR, "broken"),
+        (Measured(last_received_s=9.5, states=(1, 3)), True, 2, TrackerStatus.TRACKING, "1 lost"),
+        (Measured(last_received_s=9.5, states=(3, 3)), True, 2, TrackerStatus.LOST, "searching"),
+    ],
+)
+def test_status_says_what_is_going_on(
+    measured: Measured, is_active: bool, targets: int, state: int, text: str
+) -> None:
+    got, sentence = judge(measured, is_active, targets, 10.0, "no camera")
+    assert got == state
+    assert text in sentence
+    status = status_message(measured, got, sentence, Time(sec=3), "onnxruntime", "lite", targets)
+    diagnostic = diagnostic_message(status, "/ns/tracker_node", measured, {}).status[0]
+    assert diagnostic.name.startswith("/ns/tracker_node")
+    assert diagnostic.message == sentence
+    is_bad = state in (TrackerStatus.WAITING, TrackerStatus.LOST, TrackerStatus.ERROR)
+    assert (diagnostic.level != b"\x00") == is_bad
+    told = {pair.key for pair in diagnostic.values}
+    assert {"fps", "image_rate_hz", "frames_dropped", "age_median_ms", "engine", "stamps_jumped_back"} <= told
+
+
+def test_the_scenes_have_the_colours_the_tests_rely_on() -> None:
+    assert tuple(scene()[50, 100]) == RED
+    assert tuple(scene(colour=GREEN)[50, 100]) == GREEN

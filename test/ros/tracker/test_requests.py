@@ -1,0 +1,221 @@
+"""Boxes, clicks and detections that become targets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from builtin_interfaces.msg import Time
+from fake_tracker import FakeTracker
+from geometry_msgs.msg import Point
+from rclpy.publisher import Publisher
+from ros_harness import FAKE_NODE, GREEN, RED, Client, NodeProcess, scene
+from std_msgs.msg import Header
+
+from siammaskpp.msg import Box, TargetBox, TrackedObject
+from siammaskpp.srv import SetTarget
+from siammaskpp_core.tracking import State
+from siammaskpp_ros.common.conversions import to_image
+from siammaskpp_ros.tracker.frame_buffer import Frame, FrameBuffer
+from siammaskpp_ros.tracker.parameters import NodeConfig
+from siammaskpp_ros.tracker.requests import Refusal, Selector, best_detection
+from siammaskpp_ros.tracker.targets import TargetStore
+
+CONFIG = NodeConfig(detection_class="person", detection_min_score=0.4, lost_after_frames=1)
+
+
+class Room:
+    """A selector with its targets and images; the image of index i has the stamp i s."""
+
+    def __init__(self, tracker: FakeTracker | None = None, config: NodeConfig = CONFIG) -> None:
+        self.frames = FrameBuffer(max_age_s=100.0, max_bytes=10**9)
+        self.targets = TargetStore(tracker or FakeTracker(), self.frames)
+        self.selector = Selector(self.targets, self.frames, lambda: "no camera", lambda: config)
+        self._config = config
+        self._index = 0
+
+    def show(self, picture: np.ndarray) -> dict[str, tuple[State, float]]:
+        self._index += 1
+        message = to_image(picture, "bgr8", Header(stamp=Time(sec=self._index)))
+        frame = Frame(message, self._index, float(self._index))
+        self.frames.add(frame)
+        seen = self.targets.step(frame, picture, self._config)
+        return {item.id: (item.state, item.result.box_xywh[0]) for item in seen}
+
+
+def box(x: float = 100.0, y: float = 50.0) -> Box:
+    return Box(x=x, y=y, width=40.0, height=30.0)
+
+
+def detections(*items: tuple[str, float, tuple[float, ...]], stamp: int = 0) -> SimpleNamespace:
+    """As vision_msgs/Detection2DArray: class, score and (centre x, centre y, width, height[, theta])."""
+    result = SimpleNamespace(header=Header(stamp=Time(sec=stamp)), detections=[])
+    for class_id, score, (x, y, width, height, *theta) in items:
+        center = SimpleNamespace(position=SimpleNamespace(x=x, y=y), theta=theta[0] if theta else 0.0)
+        hypothesis = SimpleNamespace(hypothesis=SimpleNamespace(class_id=class_id, score=score))
+        bbox = SimpleNamespace(center=center, size_x=width, size_y=height)
+        result.detections.append(SimpleNamespace(results=[hypothesis], bbox=bbox))
+    return result
+
+
+@pytest.mark.parametrize("kind", [SetTarget.Request, TargetBox])
+def test_a_service_and_a_topic_ask_the_same_way(kind: type) -> None:
+    room = Room()
+    with pytest.raises(Refusal, match="no camera"):
+        room.selector.set_box(kind(box=box()))
+    room.show(scene(x=20))
+    room.show(scene())
+    id, frame = room.selector.set_box(kind(id="cup", label="red", box=box()))
+    assert (id, frame.index) == ("cup", 2)
+    old = kind(box=box(x=20.0), header=Header(stamp=Time(sec=1)))
+    assert room.selector.set_box(old)[1].index == 1
+    assert room.targets.ids() == ["cup", "target"]
+    with pytest.raises(Refusal, match="empty"):
+        room.selector.set_box(kind(id="cup", box=Box()))
+    assert room.show(scene(x=110)) == {"cup": (State.TRACKING, 110), "target": (State.TRACKING, 110)}
+
+
+def test_a_click_takes_the_object_under_it() -> None:
+    room = Room()
+    room.show(scene())
+    frame = room.selector.newest()
+    assert room.selector.click(frame, (120.0, 60.0))[0] == "target"
+    assert room.show(scene(x=130)) == {"target": (State.TRACKING, 130)}
+    with pytest.raises(Refusal, match="outside"):
+        room.selector.click(frame, (500.0, 60.0))
+    assert room.targets.ids() == ["target"]
+
+
+def test_a_failing_engine_refuses_a_click() -> None:
+    class Failing(FakeTracker):
+        def try_boxes(self, image, boxes_xywh):
+            raise RuntimeError("out of memory")
+
+    room = Room(Failing())
+    room.show(scene())
+    with pytest.raises(Refusal, match="the tracker failed on this image: RuntimeError: out of memory"):
+        room.selector.click(room.selector.newest(), (120.0, 60.0))
+    assert room.targets.ids() == []
+
+
+PERSON, CAR = ("person", 0.8, (120, 65, 40, 30)), ("car", 0.9, (20, 20, 10, 10))
+
+
+@pytest.mark.parametrize(
+    ("items", "wanted", "expected"),
+    [
+        ([], "", None),
+        ([PERSON, CAR], "", ("car", 0.9)),
+        ([PERSON, CAR], "person", ("person", 0.8)),
+        ([PERSON, CAR], "dog", None),
+        ([("person", 0.39, (1, 2, 3, 4))], "person", None),
+        ([("person", 0.4, (1, 2, 3, 4))], "person", ("person", 0.4)),
+        ([("person", float("nan"), (1, 2, 3, 4))], "person", None),
+    ],
+)
+def test_the_best_detection_of_a_class(items, wanted, expected) -> None:
+    best = best_detection(detections(*items), wanted, 0.4)
+    assert (best and (best.class_id, best.score)) == expected
+
+
+def test_turned_detections_are_enclosed() -> None:
+    best = best_detection(detections(("a", 1.0, (100, 50, 40, 20, np.pi / 2))), "", 0.0)
+    assert best is not None
+    assert best.box_xywh == pytest.approx((90, 30, 20, 40))
+
+
+def test_a_detection_becomes_the_target_when_one_is_wanted() -> None:
+    room = Room()
+    room.show(scene())
+    assert room.selector.hand_over(detections(CAR)) is None
+    chosen = room.selector.hand_over(detections(CAR, PERSON, stamp=1))
+    assert chosen is not None
+    assert (chosen[0], chosen[1].index) == ("target", 1)
+    assert room.show(scene(x=110)) == {"target": (State.TRACKING, 110)}
+    # It is tracked: another one does not take its place.
+    assert room.selector.hand_over(detections(("person", 0.99, (20, 20, 10, 10)))) is None
+    assert room.show(scene(colour=GREEN))["target"][0] is State.LOST
+    green = ("person", 0.7, (120, 65, 40, 30))
+    assert room.selector.hand_over(detections(green, stamp=3)) is not None
+    assert room.show(scene(x=90, colour=GREEN)) == {"target": (State.TRACKING, 90)}
+    room.show(scene(colour=RED))
+    with pytest.raises(Refusal, match="not remembered"):
+        room.selector.hand_over(detections(PERSON, stamp=77))
+
+
+def test_targets_of_others_are_left_to_them() -> None:
+    room = Room()
+    room.show(scene())
+    room.selector.set_box(TargetBox(id="mine", box=box()))
+    room.show(scene(colour=GREEN))
+    assert room.targets.states() == {"mine": State.LOST}
+    assert room.selector.hand_over(detections(PERSON)) is None
+
+
+@pytest.fixture
+def node(domain_id: int) -> Iterator[tuple[NodeProcess, Client]]:
+    process = NodeProcess([*FAKE_NODE, "0", "--ros-args", "-p", "detection_class:=person"], domain_id)
+    client = Client(domain_id)
+    try:
+        client.connect()
+        yield process, client
+        process.interrupt()
+        assert process.wait() == 0, process.text
+    finally:
+        client.close()
+        process.end()
+
+
+def publisher_for(client: Client, kind: type, topic: str) -> Publisher:
+    publisher = client.node.create_publisher(kind, topic, 10)
+    client.until(publisher.get_subscription_count, f"the node listens to {topic}")
+    return publisher
+
+
+def seen_after(client: Client, id: str, picture: np.ndarray) -> TrackedObject:
+    """The only target, as soon as its id is this."""
+    client.until(lambda: [item.id for item in client.track(picture).objects] == [id], f"{id!r} is tracked")
+    return client.objects[-1].objects[0]
+
+
+@pytest.mark.ros
+def test_boxes_and_clicks_over_dds(node: tuple[NodeProcess, Client]) -> None:
+    process, client = node
+    header = client.track(scene(x=20)).header
+    client.track(scene(x=200))
+    boxes = publisher_for(client, TargetBox, "tracker_node/set_box")
+    boxes.publish(TargetBox(id="old", label="a thing", header=header, box=box(x=20.0)))
+    item = seen_after(client, "old", scene(x=200))
+    assert (item.label, item.state, item.box.x) == ("a thing", TrackedObject.TRACKING, 200)
+    boxes.publish(TargetBox(box=box(x=900.0)))
+    process.wait_for_text("~/set_box refused: the box")
+    assert client.remove_target().success
+    for topic in ("image_mouse_left", "tracker_node/overlay_mouse_left"):  # as rqt_image_view names them
+        clicks = publisher_for(client, Point, topic)
+        clicks.publish(Point(x=210.0, y=60.0))
+        assert seen_after(client, "target", scene(x=205)).box.x == 205
+        assert client.remove_target().success
+    clicks.publish(Point(x=-5.0, y=60.0))
+    process.wait_for_text("click refused: the click at x=-4.5 y=60.5 lies outside the 320x240 image")
+
+
+@pytest.mark.ros
+def test_detections_over_dds(node: tuple[NodeProcess, Client]) -> None:
+    messages = pytest.importorskip("vision_msgs.msg", reason="vision_msgs is not installed")
+    process, client = node
+    publisher = publisher_for(client, messages.Detection2DArray, "tracker_node/detections_in")
+    detection = messages.Detection2D(results=[messages.ObjectHypothesisWithPose()])
+    detection.results[0].hypothesis.class_id = "person"
+    detection.results[0].hypothesis.score = 0.9
+    detection.bbox.center.position.x, detection.bbox.center.position.y = 225.0, 65.0
+    detection.bbox.size_x, detection.bbox.size_y = 40.0, 30.0
+    header = client.track(scene(x=205)).header
+    publisher.publish(messages.Detection2DArray(header=header, detections=[detection]))
+    item = seen_after(client, "target", scene(x=215))
+    assert (item.label, item.box.x) == ("person", 215)
+    assert client.remove_target().success
+    header.stamp.sec -= 500
+    publisher.publish(messages.Detection2DArray(header=header, detections=[detection]))
+    process.wait_for_text("~/detections_in refused: the image with stamp")

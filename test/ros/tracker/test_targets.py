@@ -1,0 +1,268 @@
+"""Targets by name, each on its own way from the image its box was drawn on."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+from builtin_interfaces.msg import Time
+from fake_tracker import FakeTarget, FakeTracker
+from ros_harness import GREEN, scene
+from std_msgs.msg import Header
+
+from siammaskpp_core.tracking import BoxError, State
+from siammaskpp_ros.common.conversions import to_image
+from siammaskpp_ros.tracker import targets as catch_up
+from siammaskpp_ros.tracker.frame_buffer import Frame, FrameBuffer
+from siammaskpp_ros.tracker.parameters import NodeConfig
+from siammaskpp_ros.tracker.targets import Observation, TargetStore, TooManyTargets
+
+BOX = (100, 50, 40, 30)  # of the object in scene()
+PERIOD_S = 1 / 30
+
+
+class Store(TargetStore):
+    """With a short way to show a picture as the image of an index, 30 a second."""
+
+    def __init__(self, tracker: FakeTracker, config: NodeConfig | None = None) -> None:
+        self.buffer = FrameBuffer(max_age_s=30.0, max_bytes=10**9)
+        self.config = config or NodeConfig()
+        super().__init__(tracker, self.buffer)
+
+    def arrive(self, index: int, picture: np.ndarray) -> Frame:
+        frame = frame_of(index, picture)
+        self.buffer.add(frame)
+        return frame
+
+    def show(self, index: int, picture: np.ndarray) -> list[Observation]:
+        return self.step(self.arrive(index, picture), picture, self.config)
+
+    def choose(
+        self, id: str, index: int, picture: np.ndarray, box: tuple = BOX, label: str = "", limit: int = 9
+    ) -> None:
+        self.set(id, label, frame_of(index, picture), box, limit)
+
+
+def frame_of(index: int, picture: np.ndarray) -> Frame:
+    ns = round(index * PERIOD_S * 1e9)
+    header = Header(stamp=Time(sec=ns // 10**9, nanosec=ns % 10**9))
+    return Frame(to_image(picture, "bgr8", header), index, index * PERIOD_S)
+
+
+class Recording(FakeTracker):
+    """Remembers where the object was in every image it was shown, and how many targets at once."""
+
+    def __init__(self, step_s: float = 0.0) -> None:
+        super().__init__(step_s)
+        self.steps: list[tuple[int, int]] = []
+
+    def step(self, image, targets: list[FakeTarget], *arguments):
+        results = super().step(image, targets, *arguments)
+        self.steps.append((int(results[0].box_xywh[0]), len(targets)))
+        return results
+
+
+def test_targets_start_on_their_frame_and_are_replaced_by_id() -> None:
+    store = Store(FakeTracker())
+    picture = scene()
+    store.choose("a", 5, picture, label="first", limit=2)
+    assert store.show(5, picture) == []  # nothing to find in the frame it was set on, or before
+    assert [(item.id, item.label) for item in store.show(6, picture)] == [("a", "first")]
+    store.choose("b", 6, picture, limit=2)
+    with pytest.raises(TooManyTargets, match="max_targets is 2; remove one of a, b"):
+        store.choose("c", 6, picture, limit=2)
+    store.choose("a", 6, picture, label="second", limit=2)
+    assert [(item.id, item.label) for item in store.show(7, picture)] == [("a", "second"), ("b", "")]
+    assert store.remove("c") == []
+    assert store.remove("b") == ["b"]
+    store.choose("b", 7, picture, limit=2)
+    assert store.remove("") == ["a", "b"]
+    assert store.ids() == []
+
+
+def test_times_are_those_of_the_last_step() -> None:
+    store = Store(FakeTracker(step_s=0.001))
+    store.choose("a", 1, scene())
+    store.show(2, scene())
+    assert store.timings["search"] >= 1.0
+    store.remove("a")
+    store.show(3, scene())
+    assert store.timings == {}
+
+
+def test_a_refused_box_leaves_the_target_with_this_id() -> None:
+    store = Store(FakeTracker())
+    store.choose("a", 1, scene())
+    with pytest.raises(BoxError):
+        store.choose("a", 2, scene(), box=(0, 0, 0, 0))
+    (seen,) = store.show(3, scene(x=110))
+    assert seen.result.box_xywh[0] == 110
+
+
+def test_a_target_removed_during_a_step_is_not_reported() -> None:
+    class Removing(FakeTracker):
+        def step(self, *arguments):
+            store.remove("gone")
+            return super().step(*arguments)
+
+    store = Store(Removing())
+    for id in ("kept", "gone"):
+        store.choose(id, 1, scene())
+    assert [item.id for item in store.show(2, scene())] == ["kept"]
+
+
+def test_states_come_from_the_stamps_and_scores() -> None:
+    store = Store(FakeTracker(), NodeConfig(lost_after_s=0.5, lost_after_frames=100, confirm_frames=2))
+    store.choose("a", 1, scene())
+    pictures = [scene(), *[scene(colour=GREEN)] * 3, scene(), scene()]
+    states = []
+    for step, picture in enumerate(pictures):
+        (seen,) = store.show(2 + 8 * step, picture)  # 0.27 s apart
+        states.append((seen.state, seen.is_seen))
+    assert states == [
+        (State.TRACKING, True),
+        (State.UNCERTAIN, False),
+        (State.UNCERTAIN, False),
+        (State.LOST, False),
+        (State.LOST, False),
+        (State.TRACKING, True),
+    ]
+
+
+def test_one_target_comes_and_goes_and_the_others_do_not_notice() -> None:
+    """The same targets to the object, with the same states, and all in one step."""
+    tracker = Recording()
+    store = Store(tracker)
+    picture = scene()
+    picture[150:180, 200:240] = GREEN
+    store.choose("red", 1, picture)
+    store.show(2, picture)
+    (kept,) = [entry.target for entry in store._entries.values()]
+    presence = kept.presence
+    store.choose("green", 2, picture, box=(200, 150, 40, 30))
+    assert kept.presence is presence
+    assert [item.id for item in store.show(3, picture)] == ["red", "green"]
+    store.choose("green", 3, picture, box=(200, 150, 40, 30))
+    assert [item.id for item in store.show(4, picture)] == ["red", "green"]
+    store.remove("green")
+    (seen,) = store.show(5, picture)
+    assert (seen.id, seen.state) == ("red", State.TRACKING)
+    assert store._entries["red"].target is kept
+    assert [count for _, count in tracker.steps] == [1, 2, 2, 1]
+
+
+def test_a_target_catches_up_through_the_images_since_its_box(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A box on an image of a second ago: it is led through images a tenth of a second apart."""
+    monkeypatch.setattr(catch_up, "BUDGET_S", 60.0)  # however busy the machine is
+    tracker = Recording()
+    store = Store(tracker)
+    for index in range(1, 31):
+        store.arrive(index, scene(x=20 + 8 * index))
+    store.choose("a", 1, scene(x=28), box=(28, 50, 40, 30))
+    (seen,) = store.show(31, scene(x=268))
+    places = [x for x, _ in tracker.steps]
+    assert places == [20 + 8 * index for index in (4, 7, 10, 13, 16, 19, 22, 25, 28, 31)]
+    assert seen.result.box_xywh[0] == 268
+    tracker.steps.clear()
+    store.show(32, scene(x=270))
+    assert tracker.steps == [(270, 1)]  # it has caught up
+
+
+def test_a_slow_tracker_catches_up_a_little_with_every_image() -> None:
+    """Nobody waits for it: a step or two with each image, ten at most."""
+    tracker = Recording(step_s=catch_up.BUDGET_S * 0.6)
+    store = Store(tracker)
+    for index in range(1, 31):
+        store.arrive(index, scene())
+    store.choose("late", 1, scene())
+    store.choose("now", 30, scene())
+    steps = []
+    for index in range(31, 50, 3):
+        tracker.steps.clear()
+        ids = [item.id for item in store.show(index, scene())]
+        steps.append((ids, len(tracker.steps)))
+        if ids == ["late", "now"]:
+            break
+    assert all(count <= 3 for _, count in steps)
+    assert steps[0][0] == ["now"]
+    assert steps[0][1] >= 2
+    assert steps[-1][0] == ["late", "now"]
+    assert sum(count - 1 for _, count in steps) <= catch_up.MAX_STEPS
+
+
+def test_a_tracker_that_cannot_catch_up_joins_at_once() -> None:
+    """At 3 Hz a step is as long as ten images of the camera: no time is made up by it."""
+    tracker = Recording(step_s=0.3)
+    store = Store(tracker)
+    for index in range(1, 11):
+        store.arrive(index, scene())
+    store.choose("now", 1, scene())
+    store.show(11, scene())
+    for index in range(12, 21):
+        store.arrive(index, scene())
+    store.choose("next", 12, scene())
+    tracker.steps.clear()
+    assert [item.id for item in store.show(21, scene())] == ["now", "next"]
+    assert len(tracker.steps) == 1
+
+
+def test_while_it_catches_up_a_target_can_be_removed_or_replaced() -> None:
+    class Removing(Recording):
+        def step(self, image, targets, *arguments):
+            store.remove("a")
+            return super().step(image, targets, *arguments)
+
+    store = Store(Removing())
+    for index in range(1, 31):
+        store.arrive(index, scene())
+    store.choose("a", 1, scene())
+    assert store.show(31, scene()) == []
+    assert store.ids() == []
+
+
+def test_setting_a_target_does_not_wait_for_one_that_catches_up() -> None:
+    """Between two of its steps others have their turn."""
+    store = Store(Recording(step_s=0.05))
+    for index in range(1, 31):
+        store.arrive(index, scene())
+    store.choose("late", 1, scene())
+    worker = threading.Thread(target=store.show, args=(31, scene()))
+    worker.start()
+    store.choose("now", 31, scene())
+    worker.join(10.0)
+    assert store.ids() == ["late", "now"]
+
+
+@pytest.mark.parametrize(
+    ("indices", "newest", "steps", "chosen"),
+    [
+        ([], 5, 10, []),
+        ([1, 2], 3, 10, []),  # nothing new in so short a time
+        (range(1, 11), 11, 10, [4, 8]),  # a tenth of a second apart at least
+        (range(1, 91), 91, 2, [31, 61]),  # few, evenly
+        (range(1, 91), 91, 0, []),
+        (range(1, 3), 91, 10, [2]),
+        ([1, 40, 41, 42], 91, 10, [40, 42]),  # the nearest that are remembered
+        ([20, 30, 40], 50, 10, [30, 40]),  # its own image is forgotten: from the oldest
+    ],
+)
+def test_the_way_to_the_newest_image(indices, newest, steps, chosen) -> None:
+    picture = scene(size=(64, 48), x=2, y=2)
+    frames = [frame_of(index, picture) for index in indices]
+    assert [item.index for item in catch_up.way(frames, frame_of(newest, picture), steps, 0.01)] == chosen
+
+
+@pytest.mark.parametrize(("step_s", "count"), [(0.0, 9), (0.05, 9), (0.1, 4), (0.25, 1), (0.3, 0), (9.0, 0)])
+def test_a_step_makes_up_for_twice_its_time(step_s: float, count: int) -> None:
+    picture = scene(size=(64, 48), x=2, y=2)
+    frames = [frame_of(index, picture) for index in range(1, 31)]
+    assert len(catch_up.way(frames, frame_of(31, picture), 10, step_s)) == count
+
+
+def test_frames_between_two() -> None:
+    frames = FrameBuffer(max_age_s=100.0, max_bytes=10**6)
+    for index in (1, 2, 5, 9):
+        frames.add(frame_of(index, scene(size=(64, 48), x=2, y=2)))
+    assert [item.index for item in frames.between(2, 9)] == [2, 5]
+    assert frames.between(9, 9) == []

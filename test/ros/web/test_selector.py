@@ -1,0 +1,185 @@
+"""The web selector's answers to requests, good and bad, and how it starts and ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import fields
+from pathlib import Path
+
+import aiohttp
+import pytest
+from ros_harness import NodeProcess
+from web_harness import Http, Robot
+
+from siammaskpp_core.config import ConfigError
+from siammaskpp_ros.common.processes import installed
+from siammaskpp_ros.web.access import is_loopback, token_for
+from siammaskpp_ros.web.node import WebConfig
+from tools.parameter_docs import yaml_value
+
+pytestmark = pytest.mark.ros
+
+EVIL = "http://evil.example"
+UPGRADE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
+ASKED = {
+    "header": {"stamp": {"sec": 0, "nanosec": 0}, "frame_id": ""},
+    "box": [100, 50, 40, 30],
+    "id": "a",
+    "label": "",
+}
+
+
+@pytest.fixture
+def robot(domain_id: int) -> Iterator[Robot]:
+    with Robot(domain_id) as running:
+        yield running
+
+
+def test_without_a_tracker_commands_say_what_to_start(robot: Robot) -> None:
+    page = Http(robot.start_page("-r", "__ns:=/nobody"))
+    status, text, headers = page.request("GET", "/")
+    assert (status, headers["Content-Type"].split(";")[0]) == (200, "text/html")
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+    assert "http" not in text.replace("http-equiv", "")  # nothing comes from elsewhere
+    for path in ("/set_target", "/remove_target"):
+        status, text, _ = page.request("POST", path, ASKED, **page.own)
+        assert status == 503
+        assert "/nobody/tracker_node is not there" in json.loads(text)["message"]
+
+
+def test_commands_in_a_namespace(robot: Robot) -> None:
+    robot.start_tracker("/robot1")
+    page = Http(robot.start_page("-r", "__ns:=/robot1"))
+    robot.client.until(lambda: robot.client.objects, "images arrive")
+
+    def ask(path: str, **changes: object) -> tuple[int, dict]:
+        status, text, _ = page.request("POST", path, {**ASKED, **changes}, **page.own)
+        return status, json.loads(text)
+
+    robot.client.until(lambda: ask("/remove_target", id="")[0] == 200, "the service is found")
+    status, answer = ask("/set_target")
+    assert (status, answer["success"], answer["id"]) == (200, True, "a")
+    status, answer = ask("/set_target", box=[900, 900, 9, 9])
+    assert (status, answer["success"]) == (409, False)
+    assert "outside the image" in answer["message"]
+    for wrong in ({"box": [1, 2, 3]}, {"box": "abc"}, {"header": {}}, {"header": {"stamp": 7}}):
+        assert ask("/set_target", **wrong)[0] == 400, wrong
+    far = {"stamp": {"sec": 10**12, "nanosec": 0}, "frame_id": ""}
+    assert ask("/set_target", header=far)[0] in (400, 409)  # not every ROS checks the range
+    assert ask("/remove_target", id="b")[0] == 409
+    status, answer = ask("/remove_target", id="a")
+    assert (status, answer["remaining"]) == (200, [])
+
+
+def test_other_pages_can_do_nothing(robot: Robot) -> None:
+    page = Http(robot.start_page())
+    other_port = {"Origin": page.own["Origin"].rpartition(":")[0] + ":1"}
+    for headers in ({}, {"Origin": EVIL}, {"Origin": "null"}, other_port):
+        assert page.request("POST", "/set_target", ASKED, **headers)[0] == 403
+        assert page.request("POST", "/remove_target", ASKED, **headers)[0] == 403
+        assert page.request("GET", "/live", **UPGRADE, **headers)[0] == 403
+    # A name of another site that was made to point to this machine.
+    rebound = {"Host": "evil.example", "Origin": EVIL}
+    assert page.request("GET", "/", **rebound)[0] == 403
+    assert page.request("POST", "/set_target", ASKED, **rebound)[0] == 403
+
+
+def test_a_page_gets_a_picture_when_it_asks_for_one(robot: Robot) -> None:
+    robot.start_tracker()
+    page = Http(robot.start_page())
+
+    async def kinds(socket: aiohttp.ClientWebSocketResponse, seconds: float) -> list[aiohttp.WSMsgType]:
+        """Of the messages that come within some seconds."""
+        found = []
+        with suppress(asyncio.TimeoutError):
+            end_s = time.monotonic() + seconds
+            while True:
+                found.append((await socket.receive(max(0.0, end_s - time.monotonic()))).type)
+        return found
+
+    async def look() -> None:
+        async with aiohttp.ClientSession(headers=page.own) as session:
+            sockets = [await session.ws_connect(f"http://{page.host}/live") for _ in range(9)]
+            refused = await sockets[8].receive(10.0)
+            assert (refused.type, refused.data) == (aiohttp.WSMsgType.CLOSE, 1013)
+            assert "8 pages are open already" in str(refused.extra)
+            assert set(await kinds(sockets[0], 3.0)) == {aiohttp.WSMsgType.TEXT}
+            await sockets[0].send_str("next")
+            assert (await kinds(sockets[0], 2.0)).count(aiohttp.WSMsgType.BINARY) == 1
+
+    asyncio.run(look())
+
+
+def test_the_token(robot: Robot) -> None:
+    address = robot.start_page("-r", "__ns:=/nobody", "-p", "address:=0.0.0.0", "-p", "token:=open-sesame")
+    assert address.endswith("/?token=open-sesame")
+    page = Http(address)
+    for path in ("/", "/page.js", "/?token=", "/?token=open-sesam", "/?token=%ff", "/live"):
+        status, text, _ = page.request("GET", path, **page.own)
+        assert status == 401, path
+        assert "?token=" in text
+    assert page.request("POST", "/set_target?token=open-sesame", ASKED, **page.own)[0] == 401
+    status, _, headers = page.request("GET", "/?token=open-sesame")
+    assert (status, headers["Location"]) == (303, "/")
+    assert "HttpOnly" in headers["Set-Cookie"]
+    assert "SameSite=Lax" in headers["Set-Cookie"]
+    cookie = headers["Set-Cookie"].partition(";")[0]
+    assert page.request("GET", "/", Cookie=cookie)[0] == 200
+    assert page.request("GET", "/", Cookie=cookie + "x")[0] == 401
+    assert page.request("POST", "/set_target", ASKED, Cookie=cookie, **page.own)[0] == 503
+    assert page.request("POST", "/set_target", ASKED, Cookie=cookie, Origin=EVIL)[0] == 403
+
+
+def test_new_tokens_are_new() -> None:
+    assert token_for("127.0.0.1", "") == ""
+    first, second = token_for("0.0.0.0", ""), token_for("0.0.0.0", "")
+    assert first != second
+    assert min(len(first), len(second)) >= 20
+    assert token_for("::1", "open-sesame") == "open-sesame"
+    for wrong in ("short", "with space", "with/slash", "ümläutümläut"):
+        with pytest.raises(ConfigError, match="token"):
+            token_for("127.0.0.1", wrong)
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.1.2.3", "::1", "a.localhost"])
+def test_this_machine(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["", "0.0.0.0", "::", "192.168.1.5", "robot", "localhost.evil.example"])
+def test_other_machines(host: str) -> None:
+    assert not is_loopback(host)
+
+
+def test_a_start_that_cannot_work_says_why(domain_id: int) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        for arguments, reason in (
+            ([f"port:={port}"], f"port {port} of 127.0.0.1 is used by another program"),
+            (["address:=192.0.2.1"], "cannot listen on 192.0.2.1"),
+            (["token:=short"], "token: at least 8 letters"),
+            (["max_fps:=0.0"], "max_fps"),
+        ):
+            ros = [part for argument in arguments for part in ("-p", argument)]
+            process = NodeProcess([*installed("web_selector"), "--ros-args", *ros], domain_id)
+            assert process.wait() == 1, process.text
+            assert reason in process.text
+            assert "Traceback" not in process.text
+
+
+def test_every_parameter_is_documented() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "web_selector.md").read_text(encoding="utf-8")
+    for item in fields(WebConfig):
+        default = yaml_value(item.default).strip('"') if item.default != "" else "empty"
+        assert re.search(rf"^\| `{item.name}` \| `?{re.escape(default)}`? \|", text, re.MULTILINE), item.name

@@ -1,0 +1,273 @@
+"""What every node of this package subscribes to, publishes, offers and calls, in one place.
+
+docs/nodes is written from this (:mod:`tools.node_docs`); a test compares it with the running nodes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from siammaskpp_ros.demo.camera import CameraConfig
+from siammaskpp_ros.demo.client import ClientConfig
+from siammaskpp_ros.follow.control import RUNTIME_FOLLOW_PARAMETERS, FollowConfig
+from siammaskpp_ros.follow.simulation.robot import SimConfig
+from siammaskpp_ros.tracker.parameters import RUNTIME_PARAMETERS, NodeConfig
+from siammaskpp_ros.web.node import WebConfig
+
+TRACKER = "tracker_node"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A topic or service: its name as in the code, its type, what it is for, and when it is there."""
+
+    name: str
+    type: str
+    text: str
+    condition: str = ""  # empty: always
+
+
+@dataclass(frozen=True)
+class Interface:
+    """One node: its executable, what it is for, its topics, services and parameters."""
+
+    node: str
+    summary: str
+    config: type
+    subscribed: tuple[Endpoint, ...] = ()
+    published: tuple[Endpoint, ...] = ()
+    offered: tuple[Endpoint, ...] = ()
+    called: tuple[Endpoint, ...] = ()
+    runtime: frozenset[str] = frozenset()
+    """Parameters that may be changed while the node is active."""
+    notes: str = ""
+
+
+_IMAGE, _OBJECTS = "sensor_msgs/msg/Image", "siammaskpp/msg/TrackedObjectArray"
+_STATUS, _POSE = "siammaskpp/msg/TrackerStatus", "geometry_msgs/msg/PoseStamped"
+_POINT = "geometry_msgs/msg/Point"
+_SET, _REMOVE = "siammaskpp/srv/SetTarget", "siammaskpp/srv/RemoveTarget"
+_ACTIVE, _CONFIGURED = "while active", "once configured"
+UNCONDITIONAL = ("", _ACTIVE, _CONFIGURED)
+"""Conditions that every node meets when it is started as it is."""
+
+_TRACKER = Interface(
+    TRACKER,
+    "Follows targets in the images of one camera: masks, boxes, states and poses, with the stamp and frame "
+    "of the image they were found in.",
+    NodeConfig,
+    subscribed=(
+        Endpoint("image", _IMAGE, "The camera's images, unless `compressed`", _ACTIVE),
+        Endpoint(
+            "image/compressed",
+            "sensor_msgs/msg/CompressedImage",
+            "JPEG or PNG pictures instead",
+            "while active, with `compressed: true`",
+        ),
+        Endpoint(
+            "camera_info",
+            "sensor_msgs/msg/CameraInfo",
+            "The camera's calibration, for poses. Not remapped: beside the images, as image_transport has it",
+            _ACTIVE,
+        ),
+        Endpoint(
+            "depth",
+            _IMAGE,
+            "Depth registered to the images: 16UC1 in mm or 32FC1 in m",
+            "while active, with `depth: true`",
+        ),
+        Endpoint(
+            "~/set_box", "siammaskpp/msg/TargetBox", "The same as `~/set_target`, without an answer", _ACTIVE
+        ),
+        Endpoint(
+            "image_mouse_left",
+            _POINT,
+            "Clicks of rqt_image_view on the images (remapped with them): what is there becomes the target",
+            _ACTIVE,
+        ),
+        Endpoint("~/overlay_mouse_left", _POINT, "Clicks of rqt_image_view on the overlay", _ACTIVE),
+        Endpoint(
+            "~/detections_in",
+            "vision_msgs/msg/Detection2DArray",
+            "The best detection becomes the target while there is none, or while it is lost",
+            "while active, where vision_msgs is installed",
+        ),
+    ),
+    published=(
+        Endpoint(
+            "~/tracked_objects",
+            _OBJECTS,
+            "Every target with its id, label, state, score, box and rotated box: one message for every image "
+            "that was processed",
+            _CONFIGURED,
+        ),
+        Endpoint("~/mask", _IMAGE, "mono8, 255 on every target that is seen", _CONFIGURED),
+        Endpoint("~/labels", _IMAGE, "mono8, each target in its own `mask_value`", _CONFIGURED),
+        Endpoint(
+            "~/overlay",
+            _IMAGE,
+            "bgr8, the results drawn over the image; made only while somebody subscribes",
+            _CONFIGURED,
+        ),
+        Endpoint(
+            "~/timing",
+            "siammaskpp/msg/FrameTiming",
+            "Where the time of every processed image went; made only while somebody subscribes",
+            _CONFIGURED,
+        ),
+        Endpoint(
+            "~/pose",
+            "geometry_msgs/msg/PoseWithCovarianceStamped",
+            "Of the target `pose_target`, in the camera's optical frame; nothing while it is not seen",
+            _CONFIGURED,
+        ),
+        Endpoint(
+            "~/target_pose",
+            _POSE,
+            "The same without covariance, as nav2's following takes it",
+            _CONFIGURED,
+        ),
+        Endpoint("~/velocity", "geometry_msgs/msg/TwistStamped", "Of that target, in m/s", _CONFIGURED),
+        Endpoint(
+            "~/bearing",
+            "geometry_msgs/msg/Vector3Stamped",
+            "Unit vector towards that target; needs no depth",
+            _CONFIGURED,
+        ),
+        Endpoint("~/points", "sensor_msgs/msg/PointCloud2", "Coloured points of that target", _CONFIGURED),
+        Endpoint("~/markers", "visualization_msgs/msg/MarkerArray", "All targets, for rviz", _CONFIGURED),
+        Endpoint(
+            "~/detections",
+            "vision_msgs/msg/Detection2DArray",
+            "All targets that are seen, as rotated boxes",
+            "once configured, where vision_msgs is installed",
+        ),
+        Endpoint(
+            "~/detections_3d",
+            "vision_msgs/msg/Detection3DArray",
+            "All targets with a pose, as boxes in space",
+            "once configured, where vision_msgs is installed",
+        ),
+        Endpoint(
+            "/tf",
+            "tf2_msgs/msg/TFMessage",
+            "From the camera's optical frame to `tracker_node/<id>` for every target with a pose",
+            "once configured, with `publish_tf: true`",
+        ),
+        Endpoint("~/status", _STATUS, "State, counts of images, rate and latency; once a second"),
+        Endpoint(
+            "/diagnostics",
+            "diagnostic_msgs/msg/DiagnosticArray",
+            "The same for robot monitors, with the camera's topic and publishers that cannot be reached",
+        ),
+        Endpoint(
+            "~/transition_event", "lifecycle_msgs/msg/TransitionEvent", "Changes of the lifecycle state"
+        ),
+    ),
+    offered=(
+        Endpoint(
+            "~/set_target",
+            _SET,
+            "Starts to track the object in a box; with the header of the image on which the box was drawn, "
+            "on that image",
+        ),
+        Endpoint("~/remove_target", _REMOVE, "Forgets one target, or all of them"),
+    ),
+    runtime=RUNTIME_PARAMETERS,
+    notes="A lifecycle node: `ros2 lifecycle set /tracker_node configure` and so on, with"
+    " `autostart: false`. Deactivated it keeps its targets; cleaned up it forgets them and the network.",
+)
+
+_FOLLOWER = Interface(
+    "follower",
+    "Drives a robot after the target: pose in, `cmd_vel` out. See [following.md](../following.md).",
+    FollowConfig,
+    subscribed=(
+        Endpoint(f"{TRACKER}/target_pose", _POSE, "Where the target is, in the camera's optical frame"),
+        Endpoint(f"{TRACKER}/tracked_objects", _OBJECTS, "Whether it is TRACKING, UNCERTAIN or LOST"),
+    ),
+    published=(
+        Endpoint(
+            "cmd_vel", "geometry_msgs/msg/Twist", "The robot's motion", "`enable_stamped_cmd_vel: false`"
+        ),
+        Endpoint(
+            "cmd_vel", "geometry_msgs/msg/TwistStamped", "The same, stamped", "`enable_stamped_cmd_vel: true`"
+        ),
+    ),
+    runtime=RUNTIME_FOLLOW_PARAMETERS,
+)
+
+_WEB = Interface(
+    "web_selector",
+    "A web page to select objects on a robot without a screen.",
+    WebConfig,
+    subscribed=(
+        Endpoint("image", _IMAGE, "The camera's images, unless `compressed`", "while a page is open"),
+        Endpoint(
+            "image/compressed",
+            "sensor_msgs/msg/CompressedImage",
+            "Instead",
+            "while a page is open, with `compressed: true`",
+        ),
+        Endpoint(f"{TRACKER}/labels", _IMAGE, "Masks to draw over them", "while a page is open"),
+        Endpoint(f"{TRACKER}/tracked_objects", _OBJECTS, "Boxes, labels and states", "while a page is open"),
+        Endpoint(f"{TRACKER}/status", _STATUS, "Whether the tracker is there, and what it says"),
+    ),
+    called=(
+        Endpoint(f"{TRACKER}/set_target", _SET, "When an object is selected"),
+        Endpoint(f"{TRACKER}/remove_target", _REMOVE, "When one is let go"),
+    ),
+    notes="`tracker_node` is the name in the parameter `tracker`.",
+)
+
+_DEMO_CAMERA = Interface(
+    "demo_camera",
+    "Plays a video, a folder of images or a webcam as a camera.",
+    CameraConfig,
+    published=(Endpoint("image", _IMAGE, "bgr8, stamped with the time of publishing"),),
+)
+
+_DEMO_CLIENT = Interface(
+    "demo_client",
+    "Selects a box in the first image it sees, and records overlay, boxes and speed until the images end.",
+    ClientConfig,
+    subscribed=(
+        Endpoint("image", _IMAGE, "The first is the one on which the box was drawn"),
+        Endpoint(f"{TRACKER}/overlay", _IMAGE, "Recorded as a video"),
+        Endpoint(f"{TRACKER}/tracked_objects", _OBJECTS, "Recorded as a table"),
+        Endpoint(f"{TRACKER}/status", _STATUS, "Counts and speed"),
+    ),
+    called=(Endpoint(f"{TRACKER}/set_target", _SET, "Once"),),
+    notes="`tracker_node` is the name in the parameter `tracker`.",
+)
+
+_SIM_ROBOT = Interface(
+    "sim_robot",
+    "A simulated robot with a depth camera and a person who walks before it: a world for the follower.",
+    SimConfig,
+    subscribed=(
+        Endpoint(
+            "cmd_vel", "geometry_msgs/msg/Twist", "The robot's motion", "`enable_stamped_cmd_vel: false`"
+        ),
+        Endpoint(
+            "cmd_vel", "geometry_msgs/msg/TwistStamped", "The same, stamped", "`enable_stamped_cmd_vel: true`"
+        ),
+        Endpoint(
+            f"{TRACKER}/tracked_objects", _OBJECTS, "Whether the tracker has answered for the last image"
+        ),
+        Endpoint(f"{TRACKER}/target_pose", _POSE, "Whether it has the pose as well"),
+    ),
+    published=(
+        Endpoint("/clock", "rosgraph_msgs/msg/Clock", "The simulation's time: others need use_sim_time"),
+        Endpoint("image", _IMAGE, "What the camera sees"),
+        Endpoint("depth", _IMAGE, "Its depth, registered"),
+        Endpoint("camera_info", "sensor_msgs/msg/CameraInfo", "Its calibration"),
+        Endpoint("~/robot_pose", _POSE, "The truth"),
+        Endpoint("~/person_pose", _POSE, "The truth"),
+        Endpoint("~/top_view", _IMAGE, "The truth, drawn from above"),
+    ),
+    called=(Endpoint(f"{TRACKER}/set_target", _SET, "With the person's box, with `select_person: true`"),),
+    runtime=frozenset({"hidden"}),
+)
+
+INTERFACES = (_TRACKER, _FOLLOWER, _WEB, _DEMO_CAMERA, _DEMO_CLIENT, _SIM_ROBOT)
