@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from siammaskpp_core.engines.protocol import Floats, ModelError, Pixels, SearchOutput
+from siammaskpp_core.arrays import Float32Array, Image
+from siammaskpp_core.engines.protocol import ModelError, SearchOutput
 from siammaskpp_core.model.checkpoint import WEIGHTS, load_checkpoint
 from siammaskpp_core.network.backbones import Features
 from siammaskpp_core.network.refine import cut_windows
@@ -45,15 +46,15 @@ class PublishedEngine:
             torch.set_num_threads(threads)
 
     @torch.no_grad()
-    def encode_template(self, crops: Pixels) -> Floats:
+    def encode_template(self, crops: Image) -> Float32Array:
         """Template crops to the adjusted features of all levels, [N, L * C, n, n]."""
         features = self.network.backbone(torch.from_numpy(crops))
         cut = [_middle(level.adjust(x), level.template_cells) for level, x in _levels(self.network, features)]
-        adjusted: Floats = torch.cat(cut, 1).numpy()
+        adjusted: Float32Array = torch.cat(cut, 1).numpy()
         return adjusted
 
     @torch.no_grad()
-    def search(self, crops: Pixels, kernels: list[Floats]) -> list[SearchOutput]:
+    def search(self, crops: Image, kernels: list[Float32Array]) -> list[SearchOutput]:
         """See :class:`~siammaskpp_core.engines.protocol.Engine`; `mask` is the heads' vector at each cell."""
         return [
             self._search(torch.from_numpy(crop[None]), torch.from_numpy(kernel[None]))
@@ -87,7 +88,7 @@ class PublishedEngine:
         return SearchOutput(**{name: value[0].numpy() for name, value in answer.items()})
 
     @torch.no_grad()
-    def refine(self, outputs: list[SearchOutput], cells: list[tuple[int, int]]) -> Floats:
+    def refine(self, outputs: list[SearchOutput], cells: list[tuple[int, int]]) -> Float32Array:
         """See :class:`~siammaskpp_core.engines.protocol.Engine`."""
         assert self.network.refine is not None
         masks = []

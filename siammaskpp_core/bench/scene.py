@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Image = NDArray[np.uint8]
+from siammaskpp_core.arrays import Image
+
 Box = tuple[float, float, float, float]
 
 OBJECT_SHARE = 0.15

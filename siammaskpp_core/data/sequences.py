@@ -21,13 +21,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from siammaskpp_core.arrays import Float64Array, Image, Mask
 from siammaskpp_core.io.images import image_files, read_image
 from siammaskpp_core.tracking.boxes import mask_hull
-
-Floats = NDArray[np.float64]
-Mask = NDArray[np.uint8]
 
 SEARCH_DEPTH = 4
 # The one sequence of OTB whose truth begins in mid-video: line 1 belongs to this picture.
@@ -58,7 +55,7 @@ class Sequence:
     name: str
     layout: str
     frames: tuple[Path, ...]
-    boxes: Floats
+    boxes: Float64Array
     annotations: tuple[Path, ...] = ()
     colour: tuple[int, ...] | None = None
 
@@ -160,7 +157,7 @@ def _davis_sequences(pictures: Path) -> Iterator[Sequence]:
         yield replace(sequence, annotations=tuple(annotations[-len(sequence.frames) :]), colour=colour)
 
 
-def _object_colours(annotation: NDArray[np.uint8]) -> list[tuple[int, ...] | None]:
+def _object_colours(annotation: Image) -> list[tuple[int, ...] | None]:
     """The colours of the objects; [None] for a grey annotation or a single colour."""
     if annotation.ndim == 2:
         return [None]
@@ -169,20 +166,20 @@ def _object_colours(annotation: NDArray[np.uint8]) -> list[tuple[int, ...] | Non
     return list(objects) if len(objects) > 1 else [None]
 
 
-def _object_mask(annotation: NDArray[np.uint8], colour: tuple[int, ...] | None) -> Mask:
+def _object_mask(annotation: Image, colour: tuple[int, ...] | None) -> Mask:
     if colour is not None:
         return cv2.inRange(annotation, colour, colour)  # type: ignore[no-any-return]
     grey = annotation if annotation.ndim == 2 else annotation.max(axis=2)
     return np.where(grey > 0, 255, 0).astype(np.uint8)
 
 
-def _read_annotation(path: Path) -> NDArray[np.uint8]:
+def _read_annotation(path: Path) -> Image:
     """[H, W] of a grey annotation, [H, W, 3] of a coloured one."""
     image = read_image(path, cv2.IMREAD_UNCHANGED)
     return image[..., :3] if image.ndim == 3 else image
 
 
-def _read_boxes(path: Path, allowed: tuple[int, ...]) -> Floats:
+def _read_boxes(path: Path, allowed: tuple[int, ...]) -> Float64Array:
     """The boxes [N, 4] of a truth file; polygons become their upright hulls, empty boxes NaN."""
     rows = []
     try:
@@ -216,12 +213,12 @@ def _mask_window(words: list[str]) -> list[str]:
     return [words[0][1:], *words[1:4]] if len(words) > 5 else ["0"] * 4
 
 
-def _polygon_hull(corners: Floats) -> Floats:
+def _polygon_hull(corners: Float64Array) -> Float64Array:
     points = corners.reshape(-1, 2)
     return np.concatenate([points.min(axis=0), points.max(axis=0) - points.min(axis=0)])
 
 
-def _sequence(name: str, layout: str, frames: list[Path], boxes: Floats, truth: Path) -> Sequence:
+def _sequence(name: str, layout: str, frames: list[Path], boxes: Float64Array, truth: Path) -> Sequence:
     """Checked, and begun where the object is first present."""
     if not frames:
         raise DatasetError(f"{truth.parent}: no pictures for {truth.name}")

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from siammaskpp_core.arrays import Float32Array, Image
 from siammaskpp_core.engines.options import EngineOptions
-from siammaskpp_core.engines.protocol import Floats, Pixels, SearchOutput
+from siammaskpp_core.engines.protocol import SearchOutput
 from siammaskpp_core.model.folder import WINDOWS, Model, graph_outputs
 from siammaskpp_core.network.config import MASK_SIZE
 
@@ -33,20 +34,22 @@ class GraphEngine(ABC):
         """Threads for each of two targets at once; 0 where threads would be left over."""
         self._answer = graph_outputs(model.network)["search"]
         self._steps = {name: step for name, step in WINDOWS.items() if name in self._answer}
-        self._windows: dict[str, Floats] = {}
+        self._windows: dict[str, Float32Array] = {}
 
     @abstractmethod
-    def run(self, graph: str, inputs: dict[str, Any], slot: int = 0) -> list[Floats]:
+    def run(self, graph: str, inputs: dict[str, Any], slot: int = 0) -> list[Float32Array]:
         """The outputs of one of the model's graphs for named, contiguous inputs of batch size 1.
 
         They are valid until the same graph runs again in the same `slot`.
         """
 
     @abstractmethod
-    def run_pair(self, graph: str, inputs: Sequence[dict[str, Any]], slot: int = 0) -> list[list[Floats]]:
+    def run_pair(
+        self, graph: str, inputs: Sequence[dict[str, Any]], slot: int = 0
+    ) -> list[list[Float32Array]]:
         """As :meth:`run` for two targets at once, in `slot` and the next, with :attr:`half` threads each."""
 
-    def _run_all(self, graph: str, inputs: Sequence[dict[str, Any]]) -> list[list[Floats]]:
+    def _run_all(self, graph: str, inputs: Sequence[dict[str, Any]]) -> list[list[Float32Array]]:
         paired = len(inputs) // 2 * 2 if self.half else 0
         answers = [
             answer
@@ -55,11 +58,11 @@ class GraphEngine(ABC):
         ]
         return answers + [self.run(graph, inputs[slot], slot) for slot in range(paired, len(inputs))]
 
-    def encode_template(self, crops: Pixels) -> Floats:
+    def encode_template(self, crops: Image) -> Float32Array:
         """See :class:`~siammaskpp_core.engines.protocol.Engine`."""
         return np.concatenate([self.run("template", {"pixels": crop[None]})[0].copy() for crop in crops])
 
-    def search(self, crops: Pixels, kernels: list[Floats]) -> list[SearchOutput]:
+    def search(self, crops: Image, kernels: list[Float32Array]) -> list[SearchOutput]:
         """See :class:`~siammaskpp_core.engines.protocol.Engine`."""
         inputs = [
             {"pixels": crop[None], "kernels": kernel[None]}
@@ -70,14 +73,14 @@ class GraphEngine(ABC):
             for answer in self._run_all("search", inputs)
         ]
 
-    def refine(self, outputs: list[SearchOutput], cells: list[tuple[int, int]]) -> Floats:
+    def refine(self, outputs: list[SearchOutput], cells: list[tuple[int, int]]) -> Float32Array:
         """See :class:`~siammaskpp_core.engines.protocol.Engine`."""
         masks = np.empty((len(outputs), MASK_SIZE, MASK_SIZE), np.float32)
         for mask, output, cell in zip(masks, outputs, cells, strict=True):
             mask[:] = self.run("refine", self.refine_inputs(output, cell))[0][0, 0]
         return masks
 
-    def refine_inputs(self, output: SearchOutput, cell: tuple[int, int]) -> dict[str, Floats]:
+    def refine_inputs(self, output: SearchOutput, cell: tuple[int, int]) -> dict[str, Float32Array]:
         """The inputs of the graph `refine` at one (row, column) cell; its windows are reused."""
         assert output.mask is not None
         row, column = cell
@@ -92,7 +95,7 @@ class GraphEngine(ABC):
         return inputs
 
 
-def cut_window(features: Floats, row: int, column: int, step: int, out: Floats) -> None:
+def cut_window(features: Float32Array, row: int, column: int, step: int, out: Float32Array) -> None:
     """Write to `out` [C, n, n] the part of features [C, H, W] that a response cell's 127x127 mask covers.
 
     Zeros outside the map. `step` is 4, 2 or 1 for the features at stride 2, 4 or 8; n is H - 16 * step. The

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from siammaskpp_core.arrays import Float32Array
 from siammaskpp_core.engines.graph_engine import GraphEngine, allowed_cores
 from siammaskpp_core.engines.options import EngineOptions
-from siammaskpp_core.engines.protocol import EngineError, Floats, ModelError
+from siammaskpp_core.engines.protocol import EngineError, ModelError
 from siammaskpp_core.model.folder import Model
 
 
@@ -39,12 +40,14 @@ class OnnxRuntimeEngine(GraphEngine):
         self._halves: dict[str, list[Any]] = {}
         self._other_thread = ThreadPoolExecutor(1)
 
-    def run(self, graph: str, inputs: dict[str, Any], slot: int = 0) -> list[Floats]:
+    def run(self, graph: str, inputs: dict[str, Any], slot: int = 0) -> list[Float32Array]:
         """See :class:`GraphEngine`."""
-        outputs: list[Floats] = self._sessions[graph].run(None, inputs)
+        outputs: list[Float32Array] = self._sessions[graph].run(None, inputs)
         return outputs
 
-    def run_pair(self, graph: str, inputs: Sequence[dict[str, Any]], slot: int = 0) -> list[list[Floats]]:
+    def run_pair(
+        self, graph: str, inputs: Sequence[dict[str, Any]], slot: int = 0
+    ) -> list[list[Float32Array]]:
         """See :class:`GraphEngine`."""
         if graph not in self._halves:  # 0.1 s, for which a tracker of one target does not wait
             self._halves[graph] = [self._open(graph, self.half, cores) for cores in self._half_cores]

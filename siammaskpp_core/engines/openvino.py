@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from siammaskpp_core.arrays import Float32Array
 from siammaskpp_core.engines.graph_engine import GraphEngine
 from siammaskpp_core.engines.options import EngineOptions
-from siammaskpp_core.engines.protocol import EngineError, Floats, ModelError
+from siammaskpp_core.engines.protocol import EngineError, ModelError
 from siammaskpp_core.model.folder import Model
 
 _PRECISIONS = {"fp32": "f32", "bf16": "bf16"}
@@ -44,13 +45,15 @@ class OpenVinoEngine(GraphEngine):
         self._compiled = {(graph, 1): self._compile(graph, streams=1) for graph in model.graphs}
         self._requests: dict[tuple[str, int, int], Any] = {}
 
-    def run(self, graph: str, inputs: dict[str, Any], slot: int = 0) -> list[Floats]:
+    def run(self, graph: str, inputs: dict[str, Any], slot: int = 0) -> list[Float32Array]:
         """See :class:`GraphEngine`."""
         request = self._request(graph, 1, slot)
         request.infer(inputs, share_inputs=True)
         return [tensor.data for tensor in request.output_tensors]
 
-    def run_pair(self, graph: str, inputs: Sequence[dict[str, Any]], slot: int = 0) -> list[list[Floats]]:
+    def run_pair(
+        self, graph: str, inputs: Sequence[dict[str, Any]], slot: int = 0
+    ) -> list[list[Float32Array]]:
         """See :class:`GraphEngine`."""
         requests = [self._request(graph, 2, slot + place) for place in (0, 1)]
         for request, feeds in zip(requests, inputs, strict=True):

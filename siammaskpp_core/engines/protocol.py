@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-Pixels = NDArray[np.uint8]
-Floats = NDArray[np.float32]
+from siammaskpp_core.arrays import Float32Array, Image
 
 
 class EngineError(RuntimeError):
@@ -27,12 +23,12 @@ class SearchOutput(NamedTuple):
     the network does not have is None.
     """
 
-    cls: Floats
-    loc: Floats | None = None
-    mask: Floats | None = None
-    stride2: Floats | None = None
-    stride4: Floats | None = None
-    conv3: Floats | None = None
+    cls: Float32Array
+    loc: Float32Array | None = None
+    mask: Float32Array | None = None
+    stride2: Float32Array | None = None
+    stride4: Float32Array | None = None
+    conv3: Float32Array | None = None
 
 
 class Engine(Protocol):
@@ -40,14 +36,14 @@ class Engine(Protocol):
 
     name: str
 
-    def encode_template(self, crops: Pixels) -> Floats:
+    def encode_template(self, crops: Image) -> Float32Array:
         """Template crops, BGR [N, 127, 127, 3], to correlation kernels [N, K, k, k]."""
 
-    def search(self, crops: Pixels, kernels: list[Floats]) -> list[SearchOutput]:
+    def search(self, crops: Image, kernels: list[Float32Array]) -> list[SearchOutput]:
         """Search crops, BGR [N, 255, 255, 3], and N kernels [K, k, k] to N answers.
 
         An answer is valid until the next call of `search`.
         """
 
-    def refine(self, outputs: list[SearchOutput], cells: list[tuple[int, int]]) -> Floats:
+    def refine(self, outputs: list[SearchOutput], cells: list[tuple[int, int]]) -> Float32Array:
         """Mask probabilities [N, 127, 127] at one (row, column) cell of the response each."""

@@ -8,12 +8,9 @@ from typing import Any, Protocol
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from siammaskpp_core.arrays import Float64Array, Image
 from siammaskpp_core.tracking import LongTermTracker, Target, Tracker, TrackResult
-
-Floats = NDArray[np.float64]
-Image = NDArray[np.uint8]
 
 PEERS = ("csrt", "kcf", "nanotrack")
 NANOTRACK_FILES = ("nanotrack_backbone_sim.onnx", "nanotrack_head_sim.onnx")
@@ -30,10 +27,10 @@ class EvaluatedTracker(Protocol):
 
     name: str
 
-    def init(self, image: Image, box_xywh: Floats) -> None:
+    def init(self, image: Image, box_xywh: Float64Array) -> None:
         """Forget the previous object and take the one in the box."""
 
-    def update(self, image: Image) -> tuple[Floats | None, Image | None]:
+    def update(self, image: Image) -> tuple[Float64Array | None, Image | None]:
         """The object's box, None where not found, and its mask [H, W] 0/255, None from trackers of boxes."""
 
 
@@ -52,12 +49,12 @@ class SiamMaskTracker:
         self._targets: list[Target] = []
         self._stamp_ns = 0
 
-    def init(self, image: Image, box_xywh: Floats) -> None:
+    def init(self, image: Image, box_xywh: Float64Array) -> None:
         """See :class:`EvaluatedTracker`."""
         self._targets = [self._tracker.init(image, box_xywh)]
         self._stamp_ns = 0
 
-    def update(self, image: Image) -> tuple[Floats | None, Image | None]:
+    def update(self, image: Image) -> tuple[Float64Array | None, Image | None]:
         """See :class:`EvaluatedTracker`."""
         self._stamp_ns += FRAME_NS
         (self.result,) = self._tracker.step(image, self._targets, self._stamp_ns)
@@ -73,11 +70,11 @@ class PlainTracker:
         self._tracker = tracker
         self._targets: list[Target] = []
 
-    def init(self, image: Image, box_xywh: Floats) -> None:
+    def init(self, image: Image, box_xywh: Float64Array) -> None:
         """See :class:`EvaluatedTracker`."""
         self._targets = [self._tracker.init(image, box_xywh)]
 
-    def update(self, image: Image) -> tuple[Floats | None, Image | None]:
+    def update(self, image: Image) -> tuple[Float64Array | None, Image | None]:
         """See :class:`EvaluatedTracker`."""
         (result,) = self._tracker.step(image, self._targets)
         return result.box_xywh, result.mask
@@ -91,12 +88,12 @@ class OpenCvTracker:
         self._create = create
         self._tracker: Any = None
 
-    def init(self, image: Image, box_xywh: Floats) -> None:
+    def init(self, image: Image, box_xywh: Float64Array) -> None:
         """See :class:`EvaluatedTracker`; OpenCV takes whole pixels."""
         self._tracker = self._create()
         self._tracker.init(image, tuple(int(value) for value in np.rint(box_xywh)))
 
-    def update(self, image: Image) -> tuple[Floats | None, Image | None]:
+    def update(self, image: Image) -> tuple[Float64Array | None, Image | None]:
         """See :class:`EvaluatedTracker`."""
         try:
             found, box = self._tracker.update(image)

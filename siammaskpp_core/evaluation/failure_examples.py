@@ -8,16 +8,13 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from siammaskpp_core.arrays import Float64Array, Image
 from siammaskpp_core.data.sequences import Sequence
 from siammaskpp_core.io.drawing import contact_sheet, draw_outline, draw_results, draw_text
 from siammaskpp_core.io.images import VideoError, read_image
 from siammaskpp_core.tracking import RotatedBox, TrackResult
 from siammaskpp_core.tracking.boxes import overlap
-
-Floats = NDArray[np.float64]
-Image = NDArray[np.uint8]
 
 MOMENTS = 5
 APART_FRAMES = 10
@@ -26,7 +23,7 @@ CELL_WIDTH = 640
 TRUE_COLOUR = (255, 255, 255)
 
 
-def worst_frames(overlaps: Floats, count: int = MOMENTS, apart: int = APART_FRAMES) -> list[int]:
+def worst_frames(overlaps: Float64Array, count: int = MOMENTS, apart: int = APART_FRAMES) -> list[int]:
     """The `count` frames of least overlap [N], at least `apart` frames from each other, in order of time.
 
     The worst goes first, of equal ones the earliest: that is where the target was lost. Frames without a

@@ -12,16 +12,13 @@ from functools import cache
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from siammaskpp_core.arrays import BoolArray, Float64Array, Mask
 from siammaskpp_core.tracking.boxes import overlap
 
-Floats = NDArray[np.float64]
-Mask = NDArray[np.uint8]
-
-SUCCESS_THRESHOLDS: Floats = np.linspace(0, 1, 21)
-PRECISION_THRESHOLDS_PX: Floats = np.arange(51.0)
-NORMALISED_THRESHOLDS: Floats = np.linspace(0, 0.5, 51)
+SUCCESS_THRESHOLDS: Float64Array = np.linspace(0, 1, 21)
+PRECISION_THRESHOLDS_PX: Float64Array = np.arange(51.0)
+NORMALISED_THRESHOLDS: Float64Array = np.linspace(0, 0.5, 51)
 PRECISION_PX = 20
 BOUNDARY_SHARE = 0.008
 """How far apart boundaries may be to match, as a share of the image's diagonal (DAVIS)."""
@@ -36,9 +33,9 @@ class Curves:
     Mueller et al., 2018).
     """
 
-    success: Floats
-    precision: Floats
-    normalised_precision: Floats
+    success: Float64Array
+    precision: Float64Array
+    normalised_precision: Float64Array
 
     def values(self) -> dict[str, float]:
         """What is reported of the curves. As no overlap exceeds 1, the best possible AUC is 20/21."""
@@ -49,7 +46,7 @@ class Curves:
         }
 
 
-def curves(boxes: Floats, truth: Floats) -> Curves:
+def curves(boxes: Float64Array, truth: Float64Array) -> Curves:
     """The curves of predicted boxes [N, 4], over the frames with a true box [N, 4]."""
     sizes = truth[_present(truth), 2:]
     errors = centre_errors(boxes, truth)
@@ -69,28 +66,28 @@ def mean_curves(several: Sequence[Curves]) -> Curves:
     )
 
 
-def overlaps(boxes: Floats, truth: Floats) -> Floats:
+def overlaps(boxes: Float64Array, truth: Float64Array) -> Float64Array:
     """Intersection over union [M] of predicted and true boxes [N, 4], over the M frames with a truth."""
     present = _present(truth)
     return overlap(np.nan_to_num(boxes[present]), truth[present])
 
 
-def success_curve(overlap_values: Floats) -> Floats:
+def success_curve(overlap_values: Float64Array) -> Float64Array:
     """The share [21] of frames whose overlap is greater than each threshold."""
     return (overlap_values[:, None] > SUCCESS_THRESHOLDS).mean(axis=0)
 
 
-def centre_errors(boxes: Floats, truth: Floats) -> Floats:
+def centre_errors(boxes: Float64Array, truth: Float64Array) -> Float64Array:
     """Distance (x, y) [M, 2] of the centres in pixels where a truth exists; inf if nothing was found."""
     distance = (boxes[:, :2] + boxes[:, 2:] / 2 - truth[:, :2] - truth[:, 2:] / 2)[_present(truth)]
     return np.where(np.isfinite(distance), np.abs(distance), np.inf)
 
 
-def _present(truth: Floats) -> NDArray[np.bool_]:
+def _present(truth: Float64Array) -> BoolArray:
     return np.asarray(np.isfinite(truth).all(axis=1))
 
 
-def _shares_within(errors: Floats, thresholds: Floats) -> Floats:
+def _shares_within(errors: Float64Array, thresholds: Float64Array) -> Float64Array:
     """The share [T] of frames whose error (x, y) [M, 2] is at most each threshold long."""
     return (np.linalg.norm(errors, axis=1)[:, None] <= thresholds).mean(axis=0)
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
+from siammaskpp_core.arrays import Float64Array
 from siammaskpp_core.data.sequences import DatasetError
 from siammaskpp_core.data.sequences import Sequence as TestSequence
 from siammaskpp_core.evaluation import metrics
@@ -17,7 +17,6 @@ from siammaskpp_core.evaluation.baselines import EvaluatedTracker
 from siammaskpp_core.io.images import read_image
 from siammaskpp_core.tracking.boxes import BoxError
 
-Floats = NDArray[np.float64]
 OnFrame: TypeAlias = Callable[[EvaluatedTracker, TestSequence, int], None]
 """Called after each frame that a tracker has answered, with the frame's index."""
 
@@ -41,7 +40,7 @@ class SequenceScore:
 class Track:
     """A tracker's answers after the first frame: boxes [N-1, 4] (NaN: not found), J and F per mask."""
 
-    boxes: Floats
+    boxes: Float64Array
     region: list[float]
     boundary: list[float]
     seconds: float

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from siammaskpp_core.arrays import Float64Array
 from siammaskpp_core.evaluation.metrics import PRECISION_PX
 from siammaskpp_core.evaluation.report import TITLES, Report, cell, measured
 
@@ -113,7 +113,7 @@ def sequence_figure(result: Report) -> Figure:
     return figure
 
 
-def _draw_table(axes: Any, values: NDArray[np.float64]) -> None:
+def _draw_table(axes: Any, values: Float64Array) -> None:
     """Coloured cells [R, C] with their numbers; the last row, of the means, is set off."""
     # Up to 1.4, so that black is readable on the colour of 1.
     axes.imshow(values, cmap="YlGn", vmin=0, vmax=1.4, aspect="auto")

@@ -14,14 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from rosbags.highlevel import AnyReader, AnyReaderError
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, TypesysError, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
+from siammaskpp_core.arrays import Image
 from siammaskpp_core.io.image_messages import ImageMessageError, compressed_to_bgr, raw_to_bgr
 
 _DECODERS: dict[str, Any] = {
@@ -52,7 +51,7 @@ class BagImage:
         """The header's stamp in ns."""
         return int(self.header.stamp.sec) * 1_000_000_000 + int(self.header.stamp.nanosec)
 
-    def bgr(self) -> NDArray[np.uint8]:
+    def bgr(self) -> Image:
         """The picture, uint8 [H, W, 3]; :class:`BagError` when it cannot be read."""
         try:
             return _DECODERS[self.message.__msgtype__](self.message)

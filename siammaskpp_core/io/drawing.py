@@ -7,11 +7,10 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from siammaskpp_core.arrays import Image
 from siammaskpp_core.tracking.tracker import TrackResult
 
-Image = NDArray[np.uint8]
 Colour = tuple[int, int, int]
 
 MASK_OPACITY = 0.4

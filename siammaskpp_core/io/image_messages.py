@@ -9,7 +9,8 @@ from typing import Any, Protocol
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+
+from siammaskpp_core.arrays import Image
 
 
 class RawMessage(Protocol):
@@ -63,7 +64,7 @@ def is_known(encoding: str) -> bool:
     return encoding in NATIVE_ENCODINGS or encoding in DEEP_ENCODINGS
 
 
-def raw_to_bgr(message: RawMessage) -> NDArray[np.uint8]:
+def raw_to_bgr(message: RawMessage) -> Image:
     """The picture of a raw image message as HxWx3 uint8 BGR.
 
     bgr8 is a read-only view of the message's memory (no copy); rows may be padded (`step`).
@@ -88,7 +89,7 @@ def raw_to_bgr(message: RawMessage) -> NDArray[np.uint8]:
         ) from error
 
 
-def compressed_to_bgr(message: CompressedMessage) -> NDArray[np.uint8]:
+def compressed_to_bgr(message: CompressedMessage) -> Image:
     """The picture of a compressed image message, likewise."""
     data = np.frombuffer(message.data, np.uint8)
     picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
@@ -100,7 +101,7 @@ def compressed_to_bgr(message: CompressedMessage) -> NDArray[np.uint8]:
     return np.asarray(picture, np.uint8)
 
 
-def _view(message: RawMessage, channels: int) -> NDArray[np.uint8]:
+def _view(message: RawMessage, channels: int) -> Image:
     """The message's memory as a read-only array of height x width (x channels)."""
     height, width, step = message.height, message.width, message.step
     row = width * channels
@@ -113,12 +114,12 @@ def _view(message: RawMessage, channels: int) -> NDArray[np.uint8]:
         )
     shape = (height, width) if channels == 1 else (height, width, channels)
     strides = (step, channels, 1)[: len(shape)]
-    view: NDArray[np.uint8] = np.ndarray(shape, np.uint8, buffer=message.data, strides=strides)
+    view: Image = np.ndarray(shape, np.uint8, buffer=message.data, strides=strides)
     view.flags.writeable = False
     return view
 
 
-def _upper_bytes(message: RawMessage, channels: int) -> NDArray[np.uint8]:
+def _upper_bytes(message: RawMessage, channels: int) -> Image:
     """The more significant byte of each 16-bit value, height x width (x channels)."""
     pairs = _view(message, 2 * channels)
     upper = pairs[:, :, (0 if message.is_bigendian else 1) :: 2]

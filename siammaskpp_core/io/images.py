@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cv2
 
-from siammaskpp_core.io.video import Image
+from siammaskpp_core.arrays import Image
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".tif", ".tiff", ".webp"}
 

@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
-import numpy as np
-from numpy.typing import NDArray
 
+from siammaskpp_core.arrays import Image
 from siammaskpp_core.io.images import IMAGE_SUFFIXES, VideoError, image_files, read_image
 
-Image = NDArray[np.uint8]
 CODECS = {".mp4": "mp4v", ".avi": "MJPG", ".mkv": "mp4v"}
 # Containers that store the number of frames; for others OpenCV estimates it from the duration.
 EXACT_COUNT_SUFFIXES = {".mp4", ".m4v", ".mov", ".avi"}

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
+from siammaskpp_core.arrays import Image
 from siammaskpp_core.io.drawing import draw_results
 from siammaskpp_core.io.images import VideoError
 from siammaskpp_core.io.outputs import Output
@@ -21,7 +21,6 @@ from siammaskpp_core.io.video import DEFAULT_FPS, Frames, VideoWriter
 from siammaskpp_core.tracking import LongTermTracker, TrackResult
 from siammaskpp_core.tracking.long_term.state import Presence
 
-Image = NDArray[np.uint8]
 Sink = Callable[[int, Image, TrackResult, Presence], None]
 
 CSV_COLUMNS = ("frame", "state", "score", "x", "y", "w", "h", "cx", "cy", "rw", "rh", "angle")

@@ -6,12 +6,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from siammaskpp_core.arrays import Float64Array
 from siammaskpp_core.pose.camera import Camera
 from siammaskpp_core.tracking.boxes import RotatedBox
-
-Floats = NDArray[np.float64]
 
 # The length that is seen is that of the object turned away by some angle, or partly hidden.
 _FORESHORTENING = 0.1
@@ -21,12 +19,12 @@ _FORESHORTENING = 0.1
 class Bearing:
     """The direction of an object, a unit vector [3], and the angle that its longer side covers."""
 
-    direction: Floats
+    direction: Float64Array
     angle_rad: float
     ray_angle_rad: float
     """The angle of the edge's uncertainty."""
 
-    def position(self, size_m: float) -> tuple[Floats, Floats]:
+    def position(self, size_m: float) -> tuple[Float64Array, Float64Array]:
         """Position [3] in m and covariance [3, 3] of an object whose longer side is `size_m` long."""
         range_m = size_m / (2 * math.tan(self.angle_rad / 2))
         across = (range_m * self.ray_angle_rad) ** 2

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Floats = NDArray[np.float64]
+from siammaskpp_core.arrays import Float64Array
 
 # Distortion models of sensor_msgs/CameraInfo (distortion_models.hpp) and how many coefficients each has.
 _COEFFICIENTS = {"plumb_bob": (4, 5), "rational_polynomial": (8, 12, 14), "equidistant": (4,)}
@@ -30,8 +30,8 @@ class Camera:
 
     width: int
     height: int
-    matrix: Floats
-    distortion: Floats
+    matrix: Float64Array
+    distortion: Float64Array
     model: str
 
     @classmethod
@@ -69,7 +69,7 @@ class Camera:
         width, height = (side // max(step, 1) for side, step in zip(size, binning, strict=True))
         return cls(width, height, k, d, model)
 
-    def rays(self, pixels: ArrayLike) -> Floats:
+    def rays(self, pixels: ArrayLike) -> Float64Array:
         """Rays (x/z, y/z, 1) [N, 3] through `pixels` [N, 2] (column, row); integers are pixel centres.
 
         Continuous pixel coordinates, those of boxes, are half a pixel more.
@@ -93,7 +93,7 @@ class Camera:
         return float(self.matrix[0, 0] + self.matrix[1, 1]) / 2
 
 
-def _check_distortion(d: Floats, model: str) -> None:
+def _check_distortion(d: Float64Array, model: str) -> None:
     if model not in _COEFFICIENTS:
         raise CameraError(
             f"distortion model {model!r} is not known; known are {', '.join(_COEFFICIENTS)}. Track in "

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from siammaskpp_core.arrays import Float64Array
 from siammaskpp_core.pose.bearing import bearing_of
 from siammaskpp_core.pose.camera import Camera
 from siammaskpp_core.pose.config import PoseConfig
@@ -17,8 +17,6 @@ from siammaskpp_core.pose.points import Depth, surface_of
 from siammaskpp_core.pose.position import NoPose, Position, position_of
 from siammaskpp_core.tracking.tracker import TrackResult
 
-Floats = NDArray[np.float64]
-
 # A doubtful mask makes a doubtful pose: its covariance is divided by the squared score.
 _LEAST_SCORE = 0.1
 
@@ -27,8 +25,8 @@ _LEAST_SCORE = 0.1
 class Velocity:
     """Of the object relative to the camera: m/s [3], covariance [3, 3]."""
 
-    linear_m_s: Floats
-    covariance: Floats
+    linear_m_s: Float64Array
+    covariance: Float64Array
 
 
 @dataclass(frozen=True)
@@ -41,11 +39,11 @@ class PoseEstimate:
     those that were measured on it, in m. velocity is None in the first image.
     """
 
-    position_m: Floats
-    rotation: Floats
-    extent_m: Floats
-    covariance: Floats
-    points: Floats
+    position_m: Float64Array
+    rotation: Float64Array
+    extent_m: Float64Array
+    covariance: Float64Array
+    points: Float64Array
     velocity: Velocity | None
 
 
@@ -55,7 +53,7 @@ class PoseEstimator:
     def __init__(self, config: PoseConfig | None = None) -> None:
         self._config = config or PoseConfig()
         self._motion = Motion(self._config)
-        self._rotation: Floats | None = None
+        self._rotation: Float64Array | None = None
 
     def from_depth(
         self, result: TrackResult, depth: Depth, camera: Camera, stamp_ns: int, score: float = 1.0
@@ -92,7 +90,7 @@ class PoseEstimator:
 
     def _estimate(
         self,
-        outline_px: Floats,
+        outline_px: Float64Array,
         position: Position,
         camera: Camera,
         edge_px: float,

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from siammaskpp_core.arrays import Float64Array
 from siammaskpp_core.pose.config import PoseConfig
-
-Floats = NDArray[np.float64]
 
 _UNKNOWN_SPEED = 3.0  # m/s, standard deviation of a first velocity
 _GATE = 16.27  # 99.9 % of the chi-squared distribution with 3 degrees of freedom
@@ -24,10 +22,10 @@ _OUTLIERS_TO_BEGIN_ANEW = 3
 class MotionState:
     """Position [3] in m and velocity [3] in m/s with covariances [3, 3], at one image's time."""
 
-    position_m: Floats
-    position_covariance: Floats
-    velocity_m_s: Floats
-    velocity_covariance: Floats
+    position_m: Float64Array
+    position_covariance: Float64Array
+    velocity_m_s: Float64Array
+    velocity_covariance: Float64Array
     is_velocity_known: bool
     """False until a second position has told something about the velocity."""
 
@@ -43,7 +41,7 @@ class Motion:
         self._updates = 0
         self._outliers = 0
 
-    def update(self, stamp_ns: int, position_m: Floats, covariance: Floats) -> MotionState | None:
+    def update(self, stamp_ns: int, position_m: Float64Array, covariance: Float64Array) -> MotionState | None:
         """Take a measured position [3] with its covariance [3, 3]; None when it cannot be believed.
 
         A measurement that lies far outside of what is expected is left out, until three in a row say so.
@@ -65,7 +63,7 @@ class Motion:
         self._filter.correct(position_m.reshape(3, 1))
         return self._state()
 
-    def _begin(self, stamp_ns: int, position_m: Floats, covariance: Floats) -> MotionState:
+    def _begin(self, stamp_ns: int, position_m: Float64Array, covariance: Float64Array) -> MotionState:
         self._filter.statePost = np.concatenate([position_m, np.zeros(3)]).reshape(6, 1)
         error = np.zeros((6, 6))
         error[:3, :3], error[3:, 3:] = covariance, np.eye(3) * _UNKNOWN_SPEED**2
@@ -81,7 +79,7 @@ class Motion:
         self._filter.processNoiseCov = np.kron(np.outer(push, push), np.eye(3))
         self._filter.predict()
 
-    def _is_outlier(self, position_m: Floats, covariance: Floats) -> bool:
+    def _is_outlier(self, position_m: Float64Array, covariance: Float64Array) -> bool:
         off = position_m - self._filter.statePre[:3, 0]
         expected = self._filter.errorCovPre[:3, :3] + covariance
         return float(off @ np.linalg.solve(expected, off)) > _GATE

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from siammaskpp_core.arrays import Float64Array, Image
 from siammaskpp_core.pose.camera import Camera
 from siammaskpp_core.pose.plane import Plane, frontal_plane
 from siammaskpp_core.pose.position import Position
-
-Floats = NDArray[np.float64]
 
 FLAT_SHARE = 0.06
 """A surface is flat whose relief (standard deviation) is below this share of its shorter side."""
@@ -35,12 +33,12 @@ class Orientation:
     the camera's frame.
     """
 
-    rotation: Floats
-    extent_m: Floats
-    covariance: Floats
+    rotation: Float64Array
+    extent_m: Float64Array
+    covariance: Float64Array
 
 
-def quaternion_xyzw(rotation: Floats) -> Floats:
+def quaternion_xyzw(rotation: Float64Array) -> Float64Array:
     """The unit quaternion x, y, z, w of a rotation matrix [3, 3]."""
     vector = cv2.Rodrigues(rotation)[0][:, 0]
     angle = float(np.linalg.norm(vector))
@@ -48,7 +46,7 @@ def quaternion_xyzw(rotation: Floats) -> Floats:
     return np.append(vector / 2 * np.sinc(angle / (2 * math.pi)), math.cos(angle / 2))
 
 
-def outline_of(mask: NDArray[np.uint8]) -> Floats:
+def outline_of(mask: Image) -> Float64Array:
     """The corners of the pixels on the hull of the mask's largest part [N, 2]; pixel centres are integers."""
     contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     hull = cv2.convexHull(max(contours, key=cv2.contourArea)).reshape(-1, 1, 2)
@@ -57,7 +55,11 @@ def outline_of(mask: NDArray[np.uint8]) -> Floats:
 
 
 def orientation_of(
-    outline_px: Floats, position: Position, camera: Camera, edge_px: float, before: Floats | None = None
+    outline_px: Float64Array,
+    position: Position,
+    camera: Camera,
+    edge_px: float,
+    before: Float64Array | None = None,
 ) -> Orientation:
     """The principal axes of the points on the object; of a flat one, those of a rectangle in its plane.
 
@@ -89,7 +91,7 @@ def _believed(position: Position) -> Plane:
     return frontal_plane(middle / middle[2], float(middle[2]))
 
 
-def _on_plane(outline_px: Floats, camera: Camera, plane: Plane) -> Floats:
+def _on_plane(outline_px: Float64Array, camera: Camera, plane: Plane) -> Float64Array:
     """Where the rays of the outline meet the plane [N, 3]."""
     rays = camera.rays(outline_px)
     depth_m = plane.depth_m(rays)
@@ -99,7 +101,7 @@ def _on_plane(outline_px: Floats, camera: Camera, plane: Plane) -> Floats:
     return rays * depth_m[:, None]
 
 
-def _rectangle(outline: Floats, normal: Floats) -> tuple[Floats, Floats]:
+def _rectangle(outline: Float64Array, normal: Float64Array) -> tuple[Float64Array, Float64Array]:
     """The smallest rectangle around points of a plane: axes [3, 3] and the sides [2], the longer first."""
     right = np.array([1.0, 0.0, 0.0])
     first = right - (right @ normal) * normal
@@ -114,7 +116,7 @@ def _rectangle(outline: Floats, normal: Floats) -> tuple[Floats, Floats]:
     return rotation, np.array(sorted(sides, reverse=True)) * scale
 
 
-def _principal_axes(points: Floats) -> Floats:
+def _principal_axes(points: Float64Array) -> Float64Array:
     """Axes [3, 3] of the points by how far they spread; each pixel has the share of the surface it shows."""
     weights = points[:, 2] ** 2
     centred = points - np.average(points, axis=0, weights=weights)
@@ -124,7 +126,7 @@ def _principal_axes(points: Floats) -> Floats:
     return np.column_stack([x, np.cross(z, x), z])
 
 
-def _continued(rotation: Floats, sides: Floats, before: Floats) -> Floats:
+def _continued(rotation: Float64Array, sides: Float64Array, before: Float64Array) -> Float64Array:
     """The same axes with x and y turned about z so that they are nearest to those of `before`."""
     x, y, z = rotation.T
     candidates = [x, -x, y, -y] if sides[0] < SQUARE_RATIO * sides[1] else [x, -x]
@@ -132,7 +134,7 @@ def _continued(rotation: Floats, sides: Floats, before: Floats) -> Floats:
     return np.column_stack([nearest, np.cross(z, nearest), z])
 
 
-def _covariance(rotation: Floats, plane: Plane, sides: Floats, edge_m: float) -> Floats:
+def _covariance(rotation: Float64Array, plane: Plane, sides: Float64Array, edge_m: float) -> Float64Array:
     """Tilt as the plane leaves it open; the turn about the normal as edge and sides do."""
     longer, shorter = (max(float(side), 1e-9) for side in sides)
     of_the_edge = edge_m / longer

@@ -9,12 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from siammaskpp_core.arrays import BoolArray, Float32Array, Float64Array, Image
 from siammaskpp_core.pose.camera import Camera
 from siammaskpp_core.pose.config import PoseConfig
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-Depth = NDArray[np.uint16] | NDArray[np.float32]
+Depth = NDArray[np.uint16] | Float32Array
 
 # A normal distribution's standard deviation over its median absolute deviation.
 MAD_TO_SIGMA = 1.4826
@@ -32,17 +31,17 @@ class Surface:
     pixel, a standard deviation.
     """
 
-    rays: Floats
-    depth_m: Floats
+    rays: Float64Array
+    depth_m: Float64Array
     noise_m: float
 
     @property
-    def is_measured(self) -> Bools:
+    def is_measured(self) -> BoolArray:
         """Where there is a depth [N]."""
         return np.isfinite(self.depth_m)
 
 
-def depth_in_metres(depth: Depth) -> NDArray[np.float32]:
+def depth_in_metres(depth: Depth) -> Float32Array:
     """A depth image [H, W] in m, NaN where nothing was measured (REP 117 and 118).
 
     uint16 is in mm, 0 is no measurement; float32 is in m, NaN, infinities and what is not positive are none.
@@ -57,7 +56,7 @@ def depth_in_metres(depth: Depth) -> NDArray[np.float32]:
     return metres
 
 
-def surface_of(mask: NDArray[np.uint8], depth: Depth, camera: Camera, config: PoseConfig) -> Surface:
+def surface_of(mask: Image, depth: Depth, camera: Camera, config: PoseConfig) -> Surface:
     """The surface under `mask` [H, W] (not 0 on the object) in a depth image of the same size.
 
     Raises :class:`DepthError` when the sizes differ.
@@ -79,7 +78,7 @@ def surface_of(mask: NDArray[np.uint8], depth: Depth, camera: Camera, config: Po
     return Surface(rays, metres[rows, columns].astype(np.float64), _noise_m(metres, core))
 
 
-def _core(mask: NDArray[np.uint8], margin_px: float) -> Bools:
+def _core(mask: Image, margin_px: float) -> BoolArray:
     """`mask` without its edge; thin objects keep their middle."""
     if not mask.any():
         return np.zeros(mask.shape, np.bool_)
@@ -87,7 +86,7 @@ def _core(mask: NDArray[np.uint8], margin_px: float) -> Bools:
     return distance > min(margin_px, float(distance.max()) / 2)
 
 
-def _noise_m(metres: NDArray[np.float32], core: Bools) -> float:
+def _noise_m(metres: Float32Array, core: BoolArray) -> float:
     """From differences between neighbours in a row, in the core; 0 where there are none."""
     differences = np.diff(metres, axis=1)[core[:, 1:] & core[:, :-1]]
     differences = differences[np.isfinite(differences)]

@@ -6,15 +6,12 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from siammaskpp_core.arrays import BoolArray, Float64Array
 from siammaskpp_core.pose.camera import Camera
 from siammaskpp_core.pose.config import PoseConfig
 from siammaskpp_core.pose.plane import Plane, fit_plane, frontal_plane
 from siammaskpp_core.pose.points import MAD_TO_SIGMA, Surface
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
 _ROUNDS = 20
 # A flat surface seen by a camera that rounds depths has no deviation at all.
@@ -35,9 +32,9 @@ class Position:
     standard deviation of the surface around it, without the noise.
     """
 
-    middle_m: Floats
-    covariance: Floats
-    points: Floats
+    middle_m: Float64Array
+    covariance: Float64Array
+    points: Float64Array
     plane: Plane
     relief_m: float
 
@@ -68,12 +65,12 @@ def position_of(surface: Surface, camera: Camera, edge_px: float, config: PoseCo
     return Position(middle, covariance, rays * depth_m[:, None], plane, relief_m)
 
 
-def near_the_median(depth_m: Floats) -> Bools:
+def near_the_median(depth_m: Float64Array) -> BoolArray:
     """Which depths [N] lie around their median: three robust standard deviations, found anew until it holds.
 
     What lies behind or before the object is left out, and how far off that is does not matter.
     """
-    kept: Bools = np.ones(len(depth_m), np.bool_)
+    kept: BoolArray = np.ones(len(depth_m), np.bool_)
     for _ in range(_ROUNDS):
         middle = float(np.median(depth_m[kept]))
         deviation = float(np.median(np.abs(depth_m[kept] - middle)))
@@ -85,7 +82,7 @@ def near_the_median(depth_m: Floats) -> Bools:
     return kept
 
 
-def _filled(surface: Surface, on_object: Bools, plane: Plane) -> Floats:
+def _filled(surface: Surface, on_object: BoolArray, plane: Plane) -> Float64Array:
     """Depths [N] with the holes closed by the plane, or an object of which half is missing would be off."""
     nearest, farthest = (float(end(surface.depth_m[on_object])) for end in (np.min, np.max))
     extent = farthest - nearest
@@ -93,7 +90,7 @@ def _filled(surface: Surface, on_object: Bools, plane: Plane) -> Floats:
     return np.where(on_object, surface.depth_m, closed)
 
 
-def _middle(rays: Floats, depth_m: Floats) -> Floats:
+def _middle(rays: Float64Array, depth_m: Float64Array) -> Float64Array:
     """The median of the surface along each axis.
 
     A pixel's share of a plane grows with z^3: without that the nearer half, which has more pixels, would
@@ -104,13 +101,13 @@ def _middle(rays: Floats, depth_m: Floats) -> Floats:
     return np.array([_weighted_median(axis, weights) for axis in points.T])
 
 
-def _weighted_median(values: Floats, weights: Floats) -> float:
+def _weighted_median(values: Float64Array, weights: Float64Array) -> float:
     order = np.argsort(values)
     shares = np.cumsum(weights[order])
     return float(np.interp(shares[-1] / 2, shares - weights[order] / 2, values[order]))
 
 
-def _covariance(middle: Floats, plane: Plane, depth_bias: float, edge_rad: float) -> Floats:
+def _covariance(middle: Float64Array, plane: Plane, depth_bias: float, edge_rad: float) -> Float64Array:
     """[3, 3]: along the ray what the depth leaves open, across it what the mask's edge does."""
     along = middle / np.linalg.norm(middle)
     depth_variance = plane.depth_variance(middle / middle[2]) + (depth_bias * middle[2]) ** 2

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from siammaskpp_core.arrays import Float64Array
 from siammaskpp_core.tracking.boxes import overlap
 from siammaskpp_core.tracking.config import TrackingConfig
-
-Box = NDArray[np.float64]
 
 _TRUSTED_OVERLAP = 0.5
 """What is found in the first image must overlap the given box by this, or nothing is learned from it."""
@@ -31,7 +29,9 @@ class BoxFit:
     """By which width and height are multiplied, about the centre."""
 
     @classmethod
-    def learned(cls, given: Box, decoded: Box, mask_box: Box | None, config: TrackingConfig) -> BoxFit:
+    def learned(
+        cls, given: Float64Array, decoded: Float64Array, mask_box: Float64Array | None, config: TrackingConfig
+    ) -> BoxFit:
         """From the boxes (x, y, w, h) found around the target in the image in which `given` was drawn."""
         plain = cls(config.mask_share)
         by_mask = 0.0 if mask_box is None else float(overlap(mask_box, given))
@@ -44,7 +44,7 @@ class BoxFit:
         ratio = np.clip(given[2:] / found[2:], 1 / _LARGEST_RATIO, _LARGEST_RATIO) ** config.fit_size
         return cls(fit.mask_share, (float(ratio[0]), float(ratio[1])))
 
-    def box(self, decoded: Box, mask_box: Box | None) -> Box:
+    def box(self, decoded: Float64Array, mask_box: Float64Array | None) -> Float64Array:
         """The box to report, float64 [4]; the decoded one is all there is where the mask is empty."""
         box = decoded if mask_box is None else decoded + self.mask_share * (mask_box - decoded)
         size = box[2:] * self.size_ratio

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Array = NDArray[np.float64]
+from siammaskpp_core.arrays import Float32Array, Float64Array, Image
 
 
 class BoxError(ValueError):
@@ -29,7 +29,7 @@ class RotatedBox:
     height: float
     angle_rad: float
 
-    def corners(self) -> NDArray[np.float32]:
+    def corners(self) -> Float32Array:
         """The four corners [4, 2] in pixels, in order around the box."""
         cos, sin = np.cos(self.angle_rad), np.sin(self.angle_rad)
         half = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * (self.width / 2, self.height / 2)
@@ -37,7 +37,7 @@ class RotatedBox:
         return (turned + (self.center_x, self.center_y)).astype(np.float32)
 
 
-def checked_box(box_xywh: ArrayLike, image_width: int, image_height: int) -> Array:
+def checked_box(box_xywh: ArrayLike, image_width: int, image_height: int) -> Float64Array:
     """`box_xywh` as float64 [4], cut to the image.
 
     Raises :class:`BoxError` when it is not four finite numbers, has no area, or lies outside the image.
@@ -63,7 +63,7 @@ def checked_box(box_xywh: ArrayLike, image_width: int, image_height: int) -> Arr
     return np.array([left, top, right - left, bottom - top])
 
 
-def overlap(boxes_a: ArrayLike, boxes_b: ArrayLike) -> Array:
+def overlap(boxes_a: ArrayLike, boxes_b: ArrayLike) -> Float64Array:
     """Intersection over union of (x, y, w, h) boxes, broadcast over the leading axes; 0 for empty ones."""
     a, b = np.asarray(boxes_a, dtype=np.float64), np.asarray(boxes_b, dtype=np.float64)
     low = np.maximum(a[..., :2], b[..., :2])
@@ -73,7 +73,7 @@ def overlap(boxes_a: ArrayLike, boxes_b: ArrayLike) -> Array:
     return np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
 
 
-def mask_hull(mask: NDArray[np.uint8]) -> Array | None:
+def mask_hull(mask: Image) -> Float64Array | None:
     """The upright box (x, y, w, h) of the non-zero pixels, None when there are none."""
     x, y, width, height = cv2.boundingRect(mask)
     return np.array([x, y, width, height], dtype=np.float64) if width else None

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from siammaskpp_core.arrays import Float64Array
 from siammaskpp_core.tracking.boxes import BoxError, checked_box, overlap
 from siammaskpp_core.tracking.tracker import TrackResult
-
-Box = NDArray[np.float64]
 
 FIRST_SIDES = (0.2, 0.45, 0.9)
 """Sides of the first squares around the click, in shorter sides of the image."""
@@ -23,8 +21,8 @@ _MIN_SIDE_PX = 4.0
 def box_at(
     point_xy: tuple[float, float],
     image_shape: tuple[int, ...],
-    try_boxes: Callable[[Sequence[Box]], list[TrackResult]],
-) -> Box:
+    try_boxes: Callable[[Sequence[Float64Array]], list[TrackResult]],
+) -> Float64Array:
     """The box (x, y, w, h) of the object at `point_xy`, in continuous pixels.
 
     `try_boxes` sets a target on each box and looks for it in the same image. What is found becomes the box
@@ -48,7 +46,7 @@ def box_at(
     return best
 
 
-def _merit(result: TrackResult, box_xywh: Box, point_xy: tuple[float, float]) -> float:
+def _merit(result: TrackResult, box_xywh: Float64Array, point_xy: tuple[float, float]) -> float:
     """How well what was found agrees with the box it was searched by; 0 when it is not at the point."""
     x, y = point_xy
     left, top, width, height = result.box_xywh
@@ -62,7 +60,7 @@ def _merit(result: TrackResult, box_xywh: Box, point_xy: tuple[float, float]) ->
     return result.score * float(overlap(result.box_xywh, box_xywh)) * side**_SIZE_EXPONENT
 
 
-def _within(box_xywh: Box, width: int, height: int) -> Box | None:
+def _within(box_xywh: Float64Array, width: int, height: int) -> Float64Array | None:
     """The box cut to the image; None when too little is left to be tracked."""
     try:
         box = checked_box(box_xywh, width, height)

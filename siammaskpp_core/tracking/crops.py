@@ -6,11 +6,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from siammaskpp_core.arrays import Float64Array, Image
 from siammaskpp_core.network.config import SEARCH_SIZE, TEMPLATE_SIZE
-
-Image = NDArray[np.uint8]
 
 
 def context_side(width: float, height: float, context: float = 0.5) -> float:
@@ -46,7 +44,7 @@ class CropWindow:
         """Crop pixels per image pixel."""
         return self.size / self.side
 
-    def image_from_crop(self) -> NDArray[np.float64]:
+    def image_from_crop(self) -> Float64Array:
         """Affine matrix [2, 3] from indices of crop pixels to indices of image pixels."""
         step = 1.0 / self.scale
         middle = (self.size - 1) / 2

@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from siammaskpp_core.arrays import Float32Array
 from siammaskpp_core.network.config import STRIDE, NetworkConfig
 from siammaskpp_core.tracking.anchors import anchor_grid, decode
 from siammaskpp_core.tracking.config import TrackingConfig
 
 if TYPE_CHECKING:
     from siammaskpp_core.engines.protocol import SearchOutput
-
-Floats = NDArray[np.float32]
 
 
 class Candidate(NamedTuple):
@@ -29,8 +27,8 @@ class Candidate(NamedTuple):
 
     view: int
     cell: tuple[int, int]
-    center_xy: Floats
-    size_wh: Floats
+    center_xy: Float32Array
+    size_wh: Float32Array
     score: float
     penalty: float
 
@@ -125,7 +123,7 @@ class ScaleDecoder:
             penalty=penalties[view],
         )
 
-    def _upsample(self, score: Floats) -> Floats:
+    def _upsample(self, score: Float32Array) -> Float32Array:
         """Bicubic, so that cell i comes to lie on pixel UPSAMPLING * i."""
         step = 1 / self.UPSAMPLING
         to_cells = np.array([[step, 0, 0], [0, step, 0]])
@@ -138,18 +136,18 @@ class ScaleDecoder:
         )
 
 
-def _cosine_window(cells: int) -> Floats:
+def _cosine_window(cells: int) -> Float32Array:
     hann = np.hanning(cells)
     return np.outer(hann, hann).astype(np.float32)
 
 
-def _probability(cls: Floats) -> Floats:
+def _probability(cls: Float32Array) -> Float32Array:
     """[2A, R, R] logits to [A, R, R]: softmax over two classes is the logistic function of the difference."""
     anchors = len(cls) // 2
     return 1 / (1 + np.exp(cls[:anchors] - cls[anchors:]))
 
 
-def _argmax(ranking: Floats) -> tuple[int, int, int]:
+def _argmax(ranking: Float32Array) -> tuple[int, int, int]:
     if not np.isfinite(ranking).all():
         raise FloatingPointError("the network's answer is not finite")
     first, row, column = (int(i) for i in np.unravel_index(np.argmax(ranking), ranking.shape))
@@ -157,8 +155,8 @@ def _argmax(ranking: Floats) -> tuple[int, int, int]:
 
 
 def _change_penalty(
-    width: Floats, height: Floats, target_wh: tuple[float, float], config: TrackingConfig
-) -> Floats:
+    width: Float32Array, height: Float32Array, target_wh: tuple[float, float], config: TrackingConfig
+) -> Float32Array:
     """`exp(-k (max(r, 1/r) max(s, 1/s) - 1))` for the change of ratio r and of padded size s."""
     size = _padded_size(width, height, config.context)
     target_size = _padded_size(target_wh[0], target_wh[1], config.context)
@@ -167,10 +165,10 @@ def _change_penalty(
     return np.exp((1 - ratio_change * size_change) * np.float32(config.penalty_k))
 
 
-def _padded_size(width: Floats | float, height: Floats | float, context: float) -> Floats:
+def _padded_size(width: Float32Array | float, height: Float32Array | float, context: float) -> Float32Array:
     margin = (width + height) * np.float32(context)
     return np.sqrt((width + margin) * (height + margin))
 
 
-def _at_least_one(ratio: Floats) -> Floats:
+def _at_least_one(ratio: Float32Array) -> Float32Array:
     return np.maximum(ratio, 1 / ratio)

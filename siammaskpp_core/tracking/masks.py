@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from siammaskpp_core.arrays import Float32Array, Float64Array, Image
 from siammaskpp_core.network.config import MASK_SIZE, RESPONSE_SIZE, STRIDE
 from siammaskpp_core.tracking.boxes import RotatedBox
 from siammaskpp_core.tracking.crops import CropWindow
@@ -27,7 +27,7 @@ class Region(NamedTuple):
 class Shape(NamedTuple):
     """The outline's upright box (x, y, w, h) and its rotated box, in image pixels."""
 
-    box_xywh: NDArray[np.float64]
+    box_xywh: Float64Array
     rotated_box: RotatedBox
 
 
@@ -40,8 +40,8 @@ def mask_window(window: CropWindow, cell: tuple[int, int]) -> CropWindow:
 
 
 def paste_mask(
-    probability: NDArray[np.float32], window: CropWindow, image_shape: tuple[int, ...], threshold: float
-) -> tuple[NDArray[np.uint8], Region]:
+    probability: Float32Array, window: CropWindow, image_shape: tuple[int, ...], threshold: float
+) -> tuple[Image, Region]:
     """A mask as an image mask [H, W] (0 or 255) and the region that it may fill.
 
     `probability` [127, 127] covers `window` (:func:`mask_window`).
@@ -71,7 +71,7 @@ def paste_mask(
     return mask, Region(left, top, right, bottom)
 
 
-def _touched(probability: NDArray[np.float32], threshold: float) -> Region:
+def _touched(probability: Float32Array, threshold: float) -> Region:
     """Where interpolated probabilities can be above the threshold, in pixels of the mask.
 
     Interpolation reaches one pixel beyond those above the threshold; one more is for its rounding.
@@ -83,7 +83,7 @@ def _touched(probability: NDArray[np.float32], threshold: float) -> Region:
     return Region(max(x - 2, 0), max(y - 2, 0), right, bottom)
 
 
-def outline(mask: NDArray[np.uint8], region: Region, rotated_box: str = "min_area") -> Shape | None:
+def outline(mask: Image, region: Region, rotated_box: str = "min_area") -> Shape | None:
     """The shape of the largest connected part of `mask` within `region`; None when it is empty.
 
     `rotated_box` is "min_area" or "ellipse"; see :mod:`~siammaskpp_core.tracking.rotated_boxes`.
@@ -101,13 +101,11 @@ def outline(mask: NDArray[np.uint8], region: Region, rotated_box: str = "min_are
     return Shape(box, rotated)
 
 
-Floats = NDArray[np.float32]
-
 # Variance of colours (each in 0..1) below which a picture is smooth: nothing to be guided by.
 _SMOOTH = 3e-4
 
 
-def guided(probability: Floats, guide_bgr: NDArray[np.uint8], radius: int) -> Floats:
+def guided(probability: Float32Array, guide_bgr: Image, radius: int) -> Float32Array:
     """`probability` [H, W] as a smooth function of the picture `guide_bgr` uint8 [H, W, 3] beneath it.
 
     In each square of 2 * `radius` + 1 pixels the answer is the linear function of the three colours that
@@ -116,13 +114,13 @@ def guided(probability: Floats, guide_bgr: NDArray[np.uint8], radius: int) -> Fl
     """
     size = (2 * radius + 1, 2 * radius + 1)
 
-    def mean(plane: Floats) -> Floats:
+    def mean(plane: Float32Array) -> Float32Array:
         return cv2.blur(plane, size, borderType=cv2.BORDER_REFLECT)
 
     colours = [channel * np.float32(1 / 255) for channel in cv2.split(guide_bgr)]
     means, mean_probability = [mean(colour) for colour in colours], mean(probability)
 
-    def covariance(first: int, second: int) -> Floats:
+    def covariance(first: int, second: int) -> Float32Array:
         return mean(colours[first] * colours[second]) - means[first] * means[second]
 
     bb, gg, rr = (covariance(channel, channel) + np.float32(_SMOOTH) for channel in range(3))

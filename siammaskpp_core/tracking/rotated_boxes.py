@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from siammaskpp_core.arrays import BoolArray, Float64Array, Image
 from siammaskpp_core.tracking.boxes import RotatedBox
 
 Contour = NDArray[np.int32]
-Floats = NDArray[np.float64]
 
 SIDE_SHARE = 0.2
 """The share of an ellipse box's sides that is to lie on the mask (Chen and Tsotsos' alpha)."""
@@ -25,7 +25,7 @@ def min_area_box(contour: Contour) -> RotatedBox:
     return RotatedBox(x + 0.5, y + 0.5, width + 1, height + 1, float(np.deg2rad(degrees)))
 
 
-def ellipse_box(contour: Contour, mask: NDArray[np.uint8]) -> RotatedBox:
+def ellipse_box(contour: Contour, mask: Image) -> RotatedBox:
     """The box of SiamMask_E (Chen and Tsotsos, 2019, arXiv 1907.03892), refinement included.
 
     It is as turned as the ellipse that fits the contour best, and bounds those points of the contour that
@@ -53,7 +53,7 @@ def ellipse_box(contour: Contour, mask: NDArray[np.uint8]) -> RotatedBox:
     return RotatedBox(float(center_x), float(center_y), float(width), float(height), angle)
 
 
-def _fitted_ellipse(contour: Contour) -> tuple[Floats, Floats, float] | None:
+def _fitted_ellipse(contour: Contour) -> tuple[Float64Array, Float64Array, float] | None:
     """Centre, lengths of the two axes and the angle of the first; None where none fits."""
     if len(contour) < 5:
         return None
@@ -63,7 +63,7 @@ def _fitted_ellipse(contour: Contour) -> tuple[Floats, Floats, float] | None:
     return np.array(centre) + 0.5, np.array(size), float(np.deg2rad(degrees))
 
 
-def _straightened(mask: NDArray[np.uint8], axes: Floats, corner: Floats, size: Floats) -> NDArray[np.bool_]:
+def _straightened(mask: Image, axes: Float64Array, corner: Float64Array, size: Float64Array) -> BoolArray:
     """The part of `mask` in a rotated box, pixel by pixel along its `axes` (columns) from its `corner`."""
     first = corner + axes @ (0.5, 0.5) - 0.5
     width, height = (max(round(float(side)), 1) for side in size)
@@ -71,7 +71,7 @@ def _straightened(mask: NDArray[np.uint8], axes: Floats, corner: Floats, size: F
     return cv2.warpAffine(mask, np.column_stack([axes, first]), (width, height), flags=flags) > 0
 
 
-def _margins(shares: Floats) -> tuple[int, int]:
+def _margins(shares: Float64Array) -> tuple[int, int]:
     """How many lines before the first and after the last have less than their share; 0 if all have less."""
     enough = np.flatnonzero(shares >= SIDE_SHARE)
     return (int(enough[0]), len(shares) - 1 - int(enough[-1])) if len(enough) else (0, 0)

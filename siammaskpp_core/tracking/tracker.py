@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from siammaskpp_core.arrays import Float32Array, Float64Array, Image
 from siammaskpp_core.network.config import SEARCH_SIZE, STRIDE, NetworkConfig
 from siammaskpp_core.tracking.box_fusion import BoxFit
 from siammaskpp_core.tracking.boxes import RotatedBox, checked_box
@@ -25,8 +26,6 @@ from siammaskpp_core.tracking.masks import Shape, guided, mask_window, outline, 
 if TYPE_CHECKING:
     from siammaskpp_core.engines.protocol import Engine, SearchOutput
 
-Image = NDArray[np.uint8]
-
 
 class ImageError(ValueError):
     """A picture that is not height x width x 3 of uint8."""
@@ -36,7 +35,7 @@ class ImageError(ValueError):
 class Target:
     """One followed object: its template's kernels, where it was seen last, in image pixels, and its state."""
 
-    kernels: NDArray[np.float32]
+    kernels: Float32Array
     padding_bgr: tuple[float, ...]
     center_x: float
     center_y: float
@@ -64,7 +63,7 @@ class TrackResult:
     Boxes are in continuous pixel coordinates (see :mod:`siammaskpp_core.tracking.boxes`).
     """
 
-    box_xywh: NDArray[np.float64]
+    box_xywh: Float64Array
     rotated_box: RotatedBox
     score: float
     mask: Image | None
@@ -220,7 +219,7 @@ class Tracker:
             window.cut(image, target.padding_bgr, out=crop)
         return self._crops[: len(windows)]
 
-    def _refine(self, found: Sequence[Found]) -> Sequence[NDArray[np.float32] | None]:
+    def _refine(self, found: Sequence[Found]) -> Sequence[Float32Array | None]:
         """The probabilities of each candidate's mask; None without masks."""
         if not (self.has_masks and found):
             return [None] * len(found)
@@ -229,7 +228,7 @@ class Tracker:
         )
 
     def _shape(
-        self, image: Image, found: Found, probability: NDArray[np.float32] | None
+        self, image: Image, found: Found, probability: Float32Array | None
     ) -> tuple[Image | None, Shape | None]:
         """The mask in the image, and what is seen of it."""
         if probability is None:
@@ -274,11 +273,11 @@ def _in_image(window: CropWindow, candidate: Candidate) -> tuple[float, float, f
     return window.center_x + float(x), window.center_y + float(y), float(width), float(height)
 
 
-def _decoded_box(found: Found) -> NDArray[np.float64]:
+def _decoded_box(found: Found) -> Float64Array:
     return _upright(*_in_image(found.window, found.candidate))
 
 
-def _upright(center_x: float, center_y: float, width: float, height: float) -> NDArray[np.float64]:
+def _upright(center_x: float, center_y: float, width: float, height: float) -> Float64Array:
     """The box (x, y, w, h) around a centre."""
     return np.array([center_x - width / 2, center_y - height / 2, width, height])
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from siammaskpp_core.arrays import AnyArray, Float32Array, Float64Array, Image, IntArray
 from siammaskpp_core.network.config import MASK_SIZE, RESPONSE_SIZE, SEARCH_SIZE, STRIDE
 from siammaskpp_core.tracking.anchors import encode
 from siammaskpp_core.tracking.boxes import overlap
@@ -15,19 +16,17 @@ POSITIVE, NEGATIVE, IGNORED = 1, 0, -1
 CENTRE_RADIUS_PX = 16.0
 SAMPLED_ANCHORS, SAMPLED_TARGETS, SAMPLED_NEGATIVE_PAIR = 64, 16, 16
 
-Float = NDArray[np.float32]
-
 
 class AnchorTargets(NamedTuple):
     """labels int8 [A, R, R] (1 target, 0 background, -1 not used), offsets float32 [4, A, R, R]."""
 
     labels: NDArray[np.int8]
-    offsets: Float
+    offsets: Float32Array
 
 
 def search_targets(
-    box_xywh: NDArray[np.float64] | None,
-    anchors: Float,
+    box_xywh: Float64Array | None,
+    anchors: Float32Array,
     has_boxes: bool,
     sampled: bool,
     rng: np.random.Generator,
@@ -43,8 +42,8 @@ def search_targets(
 
 
 def anchor_targets(
-    box_xywh: NDArray[np.float64] | None,
-    anchors: Float,
+    box_xywh: Float64Array | None,
+    anchors: Float32Array,
     positive_overlap: float = 0.6,
     negative_overlap: float = 0.3,
 ) -> AnchorTargets:
@@ -70,7 +69,7 @@ def anchor_targets(
     return AnchorTargets(labels, offsets)
 
 
-def centre_targets(box_xywh: NDArray[np.float64] | None, anchors: Float) -> AnchorTargets:
+def centre_targets(box_xywh: Float64Array | None, anchors: Float32Array) -> AnchorTargets:
     """Labels of a network without boxes (SiamFC, section 2.2): target cells are near the box's centre.
 
     Arguments as in :func:`anchor_targets`; all offsets are zero.
@@ -102,13 +101,13 @@ def sample_anchors(
     return kept
 
 
-def positive_cells(labels: NDArray[np.int8], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+def positive_cells(labels: NDArray[np.int8], count: int, rng: np.random.Generator) -> IntArray:
     """Up to `count` random (row, column) cells [N, 2] that have a positive anchor."""
     cells = np.argwhere((labels == POSITIVE).any(axis=0))
     return _choose(cells, count, rng).astype(np.int64)
 
 
-def mask_crop(mask: NDArray[np.uint8], row: int, column: int) -> NDArray[np.uint8]:
+def mask_crop(mask: Image, row: int, column: int) -> Image:
     """The 127x127 part of the search crop's `mask` [255, 255] that the response cell looks at, 0 or 1."""
     half = MASK_SIZE // 2
     centre = SEARCH_SIZE // 2
@@ -122,11 +121,11 @@ def mask_crop(mask: NDArray[np.uint8], row: int, column: int) -> NDArray[np.uint
     return crop
 
 
-def _centred(box_xywh: NDArray[np.float64]) -> Float:
+def _centred(box_xywh: Float64Array) -> Float32Array:
     """The box as (centre x, centre y, width, height) from the search crop's centre."""
     return np.array([*(box_xywh[:2] + box_xywh[2:] / 2 - SEARCH_SIZE / 2), *box_xywh[2:]], np.float32)
 
 
-def _choose(items: NDArray[Any], count: int, rng: np.random.Generator) -> NDArray[Any]:
+def _choose(items: AnyArray, count: int, rng: np.random.Generator) -> AnyArray:
     """`items`, or `count` of them at random when there are more."""
     return items[rng.choice(len(items), count, replace=False)] if len(items) > count else items

@@ -5,9 +5,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from siammaskpp_core.arrays import Float64Array, Image
 from siammaskpp_core.data.sources.base import Sample
 from siammaskpp_core.tracking.boxes import mask_hull
-from siammaskpp_core.training.views import Array, Image, Rng, View, Warp, blend, random_background
+from siammaskpp_core.training.views import Rng, View, Warp, blend, random_background
 
 
 def change_light(image: Image, strength: float, rng: Rng) -> Image:
@@ -117,7 +118,7 @@ def cover_with_board(view: View, picture: Image, rng: Rng) -> bool:
     return True
 
 
-def _place(other: Sample, centre_xy: Array, zoom: float, size: int, rng: Rng) -> Warp:
+def _place(other: Sample, centre_xy: Float64Array, zoom: float, size: int, rng: Rng) -> Warp:
     """Puts the middle of an object at `centre_xy` of a crop, at random mirrored."""
     middle = other.box_xywh[:2] + other.box_xywh[2:] / 2
     linear = np.diag([zoom * rng.choice([-1.0, 1.0]), zoom])

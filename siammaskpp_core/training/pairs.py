@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from siammaskpp_core.arrays import Float32Array, Image, IntArray
 from siammaskpp_core.config import ConfigError
 from siammaskpp_core.data.sources.base import Sample, Source
 from siammaskpp_core.network.config import MASK_SIZE, SEARCH_SIZE, TEMPLATE_SIZE, NetworkConfig
@@ -19,7 +20,7 @@ from siammaskpp_core.training import augmentation as clutter
 from siammaskpp_core.training import views
 from siammaskpp_core.training.assignment import mask_crop, positive_cells, search_targets
 from siammaskpp_core.training.config import TrainingConfig
-from siammaskpp_core.training.views import Geometry, Image, Rng, View
+from siammaskpp_core.training.views import Geometry, Rng, View
 
 CONTEXT = TrackingConfig().context
 
@@ -35,8 +36,8 @@ class Pair(NamedTuple):
     template: Image
     search: Image
     labels: NDArray[np.int8]
-    offsets: NDArray[np.float32]
-    cells: NDArray[np.int64]
+    offsets: Float32Array
+    cells: IntArray
     masks: Image
 
 
@@ -187,9 +188,7 @@ class PairDataset:
         image = appearance.lower_quality(image, self.config.blur, rng)
         return appearance.to_grey(image) if grey else image
 
-    def _masks(
-        self, labels: NDArray[np.int8], mask: Image | None, rng: Rng
-    ) -> tuple[NDArray[np.int64], Image]:
+    def _masks(self, labels: NDArray[np.int8], mask: Image | None, rng: Rng) -> tuple[IntArray, Image]:
         count = self.config.mask_positions
         cells = np.full((count, 2), -1, np.int64)
         masks = np.zeros((count, MASK_SIZE, MASK_SIZE), np.uint8)

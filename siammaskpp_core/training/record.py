@@ -9,9 +9,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from siammaskpp_core.arrays import BoolArray, Image
 from siammaskpp_core.io.drawing import contact_sheet
 from siammaskpp_core.network.config import MASK_SIZE, RESPONSE_SIZE, STRIDE
 from siammaskpp_core.training.objective import Batch
@@ -69,7 +69,7 @@ class RunLog:
             self.board.add_scalar("pairs_per_second", steps * self.batch_size / duration, step)
         self._flushed = step, seconds
 
-    def picture(self, step: int, image: NDArray[np.uint8]) -> None:
+    def picture(self, step: int, image: Image) -> None:
         """Show a BGR picture in TensorBoard."""
         self.board.add_image("pairs", image[..., ::-1].copy(), step, dataformats="HWC")
 
@@ -109,7 +109,6 @@ def draw_curves(log: Path, picture: Path) -> None:
     figure.savefig(picture, dpi=100)
 
 
-Image = NDArray[np.uint8]
 TRUE_COLOUR, PREDICTED_COLOUR = (255, 255, 255), (0, 220, 0)
 PAIRS = 4
 
@@ -136,7 +135,7 @@ def draw_pairs(batch: Batch, positions: Tensor, logits: Tensor | None) -> Image:
     return contact_sheet(tiles, columns=4)
 
 
-def _outline(search: Image, mask: NDArray[np.bool_], row: int, column: int, colour: tuple[int, ...]) -> None:
+def _outline(search: Image, mask: BoolArray, row: int, column: int, colour: tuple[int, ...]) -> None:
     """Draw the outline of the mask of a response cell into its search crop."""
     middle, half = search.shape[0] // 2, MASK_SIZE // 2
     corner = (

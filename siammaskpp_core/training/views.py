@@ -11,14 +11,12 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from siammaskpp_core.arrays import Float32Array, Float64Array, Image
 from siammaskpp_core.data.sources.base import Sample
 from siammaskpp_core.tracking.boxes import mask_hull
 from siammaskpp_core.tracking.crops import CropWindow, context_side
 
-Image = NDArray[np.uint8]
-Array = NDArray[np.float64]
 Rng = np.random.Generator
 
 _PART_DRAWS, _PART_MIN_SIDE_PX = 4, 16
@@ -30,7 +28,7 @@ class View:
 
     image: Image
     mask: Image | None
-    box_xywh: Array | None
+    box_xywh: Float64Array | None
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class Geometry:
     rotation_deg: float
     aspect: float
 
-    def matrix(self, sample: Sample, size: int, context: float, rng: Rng) -> Array:
+    def matrix(self, sample: Sample, size: int, context: float, rng: Rng) -> Float64Array:
         """A random affine matrix [2, 3] from picture to crop pixel indices."""
         x, y, width, height = sample.box_xywh
         side = context_side(width, height, context)
@@ -71,7 +69,7 @@ class Warp:
     `bend` float32 [size, size, 2] says by how many pixels of the crop each of its pixels looks aside.
     """
 
-    def __init__(self, matrix: Array, size: int, bend: NDArray[np.float32] | None = None) -> None:
+    def __init__(self, matrix: Float64Array, size: int, bend: Float32Array | None = None) -> None:
         self.matrix, self.size, self.maps = matrix, size, None
         if bend is not None:
             to_picture = cv2.invertAffineTransform(matrix)
@@ -88,7 +86,7 @@ class Warp:
         return np.asarray(crop, np.uint8)
 
 
-def random_bend(size: int, strength_px: float, rng: Rng) -> NDArray[np.float32]:
+def random_bend(size: int, strength_px: float, rng: Rng) -> Float32Array:
     """A smooth field for :class:`Warp`: normal displacements at 5 x 5 knots, cubic between them."""
     knots = rng.normal(0, strength_px, (5, 5, 2)).astype(np.float32)
     return np.asarray(cv2.resize(knots, (size, size), interpolation=cv2.INTER_CUBIC), np.float32)
@@ -165,7 +163,7 @@ def random_part(sample: Sample, rng: Rng) -> Sample:
     return sample
 
 
-def moved_to(sample: Sample, box_xywh: Array) -> Sample:
+def moved_to(sample: Sample, box_xywh: Float64Array) -> Sample:
     """The object, its picture seen around the middle of another box. It must have a mask."""
     size_wh = sample.box_xywh[2:]
     corner = box_xywh[:2] + (box_xywh[2:] - size_wh) / 2
@@ -181,7 +179,7 @@ def mirror(view: View) -> View:
     return View(np.ascontiguousarray(view.image[:, ::-1]), mask, box)
 
 
-def _warp_box(box_xywh: Array, matrix: Array, size: int) -> Array | None:
+def _warp_box(box_xywh: Float64Array, matrix: Float64Array, size: int) -> Float64Array | None:
     """The box under a transform without rotation, cut to the crop; None when mostly outside."""
     x, y, width, height = box_xywh
     # Continuous coordinates are half a pixel above indices.

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from siammaskpp_core.arrays import Float32Array, Image
 from siammaskpp_core.engines.load import DEFAULT_MODEL, load_engine
 from siammaskpp_core.engines.options import EngineOptions
-from siammaskpp_core.engines.protocol import Floats, Pixels, SearchOutput
+from siammaskpp_core.engines.protocol import SearchOutput
 from siammaskpp_core.model.folder import read_model
 from siammaskpp_core.tracking import Tracker
 from siammaskpp_core.tracking.long_term.tracker import LongTermTracker
@@ -34,7 +35,7 @@ class FaultyEngine:
         self.encode_template = self._engine.encode_template
         self.refine = self._engine.refine
 
-    def search(self, crops: Pixels, kernels: list[Floats]) -> Answers:
+    def search(self, crops: Image, kernels: list[Float32Array]) -> Answers:
         fault = FAULTS.get(self.fault())
         answers = self._engine.search(crops, kernels)
         return fault(self, answers) if fault else answers

@@ -9,8 +9,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from siammaskpp_core.arrays import BoolArray
 from siammaskpp_core.data.preparation.index import ObjectIndex, Scene
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def stored_size(picture: Path) -> tuple[int, int]:
         return opened.height, opened.width
 
 
-def encode_mask(mask: NDArray[np.bool_]) -> tuple[bytes, tuple[float, ...]]:
+def encode_mask(mask: BoolArray) -> tuple[bytes, tuple[float, ...]]:
     """COCO's compressed RLE of a mask [H, W], and the mask's hull x, y, w, h."""
     coded = coco_masks().encode(np.asfortranarray(mask, dtype=np.uint8))
     return coded["counts"], tuple(map(float, coco_masks().toBbox(coded)))

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from siammaskpp_core.arrays import Float32Array, Image
 from siammaskpp_core.config import ConfigError
 from siammaskpp_core.io.outputs import Output
 
@@ -65,13 +66,13 @@ class ObjectIndex:
     """[V] file name in the scene's folder"""
     time: NDArray[np.int32]
     """[V] number of the picture in its video"""
-    box_xywh: NDArray[np.float32]
+    box_xywh: Float32Array
     """[V, 4] in pixels"""
     size_hw: NDArray[np.int32]
     """[V, 2] of the picture"""
     rle_length: NDArray[np.int32]
     """[V] bytes of the view's mask in `rle`; 0: no mask"""
-    rle: NDArray[np.uint8]
+    rle: Image
     """all masks, one after another, as COCO's compressed RLE"""
 
     @classmethod

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from siammaskpp_core.arrays import Image
 from siammaskpp_core.data.preparation.annotations import (
     Part,
     PreparationError,
@@ -93,7 +93,7 @@ def read_job(job: Job) -> Part:
     return Part.of([Scene(folder, list(objects.values()))], left_out, broken, len(frames))
 
 
-def _read_annotation(path: Path) -> NDArray[np.uint8]:
+def _read_annotation(path: Path) -> Image:
     """The objects' numbers [H, W]; OpenCV would give the palette's colours."""
     with open_as_stored(path) as annotation:
         if annotation.mode not in ("P", "L"):

@@ -9,10 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from siammaskpp_core.arrays import Float64Array, Image
 from siammaskpp_core.io.images import read_image
 
-Image = NDArray[np.uint8]
-Array = NDArray[np.float64]
 Rng = np.random.Generator
 
 
@@ -23,7 +22,7 @@ class Sample(NamedTuple):
     """
 
     image: Image
-    box_xywh: Array
+    box_xywh: Float64Array
     mask: Image | None
     in_place: bool = False
 
@@ -45,7 +44,7 @@ class Source(Protocol):
         """An object of the same category in another scene; None where none is known."""
         return None
 
-    def beside(self, index: int, rng: Rng) -> Array | None:
+    def beside(self, index: int, rng: Rng) -> Float64Array | None:
         """The box of another object of its category in its picture; None where none is known."""
         return None
 

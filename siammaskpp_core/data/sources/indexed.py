@@ -10,9 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from siammaskpp_core.arrays import Float64Array, Image, IntArray
 from siammaskpp_core.data.preparation.annotations import coco_masks
 from siammaskpp_core.data.preparation.index import ObjectIndex
-from siammaskpp_core.data.sources.base import Array, Image, PictureMemory, Rng, Sample, nearby_frames
+from siammaskpp_core.data.sources.base import PictureMemory, Rng, Sample, nearby_frames
 
 # Annotations were drawn on the pictures as they are stored, whatever their EXIF orientation says.
 READ_FLAGS = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
@@ -52,7 +53,7 @@ class IndexedSource:
         chosen = rng.integers(others)
         return int(same[chosen if chosen < here.start else chosen + here.stop - here.start])
 
-    def beside(self, index: int, rng: Rng) -> Array | None:
+    def beside(self, index: int, rng: Rng) -> Float64Array | None:
         """See :class:`Source`; none in videos, where the objects have pictures of their own."""
         if not self.index.category[index] or self.index.views[index] > 1:
             return None
@@ -87,7 +88,7 @@ class IndexedSource:
             raise ValueError(f"{path}: picture {image.shape[:2]} and mask {mask.shape} differ in size")
         return Sample(image, self._box(view), mask)
 
-    def _box(self, view: int) -> Array:
+    def _box(self, view: int) -> Float64Array:
         return self.index.box_xywh[view].astype(np.float64)
 
     def _mask(self, view: int) -> Image | None:
@@ -99,6 +100,6 @@ class IndexedSource:
         return np.multiply(coco_masks().decode(coded), 255, order="C", dtype=np.uint8)
 
 
-def _offsets(counts: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+def _offsets(counts: NDArray[np.integer[Any]]) -> IntArray:
     """Where each of N runs of `counts` entries begins, and where the last ends [N + 1]."""
     return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])

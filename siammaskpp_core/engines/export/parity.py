@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from siammaskpp_core.arrays import Float32Array
 from siammaskpp_core.engines.graph_engine import GraphEngine
 from siammaskpp_core.engines.protocol import EngineError
 from siammaskpp_core.model.folder import graph_inputs, graph_outputs
@@ -42,7 +42,7 @@ def parity(model: SiamMaskPP, engine: GraphEngine, tolerance: float = TOLERANCE)
     return differences
 
 
-def relative_difference(values: NDArray[np.float32], reference: NDArray[np.float32]) -> float:
+def relative_difference(values: Float32Array, reference: Float32Array) -> float:
     """The largest difference, in largest values of `reference`; 0 where both are zero throughout."""
     largest = max(float(np.abs(reference).max()), float(np.finfo(np.float32).tiny))
     return float(np.abs(values - reference).max()) / largest

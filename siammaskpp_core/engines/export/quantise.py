@@ -16,17 +16,18 @@ from onnx import helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from tqdm import tqdm
 
+from siammaskpp_core.arrays import Image
 from siammaskpp_core.engines.graph_engine import GraphEngine
 from siammaskpp_core.engines.onnx_runtime import OnnxRuntimeEngine
 from siammaskpp_core.engines.options import EngineOptions
-from siammaskpp_core.engines.protocol import EngineError, ModelError, Pixels, SearchOutput
+from siammaskpp_core.engines.protocol import EngineError, ModelError, SearchOutput
 from siammaskpp_core.io.outputs import Output
 from siammaskpp_core.io.video import open_frames
 from siammaskpp_core.model.folder import read_model, write_description
 from siammaskpp_core.network.config import TEMPLATE_SIZE
 from siammaskpp_core.tracking.crops import CropWindow, context_side, mean_colour
 
-CropPair: TypeAlias = tuple[Pixels, Pixels]
+CropPair: TypeAlias = tuple[Image, Image]
 """A template crop, BGR [127, 127, 3], and a search crop, BGR [255, 255, 3], of one object."""
 
 TOLERANCE = 0.2
@@ -225,7 +226,7 @@ def crop_pairs(source: str, count: int) -> list[CropPair]:
     return list(tqdm(islice(pairs, count), total=count, unit="pair", desc=frames.name, mininterval=0.5))
 
 
-def crop_pair(image: Pixels, random: np.random.Generator) -> CropPair:
+def crop_pair(image: Image, random: np.random.Generator) -> CropPair:
     """The crops of a box at a random place of `image`, the search crop not quite centred on it."""
     height, width = image.shape[:2]
     size = min(height, width) * random.uniform(*SIDE_SHARES, 2)

@@ -16,11 +16,10 @@ import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from siammaskpp_core.arrays import AnyArray
 from siammaskpp_core.engines.protocol import EngineError
 from siammaskpp_core.model.folder import Model
 
@@ -53,7 +52,7 @@ class Built:
     precision: str
     max_targets: int
     engines: dict[str, bytes]
-    expected: dict[str, NDArray[Any]]
+    expected: dict[str, AnyArray]
 
 
 def cache_root() -> Path:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from siammaskpp_core.arrays import AnyArray, Image
 from siammaskpp_core.engines.onnx_runtime import OnnxRuntimeEngine
 from siammaskpp_core.engines.options import EngineOptions
-from siammaskpp_core.engines.protocol import Engine, EngineError, Pixels
+from siammaskpp_core.engines.protocol import Engine, EngineError
 from siammaskpp_core.model.folder import Model
 from siammaskpp_core.network.config import SEARCH_SIZE, TEMPLATE_SIZE
 
-Arrays = dict[str, NDArray[Any]]
+Arrays = dict[str, AnyArray]
 
 TOLERANCES = {"fp32": 1e-3, "fp16": 0.05, "int8": 0.25}
 """Largest difference by precision, relative to the largest value of a tensor."""
@@ -61,7 +60,7 @@ def verify(engine: Engine, expected: Arrays, precision: str) -> dict[str, float]
     return differences
 
 
-def _answers(engine: Engine, inputs: Arrays, has_masks: bool) -> Iterator[tuple[str, NDArray[Any]]]:
+def _answers(engine: Engine, inputs: Arrays, has_masks: bool) -> Iterator[tuple[str, AnyArray]]:
     """Every stage on the same inputs, so that differences do not add up."""
     yield "kernels", engine.encode_template(inputs["template"])
     outputs = engine.search(inputs["search"], list(inputs["kernels"]))
@@ -73,7 +72,7 @@ def _answers(engine: Engine, inputs: Arrays, has_masks: bool) -> Iterator[tuple[
         yield "masks", engine.refine(outputs, cells)
 
 
-def _picture(random: np.random.Generator, side: int) -> Pixels:
+def _picture(random: np.random.Generator, side: int) -> Image:
     """A smooth random picture, BGR [side, side, 3]."""
     coarse = random.integers(0, 256, (9, 9, 3), dtype=np.uint8)
     return cv2.resize(coarse, (side, side), interpolation=cv2.INTER_CUBIC)  # type: ignore[return-value]

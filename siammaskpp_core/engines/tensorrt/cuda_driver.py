@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from siammaskpp_core.arrays import AnyArray
 from siammaskpp_core.engines.protocol import EngineError
 
 try:
@@ -19,8 +19,6 @@ try:
         from cuda import cudart as cuda
 except ImportError as error:
     raise EngineError(f"cuda-python is not installed ({error}): pip install cuda-python") from error
-
-Array = NDArray[Any]
 
 
 class CudaDriver:
@@ -40,7 +38,7 @@ class CudaDriver:
         self._release.append((cuda.cudaFree, address))
         return address
 
-    def host_array(self, shape: tuple[int, ...], dtype: Any) -> Array:
+    def host_array(self, shape: tuple[int, ...], dtype: Any) -> AnyArray:
         """See the protocol."""
         size = int(np.prod(shape)) * np.dtype(dtype).itemsize
         address = int(_call(cuda.cudaHostAlloc, size, cuda.cudaHostAllocDefault))
@@ -49,12 +47,12 @@ class CudaDriver:
         memory.driver = self  # the array keeps its memory, and that the driver
         return np.frombuffer(memory, dtype).reshape(shape)
 
-    def upload(self, address: int, array: Array, offset: int = 0) -> None:
+    def upload(self, address: int, array: AnyArray, offset: int = 0) -> None:
         """See the protocol."""
         kind = cuda.cudaMemcpyKind.cudaMemcpyHostToDevice
         _call(cuda.cudaMemcpyAsync, address + offset, array.ctypes.data, array.nbytes, kind, self.stream)
 
-    def download(self, array: Array, address: int) -> None:
+    def download(self, array: AnyArray, address: int) -> None:
         """See the protocol."""
         kind = cuda.cudaMemcpyKind.cudaMemcpyDeviceToHost
         _call(cuda.cudaMemcpyAsync, array.ctypes.data, address, array.nbytes, kind, self.stream)

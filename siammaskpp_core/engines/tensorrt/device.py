@@ -6,11 +6,8 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Protocol
 
-from numpy.typing import NDArray
-
+from siammaskpp_core.arrays import AnyArray
 from siammaskpp_core.engines.protocol import EngineError
-
-Array = NDArray[Any]
 
 
 class Driver(Protocol):
@@ -26,13 +23,13 @@ class Driver(Protocol):
     def allocate(self, size: int) -> int:
         """Address of `size` bytes of the GPU's memory, aligned to 256 bytes at least."""
 
-    def host_array(self, shape: tuple[int, ...], dtype: Any) -> Array:
+    def host_array(self, shape: tuple[int, ...], dtype: Any) -> AnyArray:
         """An array in memory of the host from and to which the GPU copies by itself (page-locked)."""
 
-    def upload(self, address: int, array: Array, offset: int = 0) -> None:
+    def upload(self, address: int, array: AnyArray, offset: int = 0) -> None:
         """Enqueue a copy of a contiguous host array to `offset` bytes after an allocated `address`."""
 
-    def download(self, array: Array, address: int) -> None:
+    def download(self, array: AnyArray, address: int) -> None:
         """Enqueue a copy from an allocated `address` to a contiguous host array."""
 
     def synchronise(self) -> None:

@@ -6,8 +6,9 @@ import weakref
 
 import numpy as np
 
+from siammaskpp_core.arrays import Float32Array, Image
 from siammaskpp_core.engines.options import EngineOptions
-from siammaskpp_core.engines.protocol import EngineError, Floats, Pixels, SearchOutput
+from siammaskpp_core.engines.protocol import EngineError, SearchOutput
 from siammaskpp_core.engines.tensorrt import cache
 from siammaskpp_core.engines.tensorrt.check import verify
 from siammaskpp_core.engines.tensorrt.device import Driver, open_driver
@@ -50,7 +51,7 @@ class TensorRtEngine:
         self.differences = verify(self, built.expected, built.precision)
         """Of what it answers to what ONNX Runtime did, by output; see `tensorrt_check`."""
 
-    def encode_template(self, crops: Pixels) -> Floats:
+    def encode_template(self, crops: Image) -> Float32Array:
         """See :class:`~siammaskpp_core.engines.protocol.Engine`."""
         parts = []
         for first in range(0, len(crops), self.max_targets):
@@ -62,7 +63,7 @@ class TensorRtEngine:
             parts.append(kernels.copy())
         return np.concatenate(parts)
 
-    def search(self, crops: Pixels, kernels: list[Floats]) -> list[SearchOutput]:
+    def search(self, crops: Image, kernels: list[Float32Array]) -> list[SearchOutput]:
         """See :class:`~siammaskpp_core.engines.protocol.Engine`."""
         answers: list[SearchOutput] = []
         for index, first in enumerate(range(0, len(crops), self.max_targets)):
@@ -73,7 +74,7 @@ class TensorRtEngine:
         self._driver.synchronise()
         return answers
 
-    def refine(self, outputs: list[SearchOutput], cells: list[tuple[int, int]]) -> Floats:
+    def refine(self, outputs: list[SearchOutput], cells: list[tuple[int, int]]) -> Float32Array:
         """See :class:`~siammaskpp_core.engines.protocol.Engine`."""
         masks = np.empty((len(outputs), MASK_SIZE, MASK_SIZE), np.float32)
         for group in self._groups:
@@ -109,11 +110,13 @@ class _Group:
         if "refine" in engines:
             self._refine = BoundGraph("refine", engines["refine"], driver, self._search.buffers)
         self._names = answer
-        self._places: list[weakref.ref[Floats] | None] = [None] * self._search.buffers["kernels"].shape[0]
+        self._places: list[weakref.ref[Float32Array] | None] = [None] * self._search.buffers["kernels"].shape[
+            0
+        ]
         self.searches = 0
         """Number of searches: answers of another one than the last are overwritten."""
 
-    def search(self, crops: Pixels, kernels: list[Floats]) -> list[_Answer]:
+    def search(self, crops: Image, kernels: list[Float32Array]) -> list[_Answer]:
         """Enqueue a search; the answers are filled when the stream has been synchronised."""
         self.searches += 1
         for row, kernel in enumerate(kernels):
@@ -131,7 +134,7 @@ class _Group:
             answers.append(answer)
         return answers
 
-    def refine(self, answers: list[_Answer], cells: list[tuple[int, int]]) -> Floats:
+    def refine(self, answers: list[_Answer], cells: list[tuple[int, int]]) -> Float32Array:
         """Enqueue the masks [N, 1, 127, 127] of some answers of the last search."""
         assert self._refine is not None, "a network without masks"
         self._refine.upload("rows", np.array([answer.row for answer in answers], np.int32))

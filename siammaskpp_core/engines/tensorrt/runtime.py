@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from siammaskpp_core.arrays import AnyArray
 from siammaskpp_core.engines.protocol import EngineError
 from siammaskpp_core.engines.tensorrt.device import Driver
 from siammaskpp_core.engines.tensorrt.library import LOG, sides, trt
@@ -58,7 +58,7 @@ class BoundGraph:
         for index in range(engine.num_io_tensors):
             tensor = engine.get_tensor_name(index)
             self.buffers[tensor] = self._bind(tensor, (given or {}).get(tensor))
-        self._host: dict[str, NDArray[Any]] = {}
+        self._host: dict[str, AnyArray] = {}
         self._batch = 0
         self._enqueue_all: Callable[[], None] | None = None
 
@@ -88,20 +88,20 @@ class BoundGraph:
                 return sides(largest)[0]
         raise EngineError(f"{self._name}: an output has a symbolic batch size, but no input; build again")
 
-    def host(self, tensor: str) -> NDArray[Any]:
+    def host(self, tensor: str) -> AnyArray:
         """The host's side of a tensor's buffer, made when it is first asked for."""
         if tensor not in self._host:
             buffer = self.buffers[tensor]
             self._host[tensor] = self._driver.host_array(buffer.shape, buffer.dtype)
         return self._host[tensor]
 
-    def upload(self, tensor: str, values: NDArray[Any], first: int = 0) -> None:
+    def upload(self, tensor: str, values: AnyArray, first: int = 0) -> None:
         """Enqueue `values` for the rows of a tensor from the `first` on. They are copied: they may change."""
         rows = self.host(tensor)[first : first + len(values)]
         np.copyto(rows, values)
         self._driver.upload(self.buffers[tensor].address, rows, first * rows[:1].nbytes)
 
-    def download(self, tensor: str, batch: int) -> NDArray[Any]:
+    def download(self, tensor: str, batch: int) -> AnyArray:
         """Enqueue the copy of a tensor's first rows to the host; they are there after synchronising."""
         rows = self.host(tensor)[:batch]
         self._driver.download(rows, self.buffers[tensor].address)

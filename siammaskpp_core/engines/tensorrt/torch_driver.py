@@ -6,16 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from siammaskpp_core.arrays import AnyArray
 from siammaskpp_core.engines.protocol import EngineError
 
 try:
     import torch
 except ImportError as error:
     raise EngineError(f"torch is not installed ({error})") from error
-
-Array = NDArray[Any]
 
 
 class TorchDriver:
@@ -37,18 +35,18 @@ class TorchDriver:
         self._memory[memory.data_ptr()] = memory
         return memory.data_ptr()
 
-    def host_array(self, shape: tuple[int, ...], dtype: Any) -> Array:
+    def host_array(self, shape: tuple[int, ...], dtype: Any) -> AnyArray:
         """See the protocol."""
         size = int(np.prod(shape)) * np.dtype(dtype).itemsize
         return torch.empty(size, dtype=torch.uint8, pin_memory=True).numpy().view(dtype).reshape(shape)
 
-    def upload(self, address: int, array: Array, offset: int = 0) -> None:
+    def upload(self, address: int, array: AnyArray, offset: int = 0) -> None:
         """See the protocol."""
         source = torch.from_numpy(array.reshape(-1).view(np.uint8))
         with torch.cuda.stream(self._stream):
             self._memory[address][offset : offset + source.numel()].copy_(source, non_blocking=True)
 
-    def download(self, array: Array, address: int) -> None:
+    def download(self, array: AnyArray, address: int) -> None:
         """See the protocol."""
         target = torch.from_numpy(array.reshape(-1).view(np.uint8))
         with torch.cuda.stream(self._stream):

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from siammaskpp_core.evaluation.baselines import FRAME_NS
 from siammaskpp_core.evaluation.target_absent.cases import FOUND_WITHIN_FRAMES, KINDS, Case
@@ -14,8 +13,6 @@ from siammaskpp_core.tracking import LongTermConfig, LongTermTracker
 from siammaskpp_core.tracking.boxes import overlap
 from siammaskpp_core.tracking.long_term.confidence import logit
 from siammaskpp_core.tracking.long_term.state import State
-
-Floats = NDArray[np.float64]
 
 FOLLOWED_OVERLAP = 0.5
 

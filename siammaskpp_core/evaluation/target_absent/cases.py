@@ -13,14 +13,10 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from siammaskpp_core.arrays import Float64Array, Image, IntArray
 from siammaskpp_core.data.sequences import Sequence as TestSequence
 from siammaskpp_core.io.images import read_image
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Image = NDArray[np.uint8]
 
 KINDS = ("cut", "cover", "leave")
 ABSENT_FRAMES = 20
@@ -35,7 +31,7 @@ class Frame(NamedTuple):
     """One picture; `box_xywh` is the truth in it, None while the target is absent or partly so."""
 
     image: Image
-    box_xywh: Floats | None
+    box_xywh: Float64Array | None
     is_absent: bool
 
 
@@ -80,12 +76,12 @@ class Case:
         files = self.other.frames
         return cv2.resize(read_image(files[index % len(files)]), shape[1::-1])  # type: ignore[return-value]
 
-    def _cut(self, index: int, image: Image, truth: Floats | None) -> Frame:
+    def _cut(self, index: int, image: Image, truth: Float64Array | None) -> Frame:
         if self._is_absent(index):
             return Frame(self._stranger(index, image.shape), None, True)
         return Frame(image, truth, False)
 
-    def _cover(self, index: int, image: Image, truth: Floats | None) -> Frame:
+    def _cover(self, index: int, image: Image, truth: Float64Array | None) -> Frame:
         if not self._is_absent(index) or truth is None:
             return Frame(image, truth, False)
         x, y, width, height = truth
@@ -96,7 +92,7 @@ class Case:
         image[top:bottom, left:right] = self._stranger(self.first, image.shape)[top:bottom, left:right]
         return Frame(image, None, True)
 
-    def _leave(self, index: int, image: Image, truth: Floats | None) -> Frame:
+    def _leave(self, index: int, image: Image, truth: Float64Array | None) -> Frame:
         size = np.array(image.shape[1::-1])
         view = np.rint(size * VIEW_SHARE).astype(int)
         box = self._known_box(index)
@@ -114,13 +110,13 @@ class Case:
         is_out = _seen_share(inside, view) == 0
         return Frame(shown, None, is_out)
 
-    def _known_box(self, index: int) -> Floats:
+    def _known_box(self, index: int) -> Float64Array:
         """The truth at `index`, or the last one before that."""
         boxes = self.sequence.boxes[: index + 1]
         known = boxes[np.isfinite(boxes).all(axis=1)]
         return np.asarray(known[-1], np.float64)
 
-    def _far_corner(self, size: Ints, view: Ints) -> Floats:
+    def _far_corner(self, size: IntArray, view: IntArray) -> Float64Array:
         """Where the view's top left corner goes: as far from the target as the picture allows."""
         box = self._known_box(self.first)
         return np.where(box[:2] + box[2:] / 2 > size / 2, 0, size - view).astype(np.float64)
@@ -169,7 +165,7 @@ def _is_same_video(one: TestSequence, other: TestSequence) -> bool:
     )
 
 
-def _seen_share(box_xywh: Floats, size: Ints) -> float:
+def _seen_share(box_xywh: Float64Array, size: IntArray) -> float:
     low = np.clip(box_xywh[:2], 0, size)
     high = np.clip(box_xywh[:2] + box_xywh[2:], 0, size)
     return float(np.prod(high - low) / np.prod(box_xywh[2:]))

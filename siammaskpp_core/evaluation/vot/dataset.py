@@ -10,11 +10,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from vot.region import Mask, Polygon, Rectangle, Region, Special
 from vot.region.io import parse_region, write_trajectory
 from vot.utilities import read_properties, write_properties
 
+from siammaskpp_core.arrays import Float64Array, Image
 from siammaskpp_core.data.sequences import DatasetError
 from siammaskpp_core.data.sequences import Sequence as TestSequence
 from siammaskpp_core.io.images import read_image
@@ -157,10 +157,7 @@ def _polygon(mask: Mask) -> Region:
     return Polygon([(float(x), float(y)) for x, y in corners + mask.offset])
 
 
-Floats = NDArray[np.float64]
-
-
-def polygon_box(corners: Floats) -> Floats:
+def polygon_box(corners: Float64Array) -> Float64Array:
     """The upright box (x, y, w, h in pixels) from which to track what a polygon [4, 2] surrounds.
 
     The hull of the polygon shrunk about the mean of its corners to the area of the rotated rectangle, as all
@@ -174,7 +171,7 @@ def polygon_box(corners: Floats) -> Floats:
     return np.concatenate([corners.mean(axis=0) + 0.5 - size / 2, size])
 
 
-def rotated_polygon(box: RotatedBox) -> Floats:
+def rotated_polygon(box: RotatedBox) -> Float64Array:
     """The corners [4, 2] of a rotated box; one thinner than a pixel becomes a line."""
     drawn = replace(
         box,
@@ -186,7 +183,7 @@ def rotated_polygon(box: RotatedBox) -> Floats:
     return drawn.corners().astype(np.float64)
 
 
-def mask_polygon(mask: NDArray[np.uint8]) -> Floats | None:
+def mask_polygon(mask: Image) -> Float64Array | None:
     """The corners [4, 2] of the smallest rotated rectangle around all of a mask [H, W]; None when empty."""
     pixels = cv2.findNonZero(mask)
     return None if pixels is None else cv2.boxPoints(cv2.minAreaRect(pixels)).astype(np.float64)

@@ -14,9 +14,9 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 import trax
-from numpy.typing import NDArray
 
 from siammaskpp_core.arguments import options_from
+from siammaskpp_core.arrays import Float64Array, Image
 from siammaskpp_core.cli.arguments import add_model
 from siammaskpp_core.engines.load import load_tracker
 from siammaskpp_core.engines.options import EngineOptions
@@ -26,9 +26,6 @@ from siammaskpp_core.io.images import read_image
 from siammaskpp_core.tracking import LongTermTracker, RotatedBox
 from siammaskpp_core.tracking.boxes import mask_hull
 
-Floats = NDArray[np.float64]
-Image = NDArray[np.uint8]
-
 OWN_NAME = SiamMaskTracker.name
 FORMATS = (trax.Region.RECTANGLE, trax.Region.POLYGON, trax.Region.MASK)
 
@@ -36,7 +33,7 @@ FORMATS = (trax.Region.RECTANGLE, trax.Region.POLYGON, trax.Region.MASK)
 class Answer(NamedTuple):
     """What a tracker found: an upright box (x, y, w, h in pixels), and more if it can."""
 
-    box_xywh: Floats
+    box_xywh: Float64Array
     rotated_box: RotatedBox | None = None
     mask: Image | None = None
     score: float | None = None
@@ -45,7 +42,7 @@ class Answer(NamedTuple):
 class ServedTracker(Protocol):
     """One tracker behind the server. Images are HxWx3 uint8 BGR, boxes x, y, w, h in pixels."""
 
-    def init(self, image: Image, box_xywh: Floats) -> None:
+    def init(self, image: Image, box_xywh: Float64Array) -> None:
         """Forget the previous object and take the one in the box."""
 
     def update(self, image: Image) -> Answer | None:
@@ -58,7 +55,7 @@ class ServedSiamMask:
     def __init__(self, tracker: LongTermTracker) -> None:
         self._tracker = SiamMaskTracker(tracker)
 
-    def init(self, image: Image, box_xywh: Floats) -> None:
+    def init(self, image: Image, box_xywh: Float64Array) -> None:
         """See :class:`ServedTracker`."""
         self._tracker.init(image, box_xywh)
 
@@ -75,7 +72,7 @@ class ServedPeer:
     def __init__(self, tracker: OpenCvTracker) -> None:
         self._tracker = tracker
 
-    def init(self, image: Image, box_xywh: Floats) -> None:
+    def init(self, image: Image, box_xywh: Float64Array) -> None:
         """See :class:`ServedTracker`."""
         self._tracker.init(image, box_xywh)
 
@@ -103,7 +100,7 @@ def serve(tracker: ServedTracker, name: str) -> None:
                 server.status([(region_of(answer, asked), properties)])
 
 
-def box_of(region: trax.Region) -> Floats:
+def box_of(region: trax.Region) -> Float64Array:
     """The upright box (x, y, w, h in pixels) from which to track the object in `region`."""
     if region.type == trax.Region.POLYGON:
         return polygon_box(np.array(list(region)))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from numpy.typing import ArrayLike
 
+from siammaskpp_core.arrays import Image
 from siammaskpp_core.tracking.long_term.redetection import Region, Sweep
 from siammaskpp_core.tracking.long_term.search import (
     LongTermConfig,
@@ -15,7 +16,7 @@ from siammaskpp_core.tracking.long_term.search import (
     views,
 )
 from siammaskpp_core.tracking.long_term.state import Sighting, State, advance, moved
-from siammaskpp_core.tracking.tracker import Found, Image, Target, Tracker, TrackResult, View
+from siammaskpp_core.tracking.tracker import Found, Target, Tracker, TrackResult, View
 
 
 class LongTermTracker:
