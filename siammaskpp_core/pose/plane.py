@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from siammaskpp_core.arrays import Float64Array
+from siammaskpp_core.arrays import BoolArray, Float64Array
 from siammaskpp_core.pose.points import MAD_TO_SIGMA
 
 _CORRELATED_PIXELS = 25
