@@ -48,7 +48,7 @@ def load_variants(options: argparse.Namespace) -> list[Variant]:
     for model in models:
         backbone, operations = model.network.backbone, _gflop(model)
         for named in options.engine:
-            chosen = replace(named, threads=options.threads, pin=options.pin)
+            chosen = replace(named, threads=options.threads, cpu_affinity=options.cpu_affinity)
             tracker = Tracker(load_engine(model, chosen), model.network, model.tracking)
             is_int8 = model.precision == "int8"
             shown = f"int8, {chosen.precision}" if is_int8 else chosen.precision

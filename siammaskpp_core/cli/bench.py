@@ -36,7 +36,7 @@ def add_arguments(commands: Commands) -> None:
         metavar="A,B",
         help="onnxruntime (default), openvino or openvino:bf16",
     )
-    add_options(bench, EngineOptions, "threads", "pin")
+    add_options(bench, EngineOptions, "threads", "cpu_affinity")
     bench.add_argument(
         "--size", type=sizes, default=[(640, 480)], metavar="WxH,..", help="of images (default 640x480)"
     )

@@ -131,12 +131,13 @@ def run_absence(options: argparse.Namespace) -> None:
         for case in cases:
             bar.set_description(f"{case.kind}, {case.sequence.name}", refresh=False)
             scores.append(judge(LongTermTracker(tracker), case, bar.update))
-    threshold = LongTermConfig().score_uncertain
+    threshold = LongTermConfig().confidence_high
     print(table(scores, threshold))
     slope, offset = calibration(scores)
     own = tracker.config
     print(
-        f"\nCalibrated on these cases, the model would have score_slope {slope * own.score_slope:.3f} and "
-        f"score_offset {slope * own.score_offset + offset:.3f} (it has {own.score_slope:g}, "
-        f"{own.score_offset:g})."
+        f"\nCalibrated on these cases, the model would have confidence_slope "
+        f"{slope * own.confidence_slope:.3f} and confidence_offset "
+        f"{slope * own.confidence_offset + offset:.3f} (it has {own.confidence_slope:g}, "
+        f"{own.confidence_offset:g})."
     )

@@ -24,7 +24,7 @@ import numpy as np
 
 from siammaskpp_core.arrays import Float64Array, Image, Mask
 from siammaskpp_core.io.images import image_files, read_image
-from siammaskpp_core.tracking.boxes import mask_hull
+from siammaskpp_core.tracking.boxes import mask_bounding_box
 
 SEARCH_DEPTH = 4
 # The one sequence of OTB whose truth begins in mid-video: line 1 belongs to this picture.
@@ -150,7 +150,7 @@ def _davis_sequences(pictures: Path) -> Iterator[Sequence]:
     images = [_read_annotation(path) for path in annotations]
     colours = _object_colours(images[0])
     for number, colour in enumerate(colours, start=1):
-        hulls = [mask_hull(_object_mask(image, colour)) for image in images]
+        hulls = [mask_bounding_box(_object_mask(image, colour)) for image in images]
         boxes = np.array([np.full(4, np.nan) if hull is None else hull for hull in hulls])
         name = pictures.name if len(colours) == 1 else f"{pictures.name}.{number}"
         sequence = _sequence(name, "davis", frames, boxes, annotations[0])

@@ -34,7 +34,7 @@ class OnnxRuntimeEngine(GraphEngine):
             raise EngineError("ONNX Runtime is not installed: pip install onnxruntime") from error
         self._runtime = onnxruntime
         self._model = model
-        cores = allowed_cores()[: options.threads or None] if options.pin else []
+        cores = allowed_cores()[: options.threads or None] if options.cpu_affinity else []
         self._sessions = {graph: self._open(graph, options.threads, cores) for graph in model.graphs}
         self._half_cores = cores[: self.half], cores[self.half :]
         self._halves: dict[str, list[Any]] = {}

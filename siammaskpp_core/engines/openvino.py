@@ -39,7 +39,7 @@ class OpenVinoEngine(GraphEngine):
         }
         if options.threads:
             self._properties["INFERENCE_NUM_THREADS"] = options.threads
-        if options.pin:
+        if options.cpu_affinity:
             self._properties["ENABLE_CPU_PINNING"] = True
         self._core, self._model = core, model
         self._compiled = {(graph, 1): self._compile(graph, streams=1) for graph in model.graphs}

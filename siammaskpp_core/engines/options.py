@@ -31,4 +31,4 @@ class EngineOptions(Checked):
         choices=("fp32", "bf16"),
     )
     threads: int = option(0, "Threads on the CPU; 0: as the engine chooses", low=0, high=256)
-    pin: bool = option(False, "Keep each of these threads on one processor")
+    cpu_affinity: bool = option(False, "Keep each of these threads on one processor")

@@ -19,9 +19,9 @@ from siammaskpp_core.io.images import VideoError
 from siammaskpp_core.io.outputs import Output
 from siammaskpp_core.io.video import DEFAULT_FPS, Frames, VideoWriter
 from siammaskpp_core.tracking import LongTermTracker, TrackResult
-from siammaskpp_core.tracking.long_term.state import Presence
+from siammaskpp_core.tracking.long_term.state import TrackStatus
 
-Sink = Callable[[int, Image, TrackResult, Presence], None]
+Sink = Callable[[int, Image, TrackResult, TrackStatus], None]
 
 CSV_COLUMNS = ("frame", "state", "score", "x", "y", "w", "h", "cx", "cy", "rw", "rh", "angle")
 
@@ -115,7 +115,7 @@ def _write_mask(path: Path, mask: Image | None, is_seen: bool) -> None:
         raise VideoError(f"{path}: cannot be written; check space and permissions")
 
 
-def _row(index: int, result: TrackResult, presence: Presence) -> list[str]:
+def _row(index: int, result: TrackResult, presence: TrackStatus) -> list[str]:
     rotated = result.rotated_box
     boxes = (*result.box_xywh, rotated.center_x, rotated.center_y, rotated.width, rotated.height)
     place = [*(f"{value:.2f}" for value in boxes), f"{rotated.angle_rad:.4f}"]

@@ -17,35 +17,35 @@ _LARGEST_RATIO = 1.3
 
 
 @dataclass(frozen=True)
-class BoxFit:
+class BoxFusion:
     """How the reported box is made of the decoded box and the mask's upright one.
 
     Boxes are drawn around all that is visible or around a part, tightly or with a margin. Where the mask
     fits the given box better than the decoded box does, it has the larger share.
     """
 
-    mask_share: float = 1.0
+    mask_box_weight: float = 1.0
     size_ratio: tuple[float, float] = (1.0, 1.0)
     """By which width and height are multiplied, about the centre."""
 
     @classmethod
     def learned(
         cls, given: Float64Array, decoded: Float64Array, mask_box: Float64Array | None, config: TrackingConfig
-    ) -> BoxFit:
+    ) -> BoxFusion:
         """From the boxes (x, y, w, h) found around the target in the image in which `given` was drawn."""
-        plain = cls(config.mask_share)
+        plain = cls(config.mask_box_weight)
         by_mask = 0.0 if mask_box is None else float(overlap(mask_box, given))
         by_decoding = float(overlap(decoded, given))
         if max(by_mask, by_decoding) < _TRUSTED_OVERLAP:
             return plain
-        share = config.mask_share + config.fit_share * (by_mask - by_decoding)
-        fit = cls(float(np.clip(share, min(config.fit_least_share, config.mask_share), 1)))
+        share = config.mask_box_weight + config.mask_box_gain * (by_mask - by_decoding)
+        fit = cls(float(np.clip(share, min(config.mask_box_weight_min, config.mask_box_weight), 1)))
         found = fit.box(decoded, mask_box)
-        ratio = np.clip(given[2:] / found[2:], 1 / _LARGEST_RATIO, _LARGEST_RATIO) ** config.fit_size
-        return cls(fit.mask_share, (float(ratio[0]), float(ratio[1])))
+        ratio = np.clip(given[2:] / found[2:], 1 / _LARGEST_RATIO, _LARGEST_RATIO) ** config.size_correction
+        return cls(fit.mask_box_weight, (float(ratio[0]), float(ratio[1])))
 
     def box(self, decoded: Float64Array, mask_box: Float64Array | None) -> Float64Array:
         """The box to report, float64 [4]; the decoded one is all there is where the mask is empty."""
-        box = decoded if mask_box is None else decoded + self.mask_share * (mask_box - decoded)
+        box = decoded if mask_box is None else decoded + self.mask_box_weight * (mask_box - decoded)
         size = box[2:] * self.size_ratio
         return np.concatenate([box[:2] + (box[2:] - size) / 2, size])

@@ -73,7 +73,7 @@ def overlap(boxes_a: ArrayLike, boxes_b: ArrayLike) -> Float64Array:
     return np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
 
 
-def mask_hull(mask: Image) -> Float64Array | None:
+def mask_bounding_box(mask: Image) -> Float64Array | None:
     """The upright box (x, y, w, h) of the non-zero pixels, None when there are none."""
     x, y, width, height = cv2.boundingRect(mask)
     return np.array([x, y, width, height], dtype=np.float64) if width else None

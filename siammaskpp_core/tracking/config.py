@@ -15,34 +15,39 @@ class TrackingConfig(Checked):
     penalty_k: float = option(0.09, "how much a change of size or ratio costs", low=0.0, high=1.0)
     window_influence: float = option(0.39, "share of the cosine window in the score", low=0.0, high=1.0)
     size_lr: float = option(0.38, "how fast the target's size follows, for a score of 1", low=0.0, high=1.0)
-    score_slope: float = option(
+    confidence_slope: float = option(
         1.0,
-        "calibration: score = logistic(slope * (the network's logit - usual_share * usual logit) + offset)",
+        "calibration: score = logistic(slope * (the network's logit - baseline_weight * usual logit) + offset)",
         low=0.01,
         high=10.0,
     )
-    score_offset: float = option(0.0, "see score_slope", low=-20.0, high=20.0)
-    usual_share: float = option(
-        0.0, "see score_slope; the usual logit is that of the target's sightings so far", low=0.0, high=0.9
+    confidence_offset: float = option(0.0, "see confidence_slope", low=-20.0, high=20.0)
+    baseline_weight: float = option(
+        0.0,
+        "see confidence_slope; the usual logit is that of the target's sightings so far",
+        low=0.0,
+        high=0.9,
     )
-    mask_share: float = option(
+    mask_box_weight: float = option(
         1.0, "of the mask's upright box in the reported one, the rest is the decoded box's", low=0.0, high=1.0
     )
-    fit_share: float = option(
+    mask_box_gain: float = option(
         0.0,
-        "how much mask_share follows the first image: per overlap of mask less decoded box",
+        "how much mask_box_weight follows the first image: per overlap of mask less decoded box",
         low=0.0,
         high=10.0,
     )
-    fit_least_share: float = option(0.4, "the least that mask_share becomes by it", low=0.0, high=1.0)
-    fit_size: float = option(
+    mask_box_weight_min: float = option(
+        0.4, "the least that mask_box_weight becomes by it", low=0.0, high=1.0
+    )
+    size_correction: float = option(
         0.0,
         "how much the reported size follows that of the first box; 1: all that differs there",
         low=0.0,
         high=1.0,
     )
     mask_threshold: float = option(0.5, "probability above which a pixel is the target", low=0.01, high=0.99)
-    mask_edge_radius: int = option(
+    guided_filter_radius: int = option(
         0,
         "a mask's edges follow those of the picture within so many of its 127 pixels (guided filter); 0: not",
         low=0,

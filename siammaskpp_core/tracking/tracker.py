@@ -13,14 +13,14 @@ from numpy.typing import ArrayLike
 
 from siammaskpp_core.arrays import Float32Array, Float64Array, Image
 from siammaskpp_core.network.config import SEARCH_SIZE, STRIDE, NetworkConfig
-from siammaskpp_core.tracking.box_fusion import BoxFit
+from siammaskpp_core.tracking.box_fusion import BoxFusion
 from siammaskpp_core.tracking.boxes import RotatedBox, checked_box
 from siammaskpp_core.tracking.config import TrackingConfig
 from siammaskpp_core.tracking.crops import CropWindow, context_side, mean_colour
 from siammaskpp_core.tracking.decoding import Candidate, make_decoder
-from siammaskpp_core.tracking.long_term.confidence import calibrated, updated_usual
+from siammaskpp_core.tracking.long_term.confidence import calibrated, updated_baseline
 from siammaskpp_core.tracking.long_term.redetection import Sweep
-from siammaskpp_core.tracking.long_term.state import Presence
+from siammaskpp_core.tracking.long_term.state import TrackStatus
 from siammaskpp_core.tracking.masks import Shape, guided, mask_window, outline, paste_mask
 
 if TYPE_CHECKING:
@@ -41,14 +41,14 @@ class Target:
     center_y: float
     width: float
     height: float
-    fit: BoxFit = field(default_factory=BoxFit)
-    usual_logit: float | None = None
+    fit: BoxFusion = field(default_factory=BoxFusion)
+    baseline_logit: float | None = None
     """The network's, smoothed over the sightings so far; None before the first."""
     velocity_px_s: tuple[float, float] = (0.0, 0.0)
     """Of its centre, smoothed; kept by :mod:`~siammaskpp_core.tracking.long_term.tracker` as what follows."""
     sweep: Sweep = field(default_factory=Sweep)
     """What has been searched since it was lost."""
-    presence: Presence = field(default_factory=Presence)
+    presence: TrackStatus = field(default_factory=TrackStatus)
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,9 @@ class TrackResult:
     """Where a target is in one image.
 
     box_xywh float64 [4] is the upright box of the mask's largest part, mixed with the decoded box (see
-    :class:`~siammaskpp_core.tracking.box_fusion.BoxFit`), `rotated_box` the mask's rotated one; both are made
+    :class:`~siammaskpp_core.tracking.box_fusion.BoxFusion`), `rotated_box` the mask's rotated one; both are made
     of the decoded box alone when the mask is empty or the network has none. score in 0..1 says how sure it
-    is that this is the target, calibrated as the model says (`TrackingConfig.score_slope`). mask uint8
+    is that this is the target, calibrated as the model says (`TrackingConfig.confidence_slope`). mask uint8
     [H, W] is 255 on the target, 0 elsewhere; None without masks.
     Boxes are in continuous pixel coordinates (see :mod:`siammaskpp_core.tracking.boxes`).
     """
@@ -120,14 +120,14 @@ class Tracker:
     def init(self, image: Image, box_xywh: ArrayLike) -> Target:
         """Look at the object in `box_xywh` (x, y, w, h in pixels) of a BGR image, uint8 [H, W, 3].
 
-        Where the configuration says so (`fit_share`, `fit_size`), it is searched for in this image too, to
-        learn how the box was drawn.
+        Where the configuration says so (`mask_box_gain`, `size_correction`), it is searched for in this image
+        too, to learn how the box was drawn.
 
         Raises :class:`~siammaskpp_core.tracking.boxes.BoxError` for a box that cannot be tracked,
         :class:`ImageError` for anything but such an image.
         """
         target = self._target(image, box_xywh)
-        if self.config.fit_share or self.config.fit_size:
+        if self.config.mask_box_gain or self.config.size_correction:
             target.fit = self._fit(image, target)
         return target
 
@@ -184,7 +184,7 @@ class Tracker:
         rate = 1.0 if at_once else candidate.penalty * candidate.score * self.config.size_lr
         center_x, center_y, width, height = _in_image(found.window, candidate)
         image_height, image_width = image_shape[:2]
-        target.usual_logit = updated_usual(target.usual_logit, candidate.score, result.score)
+        target.baseline_logit = updated_baseline(target.baseline_logit, candidate.score, result.score)
         target.center_x = float(np.clip(center_x, 0, image_width))
         target.center_y = float(np.clip(center_y, 0, image_height))
         target.width = float(np.clip(target.width + rate * (width - target.width), 10, image_width))
@@ -203,7 +203,7 @@ class Tracker:
         side = context_side(width, height, self.config.context)
         crop = CropWindow.template(center_x, center_y, side).cut(image, padding)
         kernels = self.engine.encode_template(crop[None])[0]
-        plain = BoxFit(self.config.mask_share)
+        plain = BoxFusion(self.config.mask_box_weight)
         return Target(kernels, padding, center_x, center_y, width, height, plain)
 
     def _best(self, outputs: Sequence[SearchOutput], view: View) -> Candidate:
@@ -234,15 +234,15 @@ class Tracker:
         if probability is None:
             return None, None
         config, window = self.config, mask_window(found.window, found.candidate.cell)
-        if config.mask_edge_radius:
+        if config.guided_filter_radius:
             picture = window.cut(image, found.view.target.padding_bgr)
-            probability = guided(probability, picture, config.mask_edge_radius)
+            probability = guided(probability, picture, config.guided_filter_radius)
         mask, region = paste_mask(probability, window, image.shape, config.mask_threshold)
         return mask, outline(mask, region, config.rotated_box)
 
     def _result(self, found: Found, mask: Image | None, shape: Shape | None) -> TrackResult:
         target = found.view.target
-        score = calibrated(found.candidate.score, target.usual_logit, self.config)
+        score = calibrated(found.candidate.score, target.baseline_logit, self.config)
         decoded, fit = _decoded_box(found), target.fit
         if shape is not None:
             return TrackResult(fit.box(decoded, shape.box_xywh), shape.rotated_box, score, mask)
@@ -251,13 +251,13 @@ class Tracker:
         rotated = RotatedBox(x + width / 2, y + height / 2, width, height, 0.0)
         return TrackResult(box, rotated, score, mask)
 
-    def _fit(self, image: Image, target: Target) -> BoxFit:
+    def _fit(self, image: Image, target: Target) -> BoxFusion:
         """What is found in the image in which the target was set, compared with its box."""
         given = _upright(target.center_x, target.center_y, target.width, target.height)
         found = self.look(image, [View.of(target)])
         _, shape = self._shape(image, found[0], self._refine(found)[0])
         mask_box = None if shape is None else shape.box_xywh
-        return BoxFit.learned(given, _decoded_box(found[0]), mask_box, self.config)
+        return BoxFusion.learned(given, _decoded_box(found[0]), mask_box, self.config)
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:

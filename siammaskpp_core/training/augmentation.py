@@ -7,7 +7,7 @@ import numpy as np
 
 from siammaskpp_core.arrays import Float64Array, Image
 from siammaskpp_core.data.sources.base import Sample
-from siammaskpp_core.tracking.boxes import mask_hull
+from siammaskpp_core.tracking.boxes import mask_bounding_box
 from siammaskpp_core.training.views import Rng, View, Warp, blend, random_background
 
 
@@ -79,7 +79,7 @@ def paste_object(view: View, other: Sample, occlude: bool, rng: Rng) -> None:
     if not occlude:
         alpha = np.where(view.mask > 0, 0, alpha).astype(np.uint8)
     _lay_over(view, warp(other.image), alpha)
-    view.mask, view.box_xywh = visible, mask_hull(visible)
+    view.mask, view.box_xywh = visible, mask_bounding_box(visible)
 
 
 def cover_object(view: View, other: Sample, rng: Rng) -> bool:

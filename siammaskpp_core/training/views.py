@@ -14,7 +14,7 @@ import numpy as np
 
 from siammaskpp_core.arrays import Float32Array, Float64Array, Image
 from siammaskpp_core.data.sources.base import Sample
-from siammaskpp_core.tracking.boxes import mask_hull
+from siammaskpp_core.tracking.boxes import mask_bounding_box
 from siammaskpp_core.tracking.crops import CropWindow, context_side
 
 Rng = np.random.Generator
@@ -108,7 +108,7 @@ def render(
     else:
         soft = warp(sample.mask)
         mask = (soft > 127).astype(np.uint8) * 255
-        box = mask_hull(mask)
+        box = mask_bounding_box(mask)
         expected = np.count_nonzero(sample.mask) * abs(np.linalg.det(matrix[:, :2]))
         if box is not None and np.count_nonzero(mask) < expected / 3:
             return None
@@ -159,7 +159,7 @@ def random_part(sample: Sample, rng: Rng) -> Sample:
         if np.count_nonzero(sample.mask[window]) >= rows * columns / 2:
             mask = np.zeros_like(sample.mask)
             mask[window] = sample.mask[window]
-            return Sample(sample.image, np.asarray(mask_hull(mask)), mask, in_place=True)
+            return Sample(sample.image, np.asarray(mask_bounding_box(mask)), mask, in_place=True)
     return sample
 
 

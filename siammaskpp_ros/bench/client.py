@@ -125,7 +125,7 @@ class BenchClient(Node):
             stage: [float(getattr(item, f"{stage}_ms")) for item in timings]
             for stage in ("transport", *STAGES, "total")
         }
-        stages["age_begun"] = [item.transport_ms + item.take_ms + item.wait_ms for item in timings]
+        stages["age_begun"] = [item.transport_ms + item.receive_ms + item.queue_ms for item in timings]
         stages["age_received"] = [self._ages_ms[_stamp_ns(item.header)] for item in timings]
         stamps_ns = list(self._ages_ms)
         duration_s = (stamps_ns[-1] - stamps_ns[0]) * 1e-9

@@ -14,7 +14,7 @@ from sensor_msgs.msg import Image
 from siammaskpp_core.pose import DepthError
 from siammaskpp_core.pose.points import Depth
 from siammaskpp_ros.common.image_input import ImageInput
-from siammaskpp_ros.pose.observations import Sighting, stamp_ns_of
+from siammaskpp_ros.pose.observations import TrackedImage, stamp_ns_of
 from siammaskpp_ros.tracker.parameters import NodeConfig
 
 # A second of a camera of 30 Hz: as slow may the tracker be.
@@ -37,13 +37,13 @@ class PairCounts:
 
 
 class DepthPairing:
-    """Calls `paired` with a sighting and the depth image nearest in time.
+    """Calls `paired` with a tracked_image and the depth image nearest in time.
 
     Both may come first and from any thread. Tracking has been done by then: an image is never held back for
     its depth, and what has no depth has no pose, but all the rest.
     """
 
-    def __init__(self, node: Node, config: NodeConfig, paired: Callable[[Sighting, Image], None]) -> None:
+    def __init__(self, node: Node, config: NodeConfig, paired: Callable[[TrackedImage, Image], None]) -> None:
         self._filters = _message_filters()
         self._node = node
         self._slop_s = config.depth_slop_s
@@ -51,7 +51,7 @@ class DepthPairing:
         self._lock = threading.Lock()
         self._newest_depth_ns = 0
         self._newest_seen_ns = 0
-        self._sightings, self._depth_images, self._pairs = 0, 0, 0
+        self._images, self._depth_images, self._pairs = 0, 0, 0
         self._said = PairCounts()
         self._config = config
         self._input: ImageInput | None = None
@@ -68,13 +68,13 @@ class DepthPairing:
             self._input = None
         self.reset()
 
-    def put(self, sighting: Sighting) -> None:
+    def put(self, tracked_image: TrackedImage) -> None:
         """Hand over what was seen in one image."""
         with self._lock:
-            self._sightings += 1
-            self._newest_seen_ns = sighting.stamp_ns
+            self._images += 1
+            self._newest_seen_ns = tracked_image.stamp_ns
             seen = self._seen
-        seen.signalMessage(sighting)
+        seen.signalMessage(tracked_image)
 
     def reset(self) -> None:
         """Forget what waits: time has jumped back, and what is newest in the queues would stay there."""
@@ -91,8 +91,8 @@ class DepthPairing:
         with self._lock:
             horizon_ns = self._newest_depth_ns - int(self._slop_s * 1e9)
             waiting = sum(stamp_ns >= horizon_ns for stamp_ns in list(self._synchronizer.queues[0]))
-            unmatched = max(self._sightings - self._pairs - waiting, 0)
-            return PairCounts(self._sightings, self._depth_images, self._pairs, unmatched)
+            unmatched = max(self._images - self._pairs - waiting, 0)
+            return PairCounts(self._images, self._depth_images, self._pairs, unmatched)
 
     def complaint(self) -> str:
         """Which images since the last call had no depth, why, and what to do; empty when all had."""
@@ -128,11 +128,11 @@ class DepthPairing:
             depths = self._depths
         depths.signalMessage(message)
 
-    def _on_pair(self, sighting: Sighting, depth: Image) -> None:
+    def _on_pair(self, tracked_image: TrackedImage, depth: Image) -> None:
         # Must not raise: the synchroniser would keep its lock.
         with self._lock:
             self._pairs += 1
-        self._paired(sighting, depth)
+        self._paired(tracked_image, depth)
 
 
 def depth_array(message: Image) -> Depth:

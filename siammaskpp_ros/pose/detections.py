@@ -11,8 +11,8 @@ from rclpy.qos import QoSProfile
 
 from siammaskpp_core.pose import PoseEstimate
 from siammaskpp_ros.pose.messages import pose_with_covariance, vector
-from siammaskpp_ros.pose.observations import Sighting
-from siammaskpp_ros.tracker.targets import Observation
+from siammaskpp_ros.pose.observations import TrackedImage
+from siammaskpp_ros.tracker.targets import TrackedTarget
 
 _QOS = QoSProfile(depth=10)
 
@@ -38,26 +38,26 @@ class Detections:
         """Whether somebody subscribes to ``~/detections_3d``."""
         return self._solid is not None and bool(self._solid.get_subscription_count())
 
-    def publish_2d(self, sighting: Sighting) -> None:
+    def publish_2d(self, tracked_image: TrackedImage) -> None:
         """The rotated boxes of all targets that are seen."""
-        if self._flat is None or not sighting.seen or not self._flat.get_subscription_count():
+        if self._flat is None or not tracked_image.seen or not self._flat.get_subscription_count():
             return
         assert self._messages is not None
-        found = [_detection_2d(self._messages, sighting, item) for item in sighting.seen]
-        message = self._messages.Detection2DArray(header=sighting.header, detections=found)
+        found = [_detection_2d(self._messages, tracked_image, item) for item in tracked_image.seen]
+        message = self._messages.Detection2DArray(header=tracked_image.header, detections=found)
         self._flat.publish(message)
 
-    def publish_3d(self, sighting: Sighting, poses: Mapping[str, PoseEstimate]) -> None:
+    def publish_3d(self, tracked_image: TrackedImage, poses: Mapping[str, PoseEstimate]) -> None:
         """The boxes in space of those that have a pose."""
         if self._solid is None or not poses or not self.wants_3d:
             return
         assert self._messages is not None
         found = [
-            _detection_3d(self._messages, sighting, item, poses[item.id])
-            for item in sighting.seen
+            _detection_3d(self._messages, tracked_image, item, poses[item.id])
+            for item in tracked_image.seen
             if item.id in poses
         ]
-        self._solid.publish(self._messages.Detection3DArray(header=sighting.header, detections=found))
+        self._solid.publish(self._messages.Detection3DArray(header=tracked_image.header, detections=found))
 
     def destroy(self) -> None:
         """Take the topics away."""
@@ -73,9 +73,9 @@ def _vision_messages() -> ModuleType | None:
     return msg
 
 
-def _detection_2d(messages: Any, sighting: Sighting, seen: Observation) -> Any:
+def _detection_2d(messages: Any, tracked_image: TrackedImage, seen: TrackedTarget) -> Any:
     box = seen.result.rotated_box
-    message = messages.Detection2D(header=sighting.header, id=seen.id)
+    message = messages.Detection2D(header=tracked_image.header, id=seen.id)
     message.results = [_hypothesis(messages, seen)]
     message.bbox.center.position.x, message.bbox.center.position.y = float(box.center_x), float(box.center_y)
     message.bbox.center.theta = float(box.angle_rad)
@@ -83,8 +83,8 @@ def _detection_2d(messages: Any, sighting: Sighting, seen: Observation) -> Any:
     return message
 
 
-def _detection_3d(messages: Any, sighting: Sighting, seen: Observation, pose: PoseEstimate) -> Any:
-    message = messages.Detection3D(header=sighting.header, id=seen.id)
+def _detection_3d(messages: Any, tracked_image: TrackedImage, seen: TrackedTarget, pose: PoseEstimate) -> Any:
+    message = messages.Detection3D(header=tracked_image.header, id=seen.id)
     hypothesis = _hypothesis(messages, seen)
     hypothesis.pose = pose_with_covariance(pose)
     message.results = [hypothesis]
@@ -93,7 +93,7 @@ def _detection_3d(messages: Any, sighting: Sighting, seen: Observation, pose: Po
     return message
 
 
-def _hypothesis(messages: Any, seen: Observation) -> Any:
+def _hypothesis(messages: Any, seen: TrackedTarget) -> Any:
     result = messages.ObjectHypothesisWithPose()
     result.hypothesis.class_id = seen.label or seen.id
     result.hypothesis.score = float(seen.result.score)

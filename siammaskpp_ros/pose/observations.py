@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from std_msgs.msg import Header
 
 from siammaskpp_ros.tracker.parameters import NodeConfig
-from siammaskpp_ros.tracker.targets import Observation
+from siammaskpp_ros.tracker.targets import TrackedTarget
 
 
 @dataclass(frozen=True)
-class Sighting:
+class TrackedImage:
     """The targets that are seen in one image of `width` x `height` pixels.
 
     `epoch` counts how often the images' time had jumped back before.
@@ -20,7 +20,7 @@ class Sighting:
     header: Header
     width: int
     height: int
-    seen: list[Observation]
+    seen: list[TrackedTarget]
     config: NodeConfig
     epoch: int
 

@@ -23,7 +23,7 @@ from siammaskpp_core.pose import PoseEstimate
 from siammaskpp_ros.pose.depth import PoseUnavailable
 from siammaskpp_ros.pose.detections import Detections
 from siammaskpp_ros.pose.messages import markers_of, pose_message, pose_with_covariance, to_cloud, vector
-from siammaskpp_ros.pose.observations import Sighting
+from siammaskpp_ros.pose.observations import TrackedImage
 
 _QOS = QoSProfile(depth=10)
 _NEWEST = QoSProfile(depth=1)
@@ -63,22 +63,24 @@ class PosePublishers:
         """Whether anybody uses the direction."""
         return bool(self._bearing.get_subscription_count())
 
-    def publish_detections(self, sighting: Sighting) -> None:
+    def publish_detections(self, tracked_image: TrackedImage) -> None:
         """What needs neither depth nor calibration."""
-        self._detections.publish_2d(sighting)
+        self._detections.publish_2d(tracked_image)
 
     def publish_bearing(self, header: Header, direction: NDArray[np.float64]) -> None:
         """The unit vector [3] towards one target."""
         self._bearing.publish(Vector3Stamped(header=header, vector=vector(direction)))
 
-    def publish(self, sighting: Sighting, poses: Mapping[str, PoseEstimate], target: str | None) -> None:
+    def publish(
+        self, tracked_image: TrackedImage, poses: Mapping[str, PoseEstimate], target: str | None
+    ) -> None:
         """`poses` by id of the targets that have one; `target` is the id of the one target."""
-        header = sighting.header
+        header = tracked_image.header
         if target is not None and target in poses:
             self._publish_one(header, poses[target])
-        self._detections.publish_3d(sighting, poses)
+        self._detections.publish_3d(tracked_image, poses)
         if poses and self._markers.get_subscription_count():
-            labels = {item.id: item.label or item.id for item in sighting.seen}
+            labels = {item.id: item.label or item.id for item in tracked_image.seen}
             self._markers.publish(markers_of(header, poses, labels))
         if self._transforms is not None:
             self._transforms.publish(header, poses)

@@ -22,11 +22,11 @@ from siammaskpp_core.pose.points import Depth
 from siammaskpp_ros.common.worker import LatestWorker
 from siammaskpp_ros.pose.camera import CameraInput
 from siammaskpp_ros.pose.depth import DepthPairing, depth_array
-from siammaskpp_ros.pose.observations import Sighting, stamp_ns_of
+from siammaskpp_ros.pose.observations import TrackedImage, stamp_ns_of
 from siammaskpp_ros.pose.publishers import PosePublishers
 from siammaskpp_ros.pose.report import PoseReport
 from siammaskpp_ros.tracker.parameters import NodeConfig
-from siammaskpp_ros.tracker.targets import Observation
+from siammaskpp_ros.tracker.targets import TrackedTarget
 
 _STOP_TIMEOUT_S = 1.0
 
@@ -45,7 +45,9 @@ class PoseStage:
         self._pairing = DepthPairing(node, config, self._on_pair) if config.depth else None
         self._publishers = PosePublishers(node, config.publish_tf)
         self._report = PoseReport(node)
-        self._worker: LatestWorker[tuple[Sighting, Image | None]] = LatestWorker(self._work, self._on_failure)
+        self._worker: LatestWorker[tuple[TrackedImage, Image | None]] = LatestWorker(
+            self._work, self._on_failure
+        )
         self._camera: CameraInput | None = None
         self._newest_ns, self._epoch = 0, 0
         self._newest_pair = (0, 0)  # epoch and stamp
@@ -78,7 +80,7 @@ class PoseStage:
         self._report.destroy()
 
     def put(
-        self, header: Header, shape: Sequence[int], seen: Sequence[Observation], config: NodeConfig
+        self, header: Header, shape: Sequence[int], seen: Sequence[TrackedTarget], config: NodeConfig
     ) -> None:
         """Hand over the targets that were found in one image of height and width `shape`."""
         stamp_ns = stamp_ns_of(header)
@@ -88,10 +90,10 @@ class PoseStage:
                 self._pairing.reset()
         self._newest_ns = stamp_ns
         found = [item for item in seen if item.is_seen]
-        sighting = Sighting(header, shape[1], shape[0], found, config, self._epoch)
+        tracked_image = TrackedImage(header, shape[1], shape[0], found, config, self._epoch)
         if not found:
             return
-        self._publishers.publish_detections(sighting)
+        self._publishers.publish_detections(tracked_image)
         if not (self._publishers.wants_poses or self._publishers.wants_bearing):
             return
         if not stamp_ns or not header.frame_id:
@@ -101,9 +103,9 @@ class PoseStage:
             )
             return
         if self._pairing is None:
-            self._worker.put((sighting, None))
+            self._worker.put((tracked_image, None))
         else:
-            self._pairing.put(sighting)
+            self._pairing.put(tracked_image)
 
     def report(self) -> None:
         """Once a second: warnings about what is missing, and diagnostics."""
@@ -113,61 +115,63 @@ class PoseStage:
             self._report.complain_often(self._pairing.complaint())
         self._report.publish(self._pairing.counts() if self._pairing is not None else None)
 
-    def _on_pair(self, sighting: Sighting, depth: Image) -> None:
-        order = (sighting.epoch, sighting.stamp_ns)
+    def _on_pair(self, tracked_image: TrackedImage, depth: Image) -> None:
+        order = (tracked_image.epoch, tracked_image.stamp_ns)
         if order > self._newest_pair:  # else an older image, whose depth came later
             self._newest_pair = order
-            self._worker.put((sighting, depth))
+            self._worker.put((tracked_image, depth))
 
-    def _work(self, item: tuple[Sighting, Image | None]) -> None:
-        sighting, depth = item
+    def _work(self, item: tuple[TrackedImage, Image | None]) -> None:
+        tracked_image, depth = item
         try:
-            self._make(sighting, depth)
+            self._make(tracked_image, depth)
         except (CameraError, DepthError) as error:
             self._report.complain_once(str(error))
 
-    def _make(self, sighting: Sighting, depth: Image | None) -> None:
+    def _make(self, tracked_image: TrackedImage, depth: Image | None) -> None:
         assert self._camera is not None
-        camera = self._camera.camera(sighting.header, sighting.width, sighting.height)
-        target = self._target(sighting)
+        camera = self._camera.camera(tracked_image.header, tracked_image.width, tracked_image.height)
+        target = self._target(tracked_image)
         if target is not None and self._publishers.wants_bearing:
             bearing = bearing_of(target.result.rotated_box, camera, self._options.edge_px)
-            self._publishers.publish_bearing(sighting.header, bearing.direction)
+            self._publishers.publish_bearing(tracked_image.header, bearing.direction)
         if self._publishers.wants_poses:
-            pixels = None if depth is None else _registered(depth, sighting.header)
-            poses = self._poses(sighting, pixels, camera)
-            self._publishers.publish(sighting, poses, target.id if target is not None else None)
+            pixels = None if depth is None else _registered(depth, tracked_image.header)
+            poses = self._poses(tracked_image, pixels, camera)
+            self._publishers.publish(tracked_image, poses, target.id if target is not None else None)
 
-    def _poses(self, sighting: Sighting, depth: Depth | None, camera: Camera) -> dict[str, PoseEstimate]:
+    def _poses(
+        self, tracked_image: TrackedImage, depth: Depth | None, camera: Camera
+    ) -> dict[str, PoseEstimate]:
         """The poses of the targets that have one, by id."""
-        ids = {item.id for item in sighting.seen}
+        ids = {item.id for item in tracked_image.seen}
         self._estimators = {id: self._estimators.get(id) or PoseEstimator(self._options) for id in ids}
         poses, reasons = {}, {}
-        for item in sighting.seen:
+        for item in tracked_image.seen:
             try:
-                poses[item.id] = self._pose(item, sighting, depth, camera)
+                poses[item.id] = self._pose(item, tracked_image, depth, camera)
             except NoPose as error:
                 reasons[item.id] = str(error)
         self._report.made(len(poses), reasons)
         return poses
 
     def _pose(
-        self, item: Observation, sighting: Sighting, depth: Depth | None, camera: Camera
+        self, item: TrackedTarget, tracked_image: TrackedImage, depth: Depth | None, camera: Camera
     ) -> PoseEstimate:
         estimator, score = self._estimators[item.id], item.result.score
         if depth is not None:
-            return estimator.from_depth(item.result, depth, camera, sighting.stamp_ns, score)
-        size_m = sighting.config.object_size_m
+            return estimator.from_depth(item.result, depth, camera, tracked_image.stamp_ns, score)
+        size_m = tracked_image.config.object_size_m
         if not size_m:
             raise NoPose("neither depth nor the object's size is known: set depth to true, or object_size_m")
-        return estimator.from_size(item.result, camera, size_m, sighting.stamp_ns, score)
+        return estimator.from_size(item.result, camera, size_m, tracked_image.stamp_ns, score)
 
-    def _target(self, sighting: Sighting) -> Observation | None:
+    def _target(self, tracked_image: TrackedImage) -> TrackedTarget | None:
         """The one target whose pose is published on its own."""
-        wanted = sighting.config.pose_target
-        return next((item for item in sighting.seen if wanted in ("", item.id)), None)
+        wanted = tracked_image.config.pose_target
+        return next((item for item in tracked_image.seen if wanted in ("", item.id)), None)
 
-    def _on_failure(self, item: tuple[Sighting, Image | None], error: Exception) -> None:
+    def _on_failure(self, item: tuple[TrackedImage, Image | None], error: Exception) -> None:
         if self._worker.is_stopping() or not self._node.context.ok():
             return
         self._report.complain_often(f"no pose: {type(error).__name__}: {error}")

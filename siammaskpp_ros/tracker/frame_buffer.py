@@ -17,13 +17,13 @@ from siammaskpp_ros.common.conversions import to_bgr
 class Frame:
     """An image as it came: `index` counts arrivals from 1.
 
-    `received_s` is its arrival on the monotonic clock, `take_s` the time from then to the node's callback.
+    `received_s` is its arrival on the monotonic clock, `receive_delay_s` the time from then to the node's callback.
     """
 
     message: Image | CompressedImage
     index: int
     received_s: float
-    take_s: float = 0.0
+    receive_delay_s: float = 0.0
 
     @property
     def stamp_ns(self) -> int:

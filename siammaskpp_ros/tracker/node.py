@@ -98,7 +98,7 @@ class TrackerNode(LifecycleNode):
             self._poses = PoseStage(self, config)
         except PoseUnavailable as error:
             return self._refuse(str(error))
-        self._frames = FrameBuffer(config.frame_memory_s, config.frame_memory_mb * 1_000_000)
+        self._frames = FrameBuffer(config.frame_buffer_s, config.frame_buffer_mb * 1_000_000)
         self._targets = self._target_services.targets = TargetStore(tracker, self._frames)
         self._reporter.fault = ""
         self._results = ResultPublishers(self)
@@ -146,9 +146,9 @@ class TrackerNode(LifecycleNode):
 
     # Images ----------------------------------------------------------------------------------------
 
-    def _on_image(self, message: Image | CompressedImage, take_s: float) -> None:
+    def _on_image(self, message: Image | CompressedImage, receive_delay_s: float) -> None:
         now_s = time.monotonic()
-        frame = Frame(message, next(self._indices), now_s - take_s, take_s)
+        frame = Frame(message, next(self._indices), now_s - receive_delay_s, receive_delay_s)
         warning = self._reporter.statistics.frame_received(now_s, frame.stamp_ns)
         if warning:
             self.get_logger().warning(warning)

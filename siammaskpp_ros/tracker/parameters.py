@@ -54,14 +54,14 @@ class NodeOptions(EngineOptions):
         choices=("auto", "best_effort", "reliable"),
     )
     max_targets: int = option(8, "Targets tracked at the same time", low=1, high=254)
-    frame_memory_s: float = option(
+    frame_buffer_s: float = option(
         1.0,
         "How long images are remembered for set_target requests with a stamp",
         low=0.0,
         high=30.0,
         unit="s",
     )
-    frame_memory_mb: int = option(
+    frame_buffer_mb: int = option(
         96, "Bound of the memory for these images; older ones go first", low=1, high=4096, unit="MB"
     )
     detection_class: str = option(

@@ -20,7 +20,7 @@ from siammaskpp_core.io.drawing import draw_results
 from siammaskpp_core.tracking import TrackResult
 from siammaskpp_ros.common.conversions import to_image
 from siammaskpp_ros.tracker.frame_buffer import Frame
-from siammaskpp_ros.tracker.targets import Observation
+from siammaskpp_ros.tracker.targets import TrackedTarget
 
 # Reliable publishers serve reliable and best-effort subscribers; of pictures only the newest matters.
 _PICTURE_QOS = QoSProfile(depth=1)
@@ -39,7 +39,7 @@ class ResultPublishers:
         self._timing = node.create_publisher(FrameTiming, "~/timing", _OBJECTS_QOS)
 
     def publish(
-        self, header: Header, picture: NDArray[np.uint8], seen: Sequence[Observation]
+        self, header: Header, picture: NDArray[np.uint8], seen: Sequence[TrackedTarget]
     ) -> list[TrackedObject]:
         """Publish what was seen in one image; mask and labels only while some target is seen.
 
@@ -73,7 +73,7 @@ class ResultPublishers:
             self._node.destroy_publisher(publisher)
 
 
-def objects_of(seen: Sequence[Observation]) -> list[TrackedObject]:
+def objects_of(seen: Sequence[TrackedTarget]) -> list[TrackedObject]:
     """The messages of all observations; mask values count from 1 over the targets that are seen."""
     objects: list[TrackedObject] = []
     for entry in seen:
@@ -141,8 +141,8 @@ def timing_message(
     message = FrameTiming(
         header=frame.message.header,
         transport_ms=(age_s - total_s) * 1e3,
-        take_ms=frame.take_s * 1e3,
-        wait_ms=(moments.begun_s - frame.received_s - frame.take_s) * 1e3,
+        receive_ms=frame.receive_delay_s * 1e3,
+        queue_ms=(moments.begun_s - frame.received_s - frame.receive_delay_s) * 1e3,
         convert_ms=(moments.converted_s - moments.begun_s) * 1e3,
         publish_ms=(moments.published_s - moments.tracked_s) * 1e3,
         total_ms=total_s * 1e3,

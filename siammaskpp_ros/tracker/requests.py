@@ -39,7 +39,7 @@ def choose_frame(frames: FrameBuffer, stamp: Time, waiting_hint: str) -> Frame:
     raise Refusal(
         f"the image with stamp {stamp_ns * 1e-9:.3f} s is not remembered; images from {oldest_s:.3f} to "
         f"{newest_s:.3f} s are. Copy the header of a newer image, leave the stamp zero for the newest one, "
-        "or raise frame_memory_s and frame_memory_mb"
+        "or raise frame_buffer_s and frame_buffer_mb"
     )
 
 

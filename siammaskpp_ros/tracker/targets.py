@@ -19,7 +19,7 @@ from siammaskpp_core.engines.options import EngineOptions
 from siammaskpp_core.tracking import LongTermConfig, LongTermTracker, Target, TrackResult
 from siammaskpp_core.tracking.click import box_at
 from siammaskpp_core.tracking.long_term.state import State
-from siammaskpp_ros.tracker import targets as catch_up
+from siammaskpp_ros.tracker import targets as replay
 from siammaskpp_ros.tracker.frame_buffer import Frame, FrameBuffer
 
 
@@ -62,7 +62,7 @@ class TooManyTargets(ValueError):
 
 
 @dataclass(frozen=True)
-class Observation:
+class TrackedTarget:
     """What was seen of one target in one image."""
 
     id: str
@@ -78,7 +78,7 @@ class _Entry:
     label: str
     target: Target
     index: int  # of the newest frame it has been searched for in; at first, the one its box was drawn on
-    steps_left: int = catch_up.MAX_STEPS  # until it has caught up with the newest frame; 0 from then on
+    steps_left: int = replay.MAX_STEPS  # until it has caught up with the newest frame; 0 from then on
 
 
 class TargetStore:
@@ -162,7 +162,7 @@ class TargetStore:
         with self._entries_lock:
             return list(self._entries)
 
-    def step(self, frame: Frame, picture: NDArray[np.uint8], config: LongTermConfig) -> list[Observation]:
+    def step(self, frame: Frame, picture: NDArray[np.uint8], config: LongTermConfig) -> list[TrackedTarget]:
         """Find all targets in `frame`, whose image is `picture`.
 
         Targets removed or set anew meanwhile, and those that have not caught up yet, are left out.
@@ -181,21 +181,21 @@ class TargetStore:
         results = self._search(frame, picture, list(entries.values()), config)
         with self._entries_lock:
             return [
-                _observation(name, entry, result)
+                _tracked_target(name, entry, result)
                 for (name, entry), result in zip(entries.items(), results, strict=True)
                 if self._entries.get(name) is entry
             ]
 
     def _catch_up(self, newest: Frame, config: LongTermConfig) -> None:
         """Lead targets through frames before `newest`, as far as the time for it goes."""
-        end_s = time.monotonic() + catch_up.BUDGET_S
+        end_s = time.monotonic() + replay.BUDGET_S
         with self._entries_lock:
             behind = [
                 item for item in self._entries.values() if item.steps_left and item.index < newest.index
             ]
         for entry in behind:
             frames = self._frames.between(entry.index, newest.index)
-            for frame in catch_up.way(frames, newest, entry.steps_left, self._step_s):
+            for frame in replay.way(frames, newest, entry.steps_left, self._step_s):
                 entry.index, entry.steps_left = frame.index, entry.steps_left - 1
                 self._search(frame, frame.bgr(), [entry], config)
                 if time.monotonic() > end_s:
@@ -223,9 +223,9 @@ class TargetStore:
             )
 
 
-def _observation(id: str, entry: _Entry, result: TrackResult) -> Observation:
+def _tracked_target(id: str, entry: _Entry, result: TrackResult) -> TrackedTarget:
     presence = entry.target.presence
-    return Observation(id, entry.label, result, presence.state, presence.is_seen)
+    return TrackedTarget(id, entry.label, result, presence.state, presence.is_seen)
 
 
 MAX_STEPS = 10

@@ -60,10 +60,10 @@ class LiveView:
             self._plain: View | None = None
             self._image_s = self._tracked_s = time.monotonic()
 
-    def add_image(self, message: Image | CompressedImage, take_s: float) -> None:
-        """Take an image that came from the camera `take_s` ago."""
+    def add_image(self, message: Image | CompressedImage, receive_delay_s: float) -> None:
+        """Take an image that came from the camera `receive_delay_s` ago."""
         now_s = time.monotonic()
-        frame = Frame(message, next(self._indices), now_s - take_s, take_s)
+        frame = Frame(message, next(self._indices), now_s - receive_delay_s, receive_delay_s)
         with self._lock:
             self._image_s = now_s
             self._frames.add(frame)

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siammaskpp_core.tracking import BoxError, LongTermConfig, RotatedBox, TrackResult
-from siammaskpp_core.tracking.long_term.state import Presence, Sighting, advance
+from siammaskpp_core.tracking.long_term.state import TrackedTarget, TrackStatus, advance
 
 
 class FakeTarget:
     def __init__(self, colour: NDArray[np.uint8]) -> None:
         self.colour = colour
-        self.presence = Presence()
+        self.presence = TrackStatus()
 
 
 class FakeTracker:
@@ -57,8 +57,8 @@ class FakeTracker:
             raise RuntimeError("the engine fell over")
         results = [_find(image, target.colour) for target in targets]
         for target, result in zip(targets, results, strict=True):
-            sighting = Sighting(result.score, result.box_xywh.tolist())
-            target.presence = advance(target.presence, sighting, stamp_ns, config)
+            observation = TrackedTarget(result.score, result.box_xywh.tolist())
+            target.presence = advance(target.presence, observation, stamp_ns, config)
         done_s = time.monotonic()
         self.timings = {"search": (searched_s - start_s) * 1e3, "paste": (done_s - searched_s) * 1e3}
         return results

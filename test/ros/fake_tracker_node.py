@@ -23,7 +23,9 @@ own, ros_arguments = parser.parse_known_args()
 def load(model_dir: Path | None, options: EngineOptions) -> FakeTracker:
     if model_dir is not None and not model_dir.is_dir():
         raise FileNotFoundError(f"{model_dir} is no model folder")
-    print(f"engine: {options.engine} {options.precision} {options.threads} {options.pin}", flush=True)
+    print(
+        f"engine: {options.engine} {options.precision} {options.threads} {options.cpu_affinity}", flush=True
+    )
     if own.load_seconds:
         print("loading", flush=True)
         # In short pieces: a signal that comes just before a sleep begins does not end it.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from siammaskpp_core.config import ConfigError
 from siammaskpp_core.data.sequences import Sequence, find_sequences
 from siammaskpp_core.data.sources.base import PictureMemory, Rng, Sample, Source, nearby_frames
-from siammaskpp_core.tracking.boxes import mask_hull
+from siammaskpp_core.tracking.boxes import mask_bounding_box
 
 
 class MaskFolder(Source):
@@ -37,7 +37,7 @@ class MaskFolder(Source):
         image = self.read(path)
         annotation = self.read(self.masks / f"{path.stem}.png", cv2.IMREAD_GRAYSCALE)
         mask = cv2.threshold(annotation, 127, 255, cv2.THRESH_BINARY)[1].astype(np.uint8)
-        box = mask_hull(mask)
+        box = mask_bounding_box(mask)
         if box is None:
             raise ValueError(f"{path}: its mask is empty")
         if mask.shape != image.shape[:2]:

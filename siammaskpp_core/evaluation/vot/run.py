@@ -71,7 +71,7 @@ def _commands(options: argparse.Namespace) -> dict[str, list[str]]:
     # Without its threads: OpenVINO with a chosen number of them and the toolkit's native library in one
     # process end it with a segmentation fault. The servers are processes of their own.
     engine = options_from(EngineOptions, options)
-    load_tracker(options.model, replace(engine, threads=0, pin=False))
+    load_tracker(options.model, replace(engine, threads=0, cpu_affinity=False))
     server = [sys.executable, "-m", "siammaskpp_core.evaluation.vot.server"]
     own = words_of(engine)
     own += ["--model", str(options.model.resolve())] if options.model else []

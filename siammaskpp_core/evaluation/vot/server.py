@@ -24,7 +24,7 @@ from siammaskpp_core.evaluation.baselines import OpenCvTracker, SiamMaskTracker,
 from siammaskpp_core.evaluation.vot.dataset import polygon_box, rotated_polygon
 from siammaskpp_core.io.images import read_image
 from siammaskpp_core.tracking import LongTermTracker, RotatedBox
-from siammaskpp_core.tracking.boxes import mask_hull
+from siammaskpp_core.tracking.boxes import mask_bounding_box
 
 OWN_NAME = SiamMaskTracker.name
 FORMATS = (trax.Region.RECTANGLE, trax.Region.POLYGON, trax.Region.MASK)
@@ -105,7 +105,7 @@ def box_of(region: trax.Region) -> Float64Array:
     if region.type == trax.Region.POLYGON:
         return polygon_box(np.array(list(region)))
     if region.type == trax.Region.MASK:
-        hull = mask_hull(region.array(normalize=True))
+        hull = mask_bounding_box(region.array(normalize=True))
         return np.zeros(4) if hull is None else hull
     return np.array(region.bounds(), dtype=np.float64)
 

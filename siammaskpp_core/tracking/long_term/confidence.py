@@ -6,9 +6,9 @@ import math
 
 from siammaskpp_core.tracking.config import TrackingConfig
 
-# By which a sighting's logit counts in the usual one, from this score on.
-_USUAL_RATE = 0.1
-_USUAL_FROM_SCORE = 0.25
+# By which a observation's logit counts in the usual one, from this score on.
+_BASELINE_RATE = 0.1
+_BASELINE_MIN_CONFIDENCE = 0.25
 
 
 def logit(probability: float) -> float:
@@ -17,20 +17,20 @@ def logit(probability: float) -> float:
     return math.log(likely / (1 - likely))
 
 
-def calibrated(probability: float, usual_logit: float | None, config: TrackingConfig) -> float:
+def calibrated(probability: float, baseline_logit: float | None, config: TrackingConfig) -> float:
     """The score, in 0..1, of a candidate to which the network gives this probability.
 
-    It is relative to the target's usual logit; a first sighting (None) is usual itself.
+    It is relative to the target's usual logit; a first observation (None) is usual itself.
     """
     seen = logit(probability)
-    usual = seen if usual_logit is None else usual_logit
-    evidence = config.score_slope * (seen - config.usual_share * usual) + config.score_offset
+    usual = seen if baseline_logit is None else baseline_logit
+    evidence = config.confidence_slope * (seen - config.baseline_weight * usual) + config.confidence_offset
     return 1 / (1 + math.exp(-evidence))
 
 
-def updated_usual(usual_logit: float | None, probability: float, score: float) -> float | None:
-    """The usual logit after a sighting; what is unlikely to be the target says nothing of it."""
-    if not score > _USUAL_FROM_SCORE:
-        return usual_logit
+def updated_baseline(baseline_logit: float | None, probability: float, score: float) -> float | None:
+    """The usual logit after a observation; what is unlikely to be the target says nothing of it."""
+    if not score > _BASELINE_MIN_CONFIDENCE:
+        return baseline_logit
     seen = logit(probability)
-    return seen if usual_logit is None else usual_logit + _USUAL_RATE * (seen - usual_logit)
+    return seen if baseline_logit is None else baseline_logit + _BASELINE_RATE * (seen - baseline_logit)

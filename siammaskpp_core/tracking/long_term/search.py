@@ -9,7 +9,7 @@ import numpy as np
 
 from siammaskpp_core.config import option
 from siammaskpp_core.tracking.long_term.redetection import Point, Region, regions_of
-from siammaskpp_core.tracking.long_term.state import Box, PresenceConfig, State
+from siammaskpp_core.tracking.long_term.state import Box, State, StateConfig
 from siammaskpp_core.tracking.tracker import Target, View
 
 # A new velocity counts as much as the old one after this time; a single image's is mostly noise.
@@ -21,22 +21,22 @@ _LARGEST_GROWTH = 3.0
 
 
 @dataclass(frozen=True)
-class LongTermConfig(PresenceConfig):
+class LongTermConfig(StateConfig):
     """When a target is lost, and how it is searched for then."""
 
-    search_widening_step: float = option(
+    search_scale_step: float = option(
         0.1,
         "Each image that does not show a target widens its search region by so much",
         low=0.0,
         high=2.0,
     )
-    search_widest: float = option(
+    search_scale_max: float = option(
         1.5,
         "Up to so many times the usual one; while LOST such regions have their turn too",
         low=1.0,
         high=4.0,
     )
-    search_regions: int = option(
+    search_regions_per_image: int = option(
         2, "Search regions of a target that is not seen, in each image; each costs a step", low=1, high=64
     )
 
@@ -51,23 +51,23 @@ def views(
     presence = target.presence
     if presence.state is State.LOST:
         return _views_of_lost(target, image_shape, reach_px, config)
-    if not presence.missing:
+    if not presence.misses:
         return [View.of(target)]
     place = predicted(target, stamp_ns, image_shape)
-    widening = min(1 + config.search_widening_step * presence.missing, config.search_widest)
+    widening = min(1 + config.search_scale_step * presence.misses, config.search_scale_max)
     result = [View(target, *place, scale, is_anywhere=True) for scale in (widening, 1.0)]
-    return result[: config.search_regions]
+    return result[: config.search_regions_per_image]
 
 
 def _views_of_lost(
     target: Target, image_shape: tuple[int, ...], reach_px: float, config: LongTermConfig
 ) -> list[View]:
     """The place that is being confirmed, then regions of the sweep over the image."""
-    candidate = target.presence.candidate_xywh
+    candidate = target.presence.candidate_box_xywh
     result = [_view_of_candidate(target, candidate)] if candidate else []
     lost_at = target.center_x, target.center_y
-    regions = regions_of(image_shape, reach_px, lost_at, config.search_widest)
-    due = target.sweep.next(regions, config.search_regions - len(result))
+    regions = regions_of(image_shape, reach_px, lost_at, config.search_scale_max)
+    due = target.sweep.next(regions, config.search_regions_per_image - len(result))
     return result + [View(target, *region, is_anywhere=True) for region in due]
 
 
@@ -76,12 +76,12 @@ def region_of(view: View) -> Region:
     return Region(view.center_x, view.center_y, view.widening)
 
 
-def _view_of_candidate(target: Target, candidate_xywh: Box) -> View:
-    """Around a sighting that is being confirmed, as wide as suits its size: the target may have grown."""
-    width, height = candidate_xywh[2:]
+def _view_of_candidate(target: Target, candidate_box_xywh: Box) -> View:
+    """Around a observation that is being confirmed, as wide as suits its size: the target may have grown."""
+    width, height = candidate_box_xywh[2:]
     growth = math.sqrt(width * height / (target.width * target.height))
     widening = min(max(growth, 1 / _LARGEST_GROWTH), _LARGEST_GROWTH)
-    return View(target, *_centre(candidate_xywh), widening)
+    return View(target, *_centre(candidate_box_xywh), widening)
 
 
 def predicted(target: Target, stamp_ns: int, image_shape: tuple[int, ...]) -> Point:

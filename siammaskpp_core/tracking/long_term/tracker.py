@@ -15,7 +15,7 @@ from siammaskpp_core.tracking.long_term.search import (
     smoothed_velocity,
     views,
 )
-from siammaskpp_core.tracking.long_term.state import Sighting, State, advance, moved
+from siammaskpp_core.tracking.long_term.state import Observation, State, advance, moved
 from siammaskpp_core.tracking.tracker import Found, Target, Tracker, TrackResult, View
 
 
@@ -81,12 +81,12 @@ class LongTermTracker:
     ) -> None:
         target, before = found.view.target, found.view.target.presence
         has_mask = result.mask is None or bool(result.mask.any())
-        sighting = Sighting(result.score, result.box_xywh.tolist(), has_mask)
-        presence = advance(before, sighting, stamp_ns, config)
+        observation = Observation(result.score, result.box_xywh.tolist(), has_mask)
+        presence = advance(before, observation, stamp_ns, config)
         place, size = (target.center_x, target.center_y), (target.width, target.height)
         if presence.is_seen:
             self._tracker.follow(found, result, image_shape, at_once=before.state is State.LOST)
-        elif presence.state is State.UNCERTAIN and presence.missing:
+        elif presence.state is State.UNCERTAIN and presence.misses:
             target.center_x, target.center_y = predicted(target, stamp_ns, image_shape)
             presence = moved(presence, target.center_x - place[0], target.center_y - place[1])
         if presence.state is State.UNCERTAIN:

@@ -18,8 +18,8 @@ from siammaskpp_core.engines.protocol import EngineError
 from siammaskpp_core.io.video import Frames, VideoWriter, open_frames
 from siammaskpp_core.offline import video as track
 from siammaskpp_core.tracking import RotatedBox, Target, TrackResult
-from siammaskpp_core.tracking.boxes import checked_box, mask_hull
-from siammaskpp_core.tracking.long_term.state import Presence, State
+from siammaskpp_core.tracking.boxes import checked_box, mask_bounding_box
+from siammaskpp_core.tracking.long_term.state import State, TrackStatus
 
 FRAMES = 8
 
@@ -36,10 +36,10 @@ class BrightSquare:
 
     def step(self, image, targets, stamp_ns=0):
         mask = np.where(image[:, :, 0] > 200, 255, 0).astype(np.uint8)
-        hull = mask_hull(mask)
+        hull = mask_bounding_box(mask)
         for target in targets:
             state = State.LOST if hull is None else State.TRACKING
-            target.presence = Presence(state, is_seen=hull is not None, stamp_ns=stamp_ns)
+            target.presence = TrackStatus(state, is_seen=hull is not None, stamp_ns=stamp_ns)
         box = np.zeros(4) if hull is None else hull
         x, y, w, h = box
         return [TrackResult(box, RotatedBox(x + w / 2, y + h / 2, w, h, 0.0), 0.75, mask) for _ in targets]
@@ -101,7 +101,7 @@ def test_track_writes_everything_asked_for(folder, tmp_path, capsys):
     files = sorted(masks.iterdir())
     assert [file.name for file in files] == [f"{index:06d}.png" for index in range(FRAMES)]
     mask = cv2.imread(str(files[3]), cv2.IMREAD_UNCHANGED)
-    assert mask_hull(mask).tolist() == [32, 30, 25, 20]
+    assert mask_bounding_box(mask).tolist() == [32, 30, 25, 20]
 
     frames = list(open_frames(overlay))
     assert len(frames) == FRAMES
@@ -276,7 +276,17 @@ def test_track_and_evaluate_pass_the_engine_on(folder, monkeypatch):
 
     for command in (track, evaluate):
         monkeypatch.setattr(command, "load_tracker", load_tracker)
-    chosen = ("--model", "m", "--engine", "openvino", "--precision", "bf16", "--threads", "2", "--pin")
+    chosen = (
+        "--model",
+        "m",
+        "--engine",
+        "openvino",
+        "--precision",
+        "bf16",
+        "--threads",
+        "2",
+        "--cpu-affinity",
+    )
     assert run("track", folder, "--box", "20,30,25,20", *chosen) == 0
     assert run("evaluate", folder.parent, *chosen) == 0
     options = EngineOptions("openvino", "bf16", 2, True)

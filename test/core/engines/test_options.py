@@ -82,7 +82,9 @@ print("the same")
 
 
 @pytest.mark.parametrize("name", RUNTIMES)
-@pytest.mark.parametrize("options", [{"threads": 1}, {"threads": 2, "pin": True}, {"pin": True}])
+@pytest.mark.parametrize(
+    "options", [{"threads": 1}, {"threads": 2, "cpu_affinity": True}, {"cpu_affinity": True}]
+)
 def test_threads_change_no_answer(folder, name, options):
     pytest.importorskip(name)
     command = [sys.executable, "-c", SAME_ANSWER, str(folder), name, json.dumps(options)]

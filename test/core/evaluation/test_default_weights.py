@@ -13,7 +13,7 @@ import pytest
 from siammaskpp_core.engines.load import load_tracker
 from siammaskpp_core.evaluation import metrics
 from siammaskpp_core.tracking import Tracker
-from siammaskpp_core.tracking.boxes import mask_hull
+from siammaskpp_core.tracking.boxes import mask_bounding_box
 
 WIDTH, HEIGHT = 320, 240
 FRAMES = 50
@@ -100,12 +100,12 @@ def measure(tracker: Tracker, frames: Iterator[Frame]) -> tuple[float, float]:
         (np.rint(image).clip(0, 255).astype(np.uint8), mask.astype(np.uint8)) for image, mask in frames
     )
     image, mask = next(pictures)
-    target = tracker.init(image, mask_hull(mask))
+    target = tracker.init(image, mask_bounding_box(mask))
     boxes, truth, region = [], [], []
     for image, mask in pictures:
         (result,) = tracker.step(image, [target])
         boxes.append(result.box_xywh)
-        truth.append(mask_hull(mask))
+        truth.append(mask_bounding_box(mask))
         region.append(metrics.region_similarity(result.mask, mask))
     return metrics.curves(np.array(boxes), np.array(truth)).values()["auc"], float(np.mean(region))
 

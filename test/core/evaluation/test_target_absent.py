@@ -10,7 +10,7 @@ from siammaskpp_core.evaluation.target_absent.benchmark import CaseScore, calibr
 from siammaskpp_core.evaluation.target_absent.cases import Case, make_cases
 from siammaskpp_core.tracking import State, TrackResult
 from siammaskpp_core.tracking.boxes import RotatedBox
-from siammaskpp_core.tracking.long_term.state import Presence
+from siammaskpp_core.tracking.long_term.state import TrackStatus
 
 SIZE, FRAMES, SIDE = (320, 240), 75, 30
 
@@ -96,7 +96,7 @@ class Follower:
 
     def init(self, image, box_xywh):
         target = type("Target", (), {})()
-        target.presence, target.frame = Presence(), 0
+        target.presence, target.frame = TrackStatus(), 0
         return target
 
     def step(self, image, targets, stamp_ns, config):
@@ -105,7 +105,7 @@ class Follower:
         ys, xs = np.nonzero((image == 128).all(axis=2))
         there = len(ys) > 0 and self.sees(target.frame)
         box = np.array([xs.min(), ys.min(), SIDE, SIDE], float) if there else np.array([0.0, 0, 9, 9])
-        target.presence = Presence(State.TRACKING if there else State.LOST)
+        target.presence = TrackStatus(State.TRACKING if there else State.LOST)
         score = 0.9 if there else 0.2
         return [TrackResult(box, RotatedBox(0, 0, 1, 1, 0.0), score, None)]
 
@@ -144,7 +144,7 @@ def test_the_command(folder, capsys):
     main(["evaluate", str(folder), "--protocol", "absence"])
     text = capsys.readouterr().out
     assert "| all | " in text
-    assert "score_slope" in text
+    assert "confidence_slope" in text
     assert main(["evaluate", str(folder), "--protocol", "absence", "--peers", "kcf"]) != 0
 
 

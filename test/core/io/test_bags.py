@@ -22,8 +22,8 @@ from siammaskpp_core.cli import main as cli
 from siammaskpp_core.io import bags
 from siammaskpp_core.offline import bag as track_bag
 from siammaskpp_core.tracking import RotatedBox, TrackResult
-from siammaskpp_core.tracking.boxes import checked_box, mask_hull
-from siammaskpp_core.tracking.long_term.state import Presence, State
+from siammaskpp_core.tracking.boxes import checked_box, mask_bounding_box
+from siammaskpp_core.tracking.long_term.state import State, TrackStatus
 from siammaskpp_core.tracking.tracker import Target
 
 STORE = get_typestore(Stores.ROS2_JAZZY)
@@ -46,12 +46,12 @@ class BrightSquare:
 
     def step(self, image, targets, stamp_ns):
         mask = np.where(image[:, :, 0] > 200, 255, 0).astype(np.uint8)
-        hull = mask_hull(mask)
+        hull = mask_bounding_box(mask)
         (target,) = targets
         if hull is None:
-            target.presence = Presence(State.LOST)
+            target.presence = TrackStatus(State.LOST)
             return [TrackResult(np.ones(4), RotatedBox(1, 1, 1, 1, 0), float("nan"), mask)]
-        target.presence = Presence(State.TRACKING, is_seen=True)
+        target.presence = TrackStatus(State.TRACKING, is_seen=True)
         x, y, w, h = hull
         return [TrackResult(hull, RotatedBox(x + w / 2, y + h / 2, w, h, 0.5), 0.75, mask)]
 

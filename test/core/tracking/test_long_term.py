@@ -10,7 +10,7 @@ from siammaskpp_core.tracking import Tracker
 from siammaskpp_core.tracking.boxes import overlap
 from siammaskpp_core.tracking.long_term.redetection import Region, Sweep, regions_of
 from siammaskpp_core.tracking.long_term.search import LongTermConfig, predicted, smoothed_velocity, views
-from siammaskpp_core.tracking.long_term.state import Presence, State
+from siammaskpp_core.tracking.long_term.state import State, TrackStatus
 from siammaskpp_core.tracking.long_term.tracker import LongTermTracker
 from siammaskpp_core.tracking.tracker import Target, View
 
@@ -106,7 +106,7 @@ def test_short_cover_is_crossed_at_constant_velocity():
 
 
 def test_the_region_widens_step_by_step():
-    video = Video(config=replace(CONFIG, search_widening_step=0.1, search_widest=1.25))
+    video = Video(config=replace(CONFIG, search_scale_step=0.1, search_scale_max=1.25))
     video.show(((200, 200), RED))
     sides = []
     for _ in range(5):
@@ -115,7 +115,7 @@ def test_the_region_widens_step_by_step():
         video.show()
     assert sides[0] == [1.0]
     np.testing.assert_allclose(sides[1:], [[1.1, 1.0], [1.2, 1.0], [1.25, 1.0], [1.25, 1.0]])
-    video.config = replace(video.config, search_regions=1)
+    video.config = replace(video.config, search_regions_per_image=1)
     (look,) = video.next_views()
     assert look.widening == 1.25
 
@@ -129,7 +129,7 @@ def test_a_lost_target_is_found_anywhere_within_ten_images(place):
     states = [video.show((place, RED)) for _ in range(10)]
     assert states[-1] is State.TRACKING
     assert overlap(video.result.box_xywh, box(*place)) > 0.9
-    assert max(video.engine.searched[searched:]) <= CONFIG.search_regions
+    assert max(video.engine.searched[searched:]) <= CONFIG.search_regions_per_image
     first = states.index(State.TRACKING)
     assert set(states[:first]) == {State.LOST}
     assert set(states[first:]) == {State.TRACKING}
@@ -138,7 +138,7 @@ def test_a_lost_target_is_found_anywhere_within_ten_images(place):
 
 def test_no_image_searches_more_regions_than_allowed():
     for regions in (1, 3, 64):
-        video = Video(config=replace(CONFIG, search_regions=regions))
+        video = Video(config=replace(CONFIG, search_regions_per_image=regions))
         video.lose()
         begin = len(video.engine.searched)
         for _ in range(4):
@@ -202,7 +202,7 @@ def test_a_lost_target_may_come_back_in_another_size(side):
     video = Video()
     video.show(((200, 200), RED))
     video.lose()
-    while video.target.presence.agreeing < 2:  # a region of the sweep may show a piece of it
+    while video.target.presence.hits < 2:  # a region of the sweep may show a piece of it
         assert video.show(((400, 300), RED), side=side) is State.LOST
     look = video.next_views()[0]
     assert look.widening == pytest.approx(side / SIDE, rel=0.05)
@@ -217,7 +217,7 @@ def test_a_lost_target_may_come_back_in_another_size(side):
 def test_a_sighting_without_size_is_looked_at_all_the_same():
     lost = target()
     for size, widening in ((0.0, 1 / 3), (1e6, 3.0)):
-        lost.presence = Presence(State.LOST, candidate_xywh=(50, 50, size, size), agreeing=1)
+        lost.presence = TrackStatus(State.LOST, candidate_box_xywh=(50, 50, size, size), hits=1)
         assert views(lost, (480, 640), 1, 181.0, CONFIG)[0].widening == pytest.approx(widening)
 
 
@@ -249,9 +249,9 @@ def test_where_it_may_be_anywhere_the_middle_is_not_preferred():
     lost = tracker.init(image, box(200, 200))
     found = tracker.look(image, [View.of(lost), View.of(lost)._replace(is_anywhere=True)])
     assert [item.candidate.cell for item in found] == [(12, 12), (1, 12)]
-    lost.presence = Presence(State.LOST)
+    lost.presence = TrackStatus(State.LOST)
     assert all(view.is_anywhere for view in views(lost, image.shape, 1, 181.0, CONFIG))
-    lost.presence = Presence(State.UNCERTAIN, missing=2)
+    lost.presence = TrackStatus(State.UNCERTAIN, misses=2)
     assert all(view.is_anywhere for view in views(lost, image.shape, 1, 181.0, CONFIG))
 
 
@@ -265,7 +265,7 @@ def test_a_jump_back_in_time_leaves_state_and_place():
     video.stamp_ns = 0
     assert video.show() is State.UNCERTAIN
     assert video.place == place  # how long ago it was seen is not known
-    assert video.target.presence.missing == 1
+    assert video.target.presence.misses == 1
     assert video.show(((300, 200), RED)) is State.TRACKING
 
 
@@ -311,9 +311,9 @@ def test_all_targets_are_searched_in_one_batch():
     tracker = LongTermTracker(Tracker(engine))
     image = picture(((200, 200), RED), ((400, 300), BLUE))
     targets = [tracker.init(image, box(200, 200)), tracker.init(image, box(400, 300))]
-    targets[1].presence = Presence(State.LOST)
+    targets[1].presence = TrackStatus(State.LOST)
     tracker.step(image, targets, 1, CONFIG)
-    assert engine.searched == [1 + CONFIG.search_regions]
+    assert engine.searched == [1 + CONFIG.search_regions_per_image]
     assert tracker.step(image, [], 2, CONFIG) == []
 
 
@@ -358,7 +358,7 @@ def test_the_sweep_covers_every_pixel_nearest_first(reach, widest, regions):
 def test_every_region_of_the_sweep_has_its_turn():
     video = Video()
     video.lose()
-    places = list(regions_of((480, 640), video.reach_px, video.place, CONFIG.search_widest))
+    places = list(regions_of((480, 640), video.reach_px, video.place, CONFIG.search_scale_max))
     looked = []
     for _ in range(len(places) // 2):
         looked += [Region(look.center_x, look.center_y, look.widening) for look in video.next_views()]
@@ -406,10 +406,10 @@ def test_an_image_of_another_size_is_swept_anew():
 
 
 def test_with_one_region_an_image_a_candidate_comes_first():
-    video = Video(config=replace(CONFIG, search_regions=1))
+    video = Video(config=replace(CONFIG, search_regions_per_image=1))
     video.show(((200, 200), RED))
     video.lose()
-    while not video.target.presence.agreeing:
+    while not video.target.presence.hits:
         video.show(((275, 200), RED))
     (look,) = video.next_views()
     assert (look.center_x, look.center_y) == pytest.approx((275, 200), abs=1)
@@ -418,7 +418,13 @@ def test_with_one_region_an_image_a_candidate_comes_first():
 def target(stamp_ns=None, velocity=(0.0, 0.0), center=(100.0, 50.0)) -> Target:
     kernels = np.zeros((1, 1, 1), np.float32)
     return Target(
-        kernels, (0, 0, 0), *center, 20.0, 20.0, velocity_px_s=velocity, presence=Presence(stamp_ns=stamp_ns)
+        kernels,
+        (0, 0, 0),
+        *center,
+        20.0,
+        20.0,
+        velocity_px_s=velocity,
+        presence=TrackStatus(stamp_ns=stamp_ns),
     )
 
 

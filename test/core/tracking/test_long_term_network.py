@@ -130,4 +130,4 @@ def test_two_targets_in_turns_equal_two_runs(tracker: LongTermTracker) -> None:
 
 def test_the_default_thresholds_fit_together() -> None:
     config = LongTermConfig()
-    assert 0 < config.score_lost < config.score_uncertain < 1
+    assert 0 < config.confidence_low < config.confidence_high < 1

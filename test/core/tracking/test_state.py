@@ -8,10 +8,10 @@ import pytest
 from siammaskpp_core.config import ConfigError
 from siammaskpp_core.tracking.long_term.state import (
     Evidence,
-    Presence,
-    PresenceConfig,
-    Sighting,
+    Observation,
     State,
+    StateConfig,
+    TrackStatus,
     advance,
     evidence,
     has_jumped_back,
@@ -20,25 +20,25 @@ from siammaskpp_core.tracking.long_term.state import (
 
 NAN, INF = float("nan"), float("inf")
 BOX = (100.0, 50.0, 40.0, 10.0)  # mean side 20
-CONFIG = PresenceConfig(
-    score_uncertain=0.5,
-    score_lost=0.25,
+CONFIG = StateConfig(
+    confidence_high=0.5,
+    confidence_low=0.25,
     lost_after_frames=4,
     lost_after_s=10.0,
     confirm_frames=3,
-    confirm_distance_sides=1.0,
+    confirm_max_shift_sizes=1.0,
 )
-GOOD, WEAK, NONE = Sighting(0.9, BOX), Sighting(0.3, BOX), Sighting(0.1, BOX)
-FAR, FAR_WEAK = (Sighting(score, (200.0, 50.0, 40.0, 10.0)) for score in (0.9, 0.3))
+GOOD, WEAK, NONE = Observation(0.9, BOX), Observation(0.3, BOX), Observation(0.1, BOX)
+FAR, FAR_WEAK = (Observation(score, (200.0, 50.0, 40.0, 10.0)) for score in (0.9, 0.3))
 SIGHTINGS = {"G": GOOD, "w": WEAK, ".": NONE, "F": FAR, "f": FAR_WEAK}
 LETTERS = {State.TRACKING: "T", State.UNCERTAIN: "U", State.LOST: "L"}
 
 
 def course(
-    seen: str, config: PresenceConfig = CONFIG, start: Presence | None = None, step_s: float = 0.1
+    seen: str, config: StateConfig = CONFIG, start: TrackStatus | None = None, step_s: float = 0.1
 ) -> str:
     """The states after each of the sightings, a letter each."""
-    presence, states = start or Presence(), ""
+    presence, states = start or TrackStatus(), ""
     for index, letter in enumerate(seen):
         presence = advance(presence, SIGHTINGS[letter], round((1 + index * step_s) * 1e9), config)
         states += LETTERS[presence.state]
@@ -46,23 +46,23 @@ def course(
 
 
 @pytest.mark.parametrize(
-    ("sighting", "worth"),
+    ("observation", "worth"),
     [
         (GOOD, Evidence.GOOD),
-        (Sighting(0.5, BOX), Evidence.GOOD),
-        (Sighting(0.499, BOX), Evidence.WEAK),
-        (Sighting(0.25, BOX), Evidence.WEAK),
-        (Sighting(0.249, BOX), Evidence.NONE),
-        (Sighting(NAN, BOX), Evidence.NONE),
-        (Sighting(INF, BOX), Evidence.NONE),
-        (Sighting(0.9, (NAN, 0.0, 1.0, 1.0)), Evidence.NONE),
-        (Sighting(0.9, np.array([0.0, 0.0, INF, 1.0])), Evidence.NONE),
-        (Sighting(0.9, BOX, has_mask=False), Evidence.WEAK),
-        (Sighting(0.2, BOX, has_mask=False), Evidence.NONE),
+        (Observation(0.5, BOX), Evidence.GOOD),
+        (Observation(0.499, BOX), Evidence.WEAK),
+        (Observation(0.25, BOX), Evidence.WEAK),
+        (Observation(0.249, BOX), Evidence.NONE),
+        (Observation(NAN, BOX), Evidence.NONE),
+        (Observation(INF, BOX), Evidence.NONE),
+        (Observation(0.9, (NAN, 0.0, 1.0, 1.0)), Evidence.NONE),
+        (Observation(0.9, np.array([0.0, 0.0, INF, 1.0])), Evidence.NONE),
+        (Observation(0.9, BOX, has_mask=False), Evidence.WEAK),
+        (Observation(0.2, BOX, has_mask=False), Evidence.NONE),
     ],
 )
-def test_what_counts_as_evidence(sighting, worth):
-    assert evidence(sighting, CONFIG) is worth
+def test_what_counts_as_evidence(observation, worth):
+    assert evidence(observation, CONFIG) is worth
 
 
 @pytest.mark.parametrize(
@@ -113,37 +113,37 @@ def test_places_agree_within_mean_sides(x, near):
 
 
 def test_a_moving_target_is_confirmed_step_by_step():
-    presence = Presence(State.LOST)
+    presence = TrackStatus(State.LOST)
     for index in range(3):
-        seen = Sighting(0.9, (100 + 15 * index, 50, 40, 10))
+        seen = Observation(0.9, (100 + 15 * index, 50, 40, 10))
         presence = advance(presence, seen, index, CONFIG)
     assert presence.state is State.TRACKING
-    assert presence.seen_xywh == (130, 50, 40, 10)
+    assert presence.last_box_xywh == (130, 50, 40, 10)
 
 
 def test_a_doubtful_sighting_elsewhere_is_not_where_it_was_seen():
-    presence = advance(Presence(), GOOD, 1, CONFIG)
-    assert advance(presence, WEAK._replace(box_xywh=(300, 50, 40, 10)), 2, CONFIG).seen_xywh == BOX
+    presence = advance(TrackStatus(), GOOD, 1, CONFIG)
+    assert advance(presence, WEAK._replace(box_xywh=(300, 50, 40, 10)), 2, CONFIG).last_box_xywh == BOX
     nearby = (110.0, 50.0, 40.0, 10.0)
-    assert advance(presence, WEAK._replace(box_xywh=nearby), 2, CONFIG).seen_xywh == nearby
+    assert advance(presence, WEAK._replace(box_xywh=nearby), 2, CONFIG).last_box_xywh == nearby
 
 
 def test_a_doubtful_sighting_of_a_lost_target_is_looked_at_again_and_does_not_count():
-    doubtful = advance(Presence(State.LOST), WEAK, 1, CONFIG)
-    assert (doubtful.candidate_xywh, doubtful.agreeing, doubtful.is_seen) == (BOX, 0, False)
-    assert advance(doubtful, GOOD, 2, CONFIG).agreeing == 1
+    doubtful = advance(TrackStatus(State.LOST), WEAK, 1, CONFIG)
+    assert (doubtful.candidate_box_xywh, doubtful.hits, doubtful.is_seen) == (BOX, 0, False)
+    assert advance(doubtful, GOOD, 2, CONFIG).hits == 1
 
 
 def test_a_jump_back_in_time_begins_anew():
-    presence = advance(Presence(), GOOD, 10**9, CONFIG)
+    presence = advance(TrackStatus(), GOOD, 10**9, CONFIG)
     for index in range(3):
         presence = advance(presence, NONE, 2 * 10**9 + index, CONFIG)
-    assert (presence.state, presence.missing) == (State.UNCERTAIN, 3)
+    assert (presence.state, presence.misses) == (State.UNCERTAIN, 3)
     assert has_jumped_back(presence, 10**9)
     assert not has_jumped_back(presence, presence.stamp_ns)
     after = advance(presence, NONE, 10**9, CONFIG)
-    assert (after.state, after.missing, after.missing_since_ns) == (State.UNCERTAIN, 1, 10**9)
-    lost = replace(presence, state=State.LOST, candidate_xywh=BOX, agreeing=2)
+    assert (after.state, after.misses, after.missed_since_ns) == (State.UNCERTAIN, 1, 10**9)
+    lost = replace(presence, state=State.LOST, candidate_box_xywh=BOX, hits=2)
     assert advance(lost, GOOD, 10**9, CONFIG).state is State.LOST
 
 
@@ -169,14 +169,14 @@ def test_the_same_stamps_give_the_same_states_again():
     ],
 )
 def test_a_place_counts_only_when_it_is_believed(seen, is_seen):
-    presence = Presence()
+    presence = TrackStatus()
     for index, letter in enumerate(seen):
         presence = advance(presence, SIGHTINGS[letter], index, CONFIG)
     assert presence.is_seen is is_seen
 
 
 def test_thresholds_are_in_order():
-    with pytest.raises(ConfigError, match="above score_uncertain"):
-        PresenceConfig(score_lost=0.9)
+    with pytest.raises(ConfigError, match="above confidence_high"):
+        StateConfig(confidence_low=0.9)
     with pytest.raises(ConfigError, match="confirm_frames"):
-        PresenceConfig(confirm_frames=0)
+        StateConfig(confirm_frames=0)

@@ -8,7 +8,7 @@ from siammaskpp_core.engines.protocol import SearchOutput
 from siammaskpp_core.network.config import NetworkConfig
 from siammaskpp_core.tracking import BoxError, ImageError, Tracker
 from siammaskpp_core.tracking.anchors import anchor_grid, anchor_sizes, cell_offsets, decode, encode
-from siammaskpp_core.tracking.boxes import checked_box, mask_hull, overlap
+from siammaskpp_core.tracking.boxes import checked_box, mask_bounding_box, overlap
 from siammaskpp_core.tracking.config import TrackingConfig
 from siammaskpp_core.tracking.crops import CropWindow, context_side
 from siammaskpp_core.tracking.decoding import AnchorDecoder, ScaleDecoder, make_decoder
@@ -99,9 +99,9 @@ def test_a_mask_comes_back_to_the_pixel(scale, cell):
     shape = outline(mask, region)
     if scale >= 1:
         np.testing.assert_array_equal(mask, truth)
-        np.testing.assert_array_equal(shape.box_xywh, mask_hull(truth))
+        np.testing.assert_array_equal(shape.box_xywh, mask_bounding_box(truth))
     else:  # the crop has half the pixels
-        np.testing.assert_allclose(shape.box_xywh, mask_hull(truth), atol=2)
+        np.testing.assert_allclose(shape.box_xywh, mask_bounding_box(truth), atol=2)
 
 
 def test_a_mask_at_the_border_is_cut():
@@ -373,7 +373,7 @@ class BlurredMaskEngine(BrightEngine):
 def test_the_masks_edges_are_those_of_the_image():
     image, boxes = scene(100, 80), {}
     for radius in (0, 4):
-        tracker = Tracker(BlurredMaskEngine(), config=TrackingConfig(mask_edge_radius=radius))
+        tracker = Tracker(BlurredMaskEngine(), config=TrackingConfig(guided_filter_radius=radius))
         (result,) = tracker.step(image, [tracker.init(image, (100, 80, 40, 40))])
         boxes[radius] = result.box_xywh
     assert boxes[0][0] >= 102
@@ -383,7 +383,7 @@ def test_the_masks_edges_are_those_of_the_image():
 def test_the_box_lies_between_the_masks_and_the_decoded_one():
     image, boxes = scene(100, 80), {}
     for share in (0.0, 0.25, 1.0):
-        tracker = Tracker(BrightEngine(), config=TrackingConfig(mask_share=share))
+        tracker = Tracker(BrightEngine(), config=TrackingConfig(mask_box_weight=share))
         (result,) = tracker.step(image, [tracker.init(image, (95, 80, 50, 40))])
         boxes[share] = result.box_xywh
     np.testing.assert_allclose(boxes[1.0], (100, 80, 40, 40), atol=1)
@@ -395,7 +395,7 @@ def test_the_first_image_teaches_how_the_box_is_drawn():
     frames = [scene(100 + 5 * step, 80) for step in range(6)]
     wide = (94, 80, 52, 40)  # the mask is 40 wide
     plain, fitted = (
-        Tracker(BrightEngine(), config=TrackingConfig(fit_share=share, fit_size=size))
+        Tracker(BrightEngine(), config=TrackingConfig(mask_box_gain=share, size_correction=size))
         for share, size in ((0.0, 0.0), (3.0, 1.0))
     )
     widths = {}
@@ -414,7 +414,7 @@ def test_the_first_image_teaches_how_the_box_is_drawn():
 @pytest.mark.parametrize(("slope", "offset", "score"), [(1, 0, 5.0), (0.5, -3, -0.5)])
 def test_the_score_is_calibrated_and_the_target_followed_as_before(slope, offset, score):
     image = scene(104, 82)
-    tracker = Tracker(BrightEngine(), config=TrackingConfig(score_slope=slope, score_offset=offset))
+    tracker = Tracker(BrightEngine(), config=TrackingConfig(confidence_slope=slope, confidence_offset=offset))
     target = tracker.init(scene(100, 80), (100, 80, 40, 40))
     (result,) = tracker.step(image, [target])
     assert result.score == pytest.approx(1 / (1 + np.exp(-score)), rel=1e-4)
@@ -434,7 +434,9 @@ def test_the_score_is_taken_relative_to_what_is_usual_for_the_target():
             ]
 
     engine, image = Fading(), scene(100, 80)
-    tracker = Tracker(engine, config=TrackingConfig(score_slope=0.5, score_offset=-1, usual_share=0.25))
+    tracker = Tracker(
+        engine, config=TrackingConfig(confidence_slope=0.5, confidence_offset=-1, baseline_weight=0.25)
+    )
 
     def scores(logits):
         for engine.logit in logits:

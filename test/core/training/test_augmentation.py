@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from siammaskpp_core.data.sources.base import PictureMemory, Sample
-from siammaskpp_core.tracking.boxes import mask_hull
+from siammaskpp_core.tracking.boxes import mask_bounding_box
 from siammaskpp_core.training import augmentation as clutter
 from siammaskpp_core.training import views
 
@@ -18,7 +18,7 @@ def sample(value=200, radius=20, size=(160, 120)):
     cv2.circle(mask, (size[0] // 2, size[1] // 2), radius, 255, -1)
     image = np.full((*mask.shape, 3), 40, np.uint8)
     image[mask > 0] = value
-    return Sample(image, mask_hull(mask), mask)
+    return Sample(image, mask_bounding_box(mask), mask)
 
 
 def view(value=200):
@@ -26,7 +26,7 @@ def view(value=200):
     mask[40:70, 30:80] = 255
     image = np.full((SIZE, SIZE, 3), 40, np.uint8)
     image[mask > 0] = value
-    return views.View(image, mask, mask_hull(mask))
+    return views.View(image, mask, mask_bounding_box(mask))
 
 
 MATRIX = np.array([[0.7, 0.1, 3.0], [-0.1, 0.8, 10.0]])
@@ -59,7 +59,7 @@ def test_a_bent_object_keeps_its_mask():
         )
         bright = bent.image[..., 0] > 120
         assert np.count_nonzero(bright != (bent.mask > 0)) < 12  # of a disc of 1257 pixels
-        np.testing.assert_array_equal(bent.box_xywh, mask_hull(bent.mask))
+        np.testing.assert_array_equal(bent.box_xywh, mask_bounding_box(bent.mask))
 
 
 def test_a_mirrored_view():
@@ -67,7 +67,7 @@ def test_a_mirrored_view():
     before.image[50, 33] = 255
     after = views.mirror(before)
     np.testing.assert_array_equal(after.image[:, ::-1], before.image)
-    np.testing.assert_array_equal(after.box_xywh, mask_hull(after.mask))
+    np.testing.assert_array_equal(after.box_xywh, mask_bounding_box(after.mask))
     twice = views.mirror(after)
     np.testing.assert_array_equal(twice.box_xywh, before.box_xywh)
     assert views.mirror(views.View(before.image, None, None)).box_xywh is None
@@ -89,7 +89,7 @@ def test_a_thin_object_covers_nothing():
     cv2.line(thin.mask, (60, 40), (100, 80), 255, 2)
     before = view()
     assert not clutter.cover_object(
-        before, thin._replace(box_xywh=mask_hull(thin.mask)), np.random.default_rng(0)
+        before, thin._replace(box_xywh=mask_bounding_box(thin.mask)), np.random.default_rng(0)
     )
     np.testing.assert_array_equal(before.image, view().image)
 
@@ -121,7 +121,7 @@ def test_a_part_is_a_piece_of_the_object():
         assert part.in_place
         assert part.image is whole.image
         assert not (part.mask & ~whole.mask).any()
-        np.testing.assert_array_equal(part.box_xywh, mask_hull(part.mask))
+        np.testing.assert_array_equal(part.box_xywh, mask_bounding_box(part.mask))
         assert np.count_nonzero(part.mask) >= np.prod(part.box_xywh[2:]) / 2
         assert (part.box_xywh[2:] >= 10).all()
         assert (part.box_xywh[2:] <= 0.7 * whole.box_xywh[2:] + 1).all()

@@ -32,7 +32,7 @@ def _domain(domain_id: int, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_stages_of_an_image() -> None:
     header = Header(stamp=Time(sec=7), frame_id="camera")
     # Arrived at 10.000 s, 2 ms until the callback, 5 ms until the worker is free, ...
-    frame = Frame(Image(header=header), index=1, received_s=10.0, take_s=0.002)
+    frame = Frame(Image(header=header), index=1, received_s=10.0, receive_delay_s=0.002)
     moments = Moments(begun_s=10.007, converted_s=10.008, tracked_s=10.058, published_s=10.061)
     stages_ms = {"crop": 0.5, "search": 44.0, "decode": 0.25, "refine": 4.0, "paste": 0.75}
     message = timing_message(frame, moments, 0.064, stages_ms)

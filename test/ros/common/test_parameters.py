@@ -47,14 +47,14 @@ def test_every_parameter_is_described_and_bounded() -> None:
 
 def test_thresholds_change_at_run_time_and_must_be_in_order() -> None:
     config = NodeConfig()
-    result, after = changed(config, [Parameter("score_lost", value=0.4)], is_configured=True)
+    result, after = changed(config, [Parameter("confidence_low", value=0.4)], is_configured=True)
     assert result.successful
-    assert after.score_lost == 0.4
-    result, after = changed(config, [Parameter("score_lost", value=0.6)], is_configured=True)
+    assert after.confidence_low == 0.4
+    result, after = changed(config, [Parameter("confidence_low", value=0.6)], is_configured=True)
     assert not result.successful
-    assert "above score_uncertain" in result.reason
+    assert "above confidence_high" in result.reason
     assert after is config
-    both = [Parameter("score_lost", value=0.6), Parameter("score_uncertain", value=0.7)]
+    both = [Parameter("confidence_low", value=0.6), Parameter("confidence_high", value=0.7)]
     assert changed(config, both, is_configured=True)[0].successful
 
 
@@ -148,5 +148,5 @@ def test_parameters_of_others_are_left_alone() -> None:
 
 
 def test_the_thresholds_given_at_start_must_be_in_order() -> None:
-    with pytest.raises(ConfigError, match="score_lost"):
-        NodeConfig(score_lost=0.9)
+    with pytest.raises(ConfigError, match="confidence_low"):
+        NodeConfig(confidence_low=0.9)

@@ -23,7 +23,7 @@ from siammaskpp_core.pose.estimator import Velocity
 from siammaskpp_ros.pose.camera import CameraInput, camera_of, info_topic
 from siammaskpp_ros.pose.depth import DepthPairing, PoseUnavailable, depth_array
 from siammaskpp_ros.pose.messages import markers_of, pose_with_covariance, to_cloud
-from siammaskpp_ros.pose.observations import Sighting
+from siammaskpp_ros.pose.observations import TrackedImage
 from siammaskpp_ros.pose.publishers import TransformOutput
 from siammaskpp_ros.tracker.parameters import NodeConfig
 
@@ -112,8 +112,8 @@ def test_what_is_wrong_with_camera_info_is_said(node: Node) -> None:
         source.camera(header(2), 320, 240)
 
 
-def sighting(stamp_s: float, epoch: int = 0) -> Sighting:
-    return Sighting(header(stamp_s), 320, 240, [], NodeConfig(), epoch)
+def tracked_image(stamp_s: float, epoch: int = 0) -> TrackedImage:
+    return TrackedImage(header(stamp_s), 320, 240, [], NodeConfig(), epoch)
 
 
 class Pairs:
@@ -129,9 +129,9 @@ class Pairs:
 
     def see(self, *stamps_s: float) -> None:
         for stamp_s in stamps_s:
-            self.pairing.put(sighting(stamp_s))
+            self.pairing.put(tracked_image(stamp_s))
 
-    def _on_pair(self, seen: Sighting, depth: Image) -> None:
+    def _on_pair(self, seen: TrackedImage, depth: Image) -> None:
         self.stamps.append(
             tuple(item.header.stamp.sec + item.header.stamp.nanosec * 1e-9 for item in (seen, depth))
         )

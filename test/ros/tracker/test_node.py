@@ -230,13 +230,13 @@ def test_parameters_at_run_time(start: Start) -> None:
     _, client = start()
     client.track(scene())
     assert client.set_target((100, 50, 40, 30)).success
-    assert client.set_parameters(score_uncertain=0.95).successful
+    assert client.set_parameters(confidence_high=0.95).successful
     assert client.track(scene()).objects[0].state == TrackedObject.UNCERTAIN
-    assert client.set_parameters(score_lost=0.92, lost_after_frames=1).successful
+    assert client.set_parameters(confidence_low=0.92, lost_after_frames=1).successful
     assert client.track(scene()).objects[0].state == TrackedObject.LOST
     for values, reason in (
-        ({"score_lost": 1.5}, "range"),
-        ({"score_lost": 0.97}, "above score_uncertain"),
+        ({"confidence_low": 1.5}, "range"),
+        ({"confidence_low": 0.97}, "above confidence_high"),
         ({"engine": "openvino"}, "when the node is configured"),
         ({"autostart": False}, "read"),
         ({"max_targets": "many"}, "type"),

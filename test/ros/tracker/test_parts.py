@@ -29,7 +29,7 @@ from siammaskpp_ros.tracker.diagnostics import (
 from siammaskpp_ros.tracker.frame_buffer import Frame, FrameBuffer
 from siammaskpp_ros.tracker.publishers import label_picture, objects_of, union_mask
 from siammaskpp_ros.tracker.requests import Refusal, choose_frame
-from siammaskpp_ros.tracker.targets import Observation
+from siammaskpp_ros.tracker.targets import TrackedTarget
 
 
 class Recorder:
@@ -148,8 +148,8 @@ def result(score: float, mask: np.ndarray | None = None) -> TrackResult:
     return TrackResult(box, RotatedBox(2.5, 4.0, 3.0, 4.0, 0.1), score, mask)
 
 
-def observation(score: float, state: State = State.TRACKING, is_seen: bool = True) -> Observation:
-    return Observation("a", "b", result(score), state, is_seen)
+def observation(score: float, state: State = State.TRACKING, is_seen: bool = True) -> TrackedTarget:
+    return TrackedTarget("a", "b", result(score), state, is_seen)
 
 
 @pytest.mark.parametrize(

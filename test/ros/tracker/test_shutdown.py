@@ -99,8 +99,8 @@ def test_interrupted_at_any_moment_of_the_start(
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (("-p", "score_lost:=0.9"), "above score_uncertain"),
-        (("-p", "score_lost:=7.0"), "score_lost"),
+        (("-p", "confidence_low:=0.9"), "above confidence_high"),
+        (("-p", "confidence_low:=7.0"), "confidence_low"),
         (("-p", "engine:=abacus"), "not one of onnxruntime"),
         (("-p", "precision:=fp8"), "not one of fp32, bf16"),
         (("-p", "threads:=many"), "threads"),
@@ -117,7 +117,7 @@ def test_a_start_that_cannot_work_says_why(
 
 
 def test_the_parameters_of_the_engine_reach_it(processes: list[NodeProcess], domain_id: int) -> None:
-    chosen = ("engine:=openvino", "precision:=bf16", "threads:=3", "pin:=true")
+    chosen = ("engine:=openvino", "precision:=bf16", "threads:=3", "cpu_affinity:=true")
     arguments = [word for parameter in chosen for word in ("-p", parameter)]
     begin(processes, domain_id, "0.0", "--ros-args", *arguments).wait_for_text("engine: openvino bf16 3 True")
 

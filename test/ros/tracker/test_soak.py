@@ -25,7 +25,7 @@ MOST_MB = 3.0
 
 @pytest.fixture
 def process(domain_id: int) -> Iterator[NodeProcess]:
-    process = NodeProcess([*FAKE_NODE, "0.0", "--ros-args", "-p", "frame_memory_mb:=1"], domain_id)
+    process = NodeProcess([*FAKE_NODE, "0.0", "--ros-args", "-p", "frame_buffer_mb:=1"], domain_id)
     yield process
     process.end()
 

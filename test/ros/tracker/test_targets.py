@@ -13,10 +13,10 @@ from std_msgs.msg import Header
 
 from siammaskpp_core.tracking import BoxError, State
 from siammaskpp_ros.common.conversions import to_image
-from siammaskpp_ros.tracker import targets as catch_up
+from siammaskpp_ros.tracker import targets as replay
 from siammaskpp_ros.tracker.frame_buffer import Frame, FrameBuffer
 from siammaskpp_ros.tracker.parameters import NodeConfig
-from siammaskpp_ros.tracker.targets import Observation, TargetStore, TooManyTargets
+from siammaskpp_ros.tracker.targets import TargetStore, TooManyTargets, TrackedTarget
 
 BOX = (100, 50, 40, 30)  # of the object in scene()
 PERIOD_S = 1 / 30
@@ -35,7 +35,7 @@ class Store(TargetStore):
         self.buffer.add(frame)
         return frame
 
-    def show(self, index: int, picture: np.ndarray) -> list[Observation]:
+    def show(self, index: int, picture: np.ndarray) -> list[TrackedTarget]:
         return self.step(self.arrive(index, picture), picture, self.config)
 
     def choose(
@@ -154,7 +154,7 @@ def test_one_target_comes_and_goes_and_the_others_do_not_notice() -> None:
 
 def test_a_target_catches_up_through_the_images_since_its_box(monkeypatch: pytest.MonkeyPatch) -> None:
     """A box on an image of a second ago: it is led through images a tenth of a second apart."""
-    monkeypatch.setattr(catch_up, "BUDGET_S", 60.0)  # however busy the machine is
+    monkeypatch.setattr(replay, "BUDGET_S", 60.0)  # however busy the machine is
     tracker = Recording()
     store = Store(tracker)
     for index in range(1, 31):
@@ -171,7 +171,7 @@ def test_a_target_catches_up_through_the_images_since_its_box(monkeypatch: pytes
 
 def test_a_slow_tracker_catches_up_a_little_with_every_image() -> None:
     """Nobody waits for it: a step or two with each image, ten at most."""
-    tracker = Recording(step_s=catch_up.BUDGET_S * 0.6)
+    tracker = Recording(step_s=replay.BUDGET_S * 0.6)
     store = Store(tracker)
     for index in range(1, 31):
         store.arrive(index, scene())
@@ -188,7 +188,7 @@ def test_a_slow_tracker_catches_up_a_little_with_every_image() -> None:
     assert steps[0][0] == ["now"]
     assert steps[0][1] >= 2
     assert steps[-1][0] == ["late", "now"]
-    assert sum(count - 1 for _, count in steps) <= catch_up.MAX_STEPS
+    assert sum(count - 1 for _, count in steps) <= replay.MAX_STEPS
 
 
 def test_a_tracker_that_cannot_catch_up_joins_at_once() -> None:
@@ -250,14 +250,14 @@ def test_setting_a_target_does_not_wait_for_one_that_catches_up() -> None:
 def test_the_way_to_the_newest_image(indices, newest, steps, chosen) -> None:
     picture = scene(size=(64, 48), x=2, y=2)
     frames = [frame_of(index, picture) for index in indices]
-    assert [item.index for item in catch_up.way(frames, frame_of(newest, picture), steps, 0.01)] == chosen
+    assert [item.index for item in replay.way(frames, frame_of(newest, picture), steps, 0.01)] == chosen
 
 
 @pytest.mark.parametrize(("step_s", "count"), [(0.0, 9), (0.05, 9), (0.1, 4), (0.25, 1), (0.3, 0), (9.0, 0)])
 def test_a_step_makes_up_for_twice_its_time(step_s: float, count: int) -> None:
     picture = scene(size=(64, 48), x=2, y=2)
     frames = [frame_of(index, picture) for index in range(1, 31)]
-    assert len(catch_up.way(frames, frame_of(31, picture), 10, step_s)) == count
+    assert len(replay.way(frames, frame_of(31, picture), 10, step_s)) == count
 
 
 def test_frames_between_two() -> None:
