@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siammaskpp_core.tracking import BoxError, LongTermConfig, RotatedBox, TrackResult
-from siammaskpp_core.tracking.long_term.state import TrackedTarget, TrackStatus, advance
+from siammaskpp_core.tracking.long_term.state import Observation, TrackStatus, advance
 
 
 class FakeTarget:
@@ -57,7 +57,7 @@ class FakeTracker:
             raise RuntimeError("the engine fell over")
         results = [_find(image, target.colour) for target in targets]
         for target, result in zip(targets, results, strict=True):
-            observation = TrackedTarget(result.score, result.box_xywh.tolist())
+            observation = Observation(result.score, result.box_xywh.tolist())
             target.presence = advance(target.presence, observation, stamp_ns, config)
         done_s = time.monotonic()
         self.timings = {"search": (searched_s - start_s) * 1e3, "paste": (done_s - searched_s) * 1e3}
