@@ -26,6 +26,11 @@ from siammaskpp_core.tracking.masks import Shape, guided, mask_window, outline, 
 if TYPE_CHECKING:
     from siammaskpp_core.engines.protocol import Engine, SearchOutput
 
+STAGES = ("crop", "search", "decode", "refine", "paste")
+"""Parts of a step, in their order; keys of :attr:`Tracker.timings`."""
+NETWORK_STAGES = ("search", "refine")
+"""Those of them in which the network runs."""
+
 
 class ImageError(ValueError):
     """A picture that is not height x width x 3 of uint8."""
