@@ -11,8 +11,6 @@ from rclpy.qos import QoSCompatibility, QoSProfile, ReliabilityPolicy, qos_check
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 from sensor_msgs.msg import CompressedImage, Image
 
-from siammaskpp_ros.tracker.parameters import NodeConfig
-
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks
 except ImportError:  # Humble
@@ -20,29 +18,31 @@ except ImportError:  # Humble
 
 
 class ImageInput:
-    """Subscribes to ``image`` (or ``image/compressed``) or another topic of images, `name`; calls `received`
-    with each message and the seconds since it arrived.
+    """A subscription to images that calls `received` with each message and the seconds since it arrived.
+
+    The topic is `name`, or ``<name>/compressed`` for compressed images.
 
     Best effort takes images from every publisher, but Fast DDS loses about a third of the images that
     are larger than its shared memory segment (512 KB) that way; reliable loses none, but gets nothing
-    from a best-effort publisher. With image_reliability auto the publishers on the topic decide.
+    from a best-effort publisher. With `reliability` auto the publishers on the topic decide.
     """
 
     def __init__(
         self,
         node: Node,
-        config: NodeConfig,
         received: Callable[[Image | CompressedImage, float], None],
         name: str = "image",
+        *,
+        is_compressed: bool = False,
+        reliability: str = "auto",
         queue: int = 1,
     ) -> None:
         self._node = node
-        self._reliability = config.image_reliability
+        self._reliability = reliability
         self._received = received
-        is_compressed = config.compressed and name == "image"
         self._kind = CompressedImage if is_compressed else Image
         self._queue = queue
-        self.topic: str = node.resolve_topic_name("image/compressed" if is_compressed else name)
+        self.topic = image_topic(node, name, is_compressed)
         self._subscription: Any = None
         self.incompatible = ""
         """Which publishers cannot reach this subscription, and the remedy; empty when all can."""
@@ -106,6 +106,12 @@ class ImageInput:
         offers = self._offers()
         all_reliable = bool(offers) and all(offer == ReliabilityPolicy.RELIABLE for offer in offers)
         return ReliabilityPolicy.RELIABLE if all_reliable else ReliabilityPolicy.BEST_EFFORT
+
+
+def image_topic(node: Node, name: str, is_compressed: bool) -> str:
+    """The resolved name of an image topic, whose compressed images come on ``<name>/compressed``."""
+    topic: str = node.resolve_topic_name(f"{name}/compressed" if is_compressed else name)
+    return topic
 
 
 _MOST_NAMES = 5

@@ -15,7 +15,6 @@ from siammaskpp_core.pose import DepthError
 from siammaskpp_core.pose.points import Depth
 from siammaskpp_ros.common.image_input import ImageInput
 from siammaskpp_ros.pose.observations import TrackedImage, stamp_ns_of
-from siammaskpp_ros.tracker.parameters import NodeConfig
 
 # A second of a camera of 30 Hz: as slow may the tracker be.
 _QUEUE = 30
@@ -43,23 +42,22 @@ class DepthPairing:
     its depth, and what has no depth has no pose, but all the rest.
     """
 
-    def __init__(self, node: Node, config: NodeConfig, paired: Callable[[TrackedImage, Image], None]) -> None:
+    def __init__(self, node: Node, slop_s: float, paired: Callable[[TrackedImage, Image], None]) -> None:
         self._filters = _message_filters()
         self._node = node
-        self._slop_s = config.depth_slop_s
+        self._slop_s = slop_s
         self._paired = paired
         self._lock = threading.Lock()
         self._newest_depth_ns = 0
         self._newest_seen_ns = 0
         self._images, self._depth_images, self._pairs = 0, 0, 0
         self._said = PairCounts()
-        self._config = config
         self._input: ImageInput | None = None
         self.reset()
 
-    def start(self) -> None:
+    def start(self, reliability: str) -> None:
         """Subscribe to the depth images."""
-        self._input = ImageInput(self._node, self._config, self._on_depth, "depth", queue=5)
+        self._input = ImageInput(self._node, self._on_depth, "depth", reliability=reliability, queue=5)
 
     def stop(self) -> None:
         """Take no more of them, and forget what waits."""

@@ -10,9 +10,9 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
 from siammaskpp_core.pose import PoseEstimate
+from siammaskpp_ros.common.tracked_target import TrackedTarget
 from siammaskpp_ros.pose.messages import pose_with_covariance, vector
 from siammaskpp_ros.pose.observations import TrackedImage
-from siammaskpp_ros.tracker.targets import TrackedTarget
 
 _QOS = QoSProfile(depth=10)
 

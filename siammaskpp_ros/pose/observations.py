@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from std_msgs.msg import Header
 
-from siammaskpp_ros.tracker.parameters import NodeConfig
-from siammaskpp_ros.tracker.targets import TrackedTarget
+from siammaskpp_ros.common.tracked_target import TrackedTarget
+from siammaskpp_ros.pose.options import PoseOptions
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class TrackedImage:
     width: int
     height: int
     seen: list[TrackedTarget]
-    config: NodeConfig
+    options: PoseOptions
     epoch: int
 
     @property

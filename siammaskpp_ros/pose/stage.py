@@ -19,14 +19,14 @@ from siammaskpp_core.pose import (
     bearing_of,
 )
 from siammaskpp_core.pose.points import Depth
+from siammaskpp_ros.common.tracked_target import TrackedTarget
 from siammaskpp_ros.common.worker import LatestWorker
 from siammaskpp_ros.pose.camera import CameraInput
 from siammaskpp_ros.pose.depth import DepthPairing, depth_array
 from siammaskpp_ros.pose.observations import TrackedImage, stamp_ns_of
+from siammaskpp_ros.pose.options import PoseOptions
 from siammaskpp_ros.pose.publishers import PosePublishers
 from siammaskpp_ros.pose.report import PoseReport
-from siammaskpp_ros.tracker.parameters import NodeConfig
-from siammaskpp_ros.tracker.targets import TrackedTarget
 
 _STOP_TIMEOUT_S = 1.0
 
@@ -39,11 +39,12 @@ class PoseStage:
     grows. Raises :class:`~siammaskpp_ros.pose.depth.PoseUnavailable` when a package is missing.
     """
 
-    def __init__(self, node: Node, config: NodeConfig) -> None:
+    def __init__(self, node: Node, options: PoseOptions) -> None:
         self._node = node
         self._options = PoseConfig()
-        self._pairing = DepthPairing(node, config, self._on_pair) if config.depth else None
-        self._publishers = PosePublishers(node, config.publish_tf)
+        self._is_rectified = options.image_rectified
+        self._pairing = DepthPairing(node, options.depth_slop_s, self._on_pair) if options.depth else None
+        self._publishers = PosePublishers(node, options.publish_tf)
         self._report = PoseReport(node)
         self._worker: LatestWorker[tuple[TrackedImage, Image | None]] = LatestWorker(
             self._work, self._on_failure
@@ -53,13 +54,15 @@ class PoseStage:
         self._newest_pair = (0, 0)  # epoch and stamp
         self._estimators: dict[str, PoseEstimator] = {}
 
-    def start(self, config: NodeConfig) -> None:
-        """Subscribe to camera_info and depth; RuntimeError when the thread of before hangs."""
+    def start(self, image_topic: str, reliability: str) -> None:
+        """Subscribe to depth, with this reliability, and to the camera_info of the images on `image_topic`.
+
+        Raises RuntimeError when the thread of the last activation still hangs.
+        """
         self._worker.start()
-        images = self._node.resolve_topic_name("image/compressed" if config.compressed else "image")
-        self._camera = CameraInput(self._node, images, config.image_rectified)
+        self._camera = CameraInput(self._node, image_topic, self._is_rectified)
         if self._pairing is not None:
-            self._pairing.start()
+            self._pairing.start(reliability)
 
     def stop_worker(self) -> bool:
         """End the thread; False when it hangs."""
@@ -80,7 +83,7 @@ class PoseStage:
         self._report.destroy()
 
     def put(
-        self, header: Header, shape: Sequence[int], seen: Sequence[TrackedTarget], config: NodeConfig
+        self, header: Header, shape: Sequence[int], seen: Sequence[TrackedTarget], options: PoseOptions
     ) -> None:
         """Hand over the targets that were found in one image of height and width `shape`."""
         stamp_ns = stamp_ns_of(header)
@@ -90,7 +93,7 @@ class PoseStage:
                 self._pairing.reset()
         self._newest_ns = stamp_ns
         found = [item for item in seen if item.is_seen]
-        tracked_image = TrackedImage(header, shape[1], shape[0], found, config, self._epoch)
+        tracked_image = TrackedImage(header, shape[1], shape[0], found, options, self._epoch)
         if not found:
             return
         self._publishers.publish_detections(tracked_image)
@@ -161,14 +164,14 @@ class PoseStage:
         estimator, score = self._estimators[item.id], item.result.score
         if depth is not None:
             return estimator.from_depth(item.result, depth, camera, tracked_image.stamp_ns, score)
-        size_m = tracked_image.config.object_size_m
+        size_m = tracked_image.options.object_size_m
         if not size_m:
             raise NoPose("neither depth nor the object's size is known: set depth to true, or object_size_m")
         return estimator.from_size(item.result, camera, size_m, tracked_image.stamp_ns, score)
 
     def _target(self, tracked_image: TrackedImage) -> TrackedTarget | None:
         """The one target whose pose is published on its own."""
-        wanted = tracked_image.config.pose_target
+        wanted = tracked_image.options.pose_target
         return next((item for item in tracked_image.seen if wanted in ("", item.id)), None)
 
     def _on_failure(self, item: tuple[TrackedImage, Image | None], error: Exception) -> None:

@@ -22,7 +22,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from siammaskpp_core.config import ConfigError
 from siammaskpp_ros.common import parameters
-from siammaskpp_ros.common.image_input import ImageInput
+from siammaskpp_ros.common.image_input import ImageInput, image_topic
 from siammaskpp_ros.common.worker import LatestWorker
 from siammaskpp_ros.pose.depth import PoseUnavailable
 from siammaskpp_ros.pose.stage import PoseStage
@@ -111,11 +111,17 @@ class TrackerNode(LifecycleNode):
         assert self._frames is not None
         try:
             self._worker.start()
-            self._poses.start(self.config)
+            images = image_topic(self, "image", self.config.compressed)
+            self._poses.start(images, self.config.image_reliability)
         except RuntimeError as error:
             return self._refuse(f"Cannot activate: {error}; restart the node")
         self._reporter.start()
-        self._input = ImageInput(self, self.config, self._on_image)
+        self._input = ImageInput(
+            self,
+            self._on_image,
+            is_compressed=self.config.compressed,
+            reliability=self.config.image_reliability,
+        )
         selector = Selector(self._targets, self._frames, self._input.hint, lambda: self.config)
         self._target_services.selector = selector
         self._selection = SelectionInputs(self, selector, self._input.topic)

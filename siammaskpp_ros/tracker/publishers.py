@@ -19,8 +19,8 @@ from siammaskpp.msg import FrameTiming, TrackedObject, TrackedObjectArray
 from siammaskpp_core.io.drawing import draw_results
 from siammaskpp_core.tracking import TrackResult
 from siammaskpp_ros.common.conversions import to_image
+from siammaskpp_ros.common.tracked_target import TrackedTarget
 from siammaskpp_ros.tracker.frame_buffer import Frame
-from siammaskpp_ros.tracker.targets import TrackedTarget
 
 # Reliable publishers serve reliable and best-effort subscribers; of pictures only the newest matters.
 _PICTURE_QOS = QoSProfile(depth=1)

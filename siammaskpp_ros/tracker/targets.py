@@ -19,6 +19,7 @@ from siammaskpp_core.engines.options import EngineOptions
 from siammaskpp_core.tracking import LongTermConfig, LongTermTracker, Target, TrackResult
 from siammaskpp_core.tracking.click import box_at
 from siammaskpp_core.tracking.long_term.state import State
+from siammaskpp_ros.common.tracked_target import TrackedTarget
 from siammaskpp_ros.tracker import targets as replay
 from siammaskpp_ros.tracker.frame_buffer import Frame, FrameBuffer
 
@@ -59,18 +60,6 @@ class TrackerBusy(ValueError):
 
 class TooManyTargets(ValueError):
     """One more target than the node may follow."""
-
-
-@dataclass(frozen=True)
-class TrackedTarget:
-    """What was seen of one target in one image."""
-
-    id: str
-    label: str
-    result: TrackResult
-    state: State
-    is_seen: bool
-    """False while LOST, and in an image that does not show an UNCERTAIN target: the result holds no place."""
 
 
 @dataclass(eq=False)

@@ -21,7 +21,6 @@ from siammaskpp_core.config import Checked, option
 from siammaskpp_ros.common.image_input import ImageInput
 from siammaskpp_ros.common.parameters import declare
 from siammaskpp_ros.common.processes import NoAnswer
-from siammaskpp_ros.tracker.parameters import NodeConfig
 from siammaskpp_ros.web.view import LiveView
 
 _ANSWER_TIMEOUT_S = 5.0
@@ -157,8 +156,8 @@ class WebSelector(Node):
                     TrackedObjectArray, f"{tracker}/tracked_objects", self.view.add_objects, newest
                 ),
             ]
-            camera = NodeConfig(compressed=self.config.compressed)
-            self._camera = ImageInput(self, camera, self.view.add_image)
+            is_compressed = self.config.compressed
+            self._camera = ImageInput(self, self.view.add_image, is_compressed=is_compressed)
         elif self._camera is not None:
             self._camera.adapt()
             self._camera_hint = self._camera.hint()

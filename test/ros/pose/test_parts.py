@@ -24,8 +24,8 @@ from siammaskpp_ros.pose.camera import CameraInput, camera_of, info_topic
 from siammaskpp_ros.pose.depth import DepthPairing, PoseUnavailable, depth_array
 from siammaskpp_ros.pose.messages import markers_of, pose_with_covariance, to_cloud
 from siammaskpp_ros.pose.observations import TrackedImage
+from siammaskpp_ros.pose.options import PoseOptions
 from siammaskpp_ros.pose.publishers import TransformOutput
-from siammaskpp_ros.tracker.parameters import NodeConfig
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def test_what_is_wrong_with_camera_info_is_said(node: Node) -> None:
 
 
 def tracked_image(stamp_s: float, epoch: int = 0) -> TrackedImage:
-    return TrackedImage(header(stamp_s), 320, 240, [], NodeConfig(), epoch)
+    return TrackedImage(header(stamp_s), 320, 240, [], PoseOptions(), epoch)
 
 
 class Pairs:
@@ -121,7 +121,7 @@ class Pairs:
 
     def __init__(self, node: Node, slop_s: float = 0.02) -> None:
         self.stamps: list[tuple[float, float]] = []
-        self.pairing = DepthPairing(node, NodeConfig(depth=True, depth_slop_s=slop_s), self._on_pair)
+        self.pairing = DepthPairing(node, slop_s, self._on_pair)
 
     def depth(self, *stamps_s: float) -> None:
         for stamp_s in stamps_s:
@@ -172,7 +172,7 @@ def test_unmatched_images_are_counted_when_their_depth_can_no_longer_come(pairs:
 
 
 def test_what_has_no_depth_is_named_with_the_reason(pairs: Pairs) -> None:
-    pairs.pairing.start()
+    pairs.pairing.start("auto")
     pairs.see(1.0)
     assert "no depth image on /depth (0 publishers)" in pairs.pairing.complaint()
     assert pairs.pairing.complaint() == ""  # nothing new was seen
@@ -219,7 +219,7 @@ def test_missing_packages_are_named(node: Node, monkeypatch: pytest.MonkeyPatch)
     for name in ("message_filters", "tf2_ros"):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(PoseUnavailable, match=r"ros-\$ROS_DISTRO-message-filters"):
-        DepthPairing(node, NodeConfig(depth=True), lambda seen, depth: None)
+        DepthPairing(node, 0.02, lambda seen, depth: None)
     with pytest.raises(PoseUnavailable, match=r"ros-\$ROS_DISTRO-tf2-ros-py"):
         TransformOutput(node)
 

@@ -17,6 +17,7 @@ from std_msgs.msg import Header
 from siammaskpp.msg import TrackedObject, TrackerStatus
 from siammaskpp_core.tracking import RotatedBox, TrackResult
 from siammaskpp_core.tracking.long_term.state import State
+from siammaskpp_ros.common.tracked_target import TrackedTarget
 from siammaskpp_ros.common.worker import LatestWorker
 from siammaskpp_ros.tracker.diagnostics import (
     Measured,
@@ -29,7 +30,6 @@ from siammaskpp_ros.tracker.diagnostics import (
 from siammaskpp_ros.tracker.frame_buffer import Frame, FrameBuffer
 from siammaskpp_ros.tracker.publishers import label_picture, objects_of, union_mask
 from siammaskpp_ros.tracker.requests import Refusal, choose_frame
-from siammaskpp_ros.tracker.targets import TrackedTarget
 
 
 class Recorder:

@@ -13,10 +13,11 @@ from std_msgs.msg import Header
 
 from siammaskpp_core.tracking import BoxError, State
 from siammaskpp_ros.common.conversions import to_image
+from siammaskpp_ros.common.tracked_target import TrackedTarget
 from siammaskpp_ros.tracker import targets as replay
 from siammaskpp_ros.tracker.frame_buffer import Frame, FrameBuffer
 from siammaskpp_ros.tracker.parameters import NodeConfig
-from siammaskpp_ros.tracker.targets import TargetStore, TooManyTargets, TrackedTarget
+from siammaskpp_ros.tracker.targets import TargetStore, TooManyTargets
 
 BOX = (100, 50, 40, 30)  # of the object in scene()
 PERIOD_S = 1 / 30
