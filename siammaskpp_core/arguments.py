@@ -8,7 +8,7 @@ from dataclasses import Field, fields
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from siammaskpp_core.config import Config, OptionSpec, spec_of, to_mapping
+from siammaskpp_core.config import Config, ConfigError, OptionSpec, spec_of, to_mapping
 
 
 def add_options(command: argparse.ArgumentParser, cls: type[Any], *names: str) -> None:
@@ -60,7 +60,7 @@ def _reader(item: Field[Any]) -> Callable[[str], Any]:
         value = kind(text)
         try:
             spec_of(item).check(item.name, value)
-        except ValueError as error:
+        except ConfigError as error:
             raise argparse.ArgumentTypeError(str(error)) from error
         return value
 

@@ -15,10 +15,12 @@ from typing import Any, TypeVar
 
 import yaml
 
+from siammaskpp_core.errors import UserError
+
 Config = TypeVar("Config")
 
 
-class ConfigError(ValueError):
+class ConfigError(UserError):
     """A configuration that cannot be used; the message names the key, the reason and what is allowed."""
 
 

@@ -34,7 +34,7 @@ def add_arguments(commands: Commands) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Train, measure and print the table; raises ImportError when the packages for it are not installed."""
+    """Train, measure and print the table; raises MissingPackageError when a package for it is missing."""
     with extra("train,eval", "for ablations"):
         from siammaskpp_core.evaluation.ablation import ablate
     table = ablate(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from siammaskpp_core.arguments import names, options_from
 from siammaskpp_core.cli.arguments import Commands, add_model, add_rotated_box
+from siammaskpp_core.config import ConfigError
 from siammaskpp_core.engines.options import EngineOptions
 
 
@@ -80,11 +81,11 @@ def run(options: argparse.Namespace) -> None:
         import_module("siammaskpp_core.evaluation.vot.run").run_vot(options)
         return
     if options.realtime or options.vot_year or options.rotated_box:
-        raise ValueError("--realtime, --vot-year and --rotated-box belong to --protocol vot")
+        raise ConfigError("--realtime, --vot-year and --rotated-box belong to --protocol vot")
     if options.protocol == "absence":
         run_absence(options)
         return
-    if options.output:  # first of all: it raises ImportError when matplotlib is not installed
+    if options.output:  # first of all: it raises MissingPackageError when matplotlib is not installed
         from siammaskpp_core.evaluation.plots import draw_plots
     sequences = find_sequences(options.folders)
     trackers: list[EvaluatedTracker] = [make_peer(name, options.nanotrack) for name in options.peers]
@@ -121,7 +122,7 @@ def run_absence(options: argparse.Namespace) -> None:
     from siammaskpp_core.tracking import LongTermConfig, LongTermTracker
 
     if options.peers or options.output:
-        raise ValueError("--peers and --output belong to the other protocols")
+        raise ConfigError("--peers and --output belong to the other protocols")
     cases = make_cases(find_sequences(options.folders))
     if not cases:
         raise DatasetError("no case can be made: two videos of 60 or more frames, with boxes, are needed")

@@ -28,7 +28,7 @@ def add_arguments(commands: Commands) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Export; raises ImportError when the packages for it are not installed."""
+    """Export; raises MissingPackageError when the packages for it are not installed."""
     with extra("train", "for exporting"):
         from siammaskpp_core.engines.export.onnx import export
     export(options.checkpoints, options.output)

@@ -31,7 +31,7 @@ def add_arguments(commands: Commands) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Convert; raises ImportError when the packages for it are not installed."""
+    """Convert; raises MissingPackageError when the packages for it are not installed."""
     with extra("train", "to import weights"):
         from siammaskpp_core.engines.export.onnx import save_model
         from siammaskpp_core.training.public_weights import TORCHVISION, import_weights

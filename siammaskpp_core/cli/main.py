@@ -19,6 +19,7 @@ from siammaskpp_core.cli import (
     track_bag,
     train,
 )
+from siammaskpp_core.errors import UserError
 
 _COMMANDS = {
     "track": track,
@@ -36,28 +37,32 @@ _COMMANDS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; the exit code is 0, 2 for anything the user can mend, 130 when interrupted."""
+    """Run the command; the exit code is 0, 2 for an error that the user can mend, 130 when interrupted.
+
+    Every other error is a mistake in this program and is raised, so that Python shows its traceback and
+    exits with 1.
+    """
     options = _parser().parse_args(arguments)
     try:
         _COMMANDS[options.command].run(options)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    except (ValueError, OSError, ImportError, RuntimeError) as error:
-        if options.traceback or not _is_expected(error):
+    except (UserError, OSError) as error:
+        if options.traceback or not _is_the_users(error):
             raise
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
 
 
-def _is_expected(error: Exception) -> bool:
-    """False for runtime errors that are not an engine's word to the user."""
-    if not isinstance(error, RuntimeError):
-        return True
-    from siammaskpp_core.engines.protocol import EngineError
+def _is_the_users(error: UserError | OSError) -> bool:
+    """True for an error that the user can mend.
 
-    return isinstance(error, EngineError)
+    An OSError is one when it comes from the operating system, as for a missing file or a full disk; one
+    without a number was raised by a library for reasons of its own.
+    """
+    return isinstance(error, UserError) or error.errno is not None
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -39,7 +39,7 @@ def add_arguments(commands: Commands) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Quantise; raises ImportError when the packages for it are not installed."""
+    """Quantise; raises MissingPackageError when the packages for it are not installed."""
     from siammaskpp_core.engines.export.quantise import crop_pairs
     from siammaskpp_core.engines.load import DEFAULT_MODEL
 

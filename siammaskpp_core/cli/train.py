@@ -45,7 +45,7 @@ def add_arguments(commands: Commands) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Train; raises ImportError when the packages for it are not installed."""
+    """Train; raises MissingPackageError when the packages for it are not installed."""
     with extra("train", "for training"):
         from siammaskpp_core.training.run import train
     train(

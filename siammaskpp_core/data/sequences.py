@@ -23,6 +23,7 @@ import cv2
 import numpy as np
 
 from siammaskpp_core.arrays import Float64Array, Image, Mask
+from siammaskpp_core.errors import UserError
 from siammaskpp_core.io.images import image_files, read_image
 from siammaskpp_core.tracking.boxes import mask_bounding_box
 
@@ -35,7 +36,7 @@ LAYOUTS = (
 )
 
 
-class DatasetError(ValueError):
+class DatasetError(UserError):
     """A folder of sequences that cannot be used; the message names the file and the reason."""
 
 

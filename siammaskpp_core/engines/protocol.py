@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 from siammaskpp_core.arrays import Float32Array, Image
+from siammaskpp_core.errors import UserError
 
 
-class EngineError(RuntimeError):
+class EngineError(UserError):
     """A runtime that is missing or does not work here; the message says what to install or change."""
 
 
-class ModelError(ValueError):
+class ModelError(UserError):
     """A model folder that is missing, incomplete or damaged; the message names the file and the remedy."""
 
 

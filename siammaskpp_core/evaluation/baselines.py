@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from siammaskpp_core.arrays import Float64Array, Image
+from siammaskpp_core.errors import UserError
 from siammaskpp_core.tracking import LongTermTracker, Target, Tracker, TrackResult
 
 PEERS = ("csrt", "kcf", "nanotrack")
@@ -18,7 +19,7 @@ FRAME_NS = 33_333_333
 """From image to image for our tracker, which goes by their stamps."""
 
 
-class PeerError(ValueError):
+class PeerError(UserError):
     """A peer that cannot run here; the message says what to install or give."""
 
 

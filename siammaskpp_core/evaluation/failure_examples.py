@@ -12,7 +12,8 @@ import numpy as np
 from siammaskpp_core.arrays import Float64Array, Image
 from siammaskpp_core.data.sequences import Sequence
 from siammaskpp_core.io.drawing import contact_sheet, draw_outline, draw_results, draw_text
-from siammaskpp_core.io.images import VideoError, read_image
+from siammaskpp_core.io.images import read_image
+from siammaskpp_core.io.outputs import OutputError
 from siammaskpp_core.tracking import RotatedBox, TrackResult
 from siammaskpp_core.tracking.boxes import overlap
 
@@ -66,7 +67,7 @@ class WorstMoments:
             return
         file = self._folder / f"{sequence.name}.jpg"
         if not cv2.imwrite(str(file), self._sheet(sequence)):
-            raise VideoError(f"{file}: cannot be written; check space and permissions")
+            raise OutputError(f"{file}: cannot be written; check space and permissions")
         self.sheets[sequence.name] = file
         self._answers.clear()
 

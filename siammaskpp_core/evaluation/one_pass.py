@@ -53,7 +53,7 @@ def evaluate(
 ) -> dict[str, dict[str, SequenceScore]]:
     """The score of each tracker (by name) on each sequence (by name).
 
-    Raises :class:`~siammaskpp_core.io.images.VideoError` for frames that cannot be read.
+    Raises :class:`~siammaskpp_core.io.images.MediaError` for frames that cannot be read.
     """
     scores: dict[str, dict[str, SequenceScore]] = {tracker.name: {} for tracker in trackers}
     for sequence in sequences:

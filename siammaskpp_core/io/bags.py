@@ -21,6 +21,7 @@ from rosbags.typesys import Stores, TypesysError, get_types_from_msg, get_typest
 from rosbags.typesys.store import Typestore
 
 from siammaskpp_core.arrays import Image
+from siammaskpp_core.errors import UserError
 from siammaskpp_core.io.image_messages import ImageMessageError, compressed_to_bgr, raw_to_bgr
 
 _DECODERS: dict[str, Any] = {
@@ -30,7 +31,7 @@ _DECODERS: dict[str, Any] = {
 _MESSAGES = ("Box", "RotatedBox", "TrackedObject", "TrackedObjectArray")
 
 
-class BagError(ValueError):
+class BagError(UserError):
     """A bag that cannot be read or written; the text names the cause and what to do."""
 
 

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from siammaskpp_core.arrays import Image
+from siammaskpp_core.errors import UserError
 
 
 class RawMessage(Protocol):
@@ -55,7 +56,7 @@ NATIVE_ENCODINGS: dict[str, tuple[int, int | None]] = {
 DEEP_ENCODINGS = {"mono16": "mono8", "bgr16": "bgr8", "rgb16": "rgb8", "bgra16": "bgra8", "rgba16": "rgba8"}
 
 
-class ImageMessageError(ValueError):
+class ImageMessageError(UserError):
     """An image message that cannot be read; the text says why and what to do."""
 
 

@@ -8,12 +8,13 @@ from pathlib import Path
 import cv2
 
 from siammaskpp_core.arrays import Image
+from siammaskpp_core.errors import UserError
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".tif", ".tiff", ".webp"}
 
 
-class VideoError(ValueError):
-    """Frames that cannot be read or written; the message names the cause and what to do."""
+class MediaError(UserError):
+    """An image or a video that cannot be read; the message names the file, the cause and a remedy."""
 
 
 def image_files(folder: Path) -> list[Path]:
@@ -32,10 +33,10 @@ def _runs(text: str) -> list[str]:
 
 
 def read_image(path: Path, flags: int = cv2.IMREAD_COLOR) -> Image:
-    """The image in a file, BGR unless `flags` say otherwise; :class:`VideoError` when it cannot be read."""
+    """The image in a file, BGR unless `flags` say otherwise; :class:`MediaError` when it cannot be read."""
     if not path.is_file():
-        raise VideoError(f"{path}: no such file")
+        raise MediaError(f"{path}: no such file")
     image = cv2.imread(str(path), flags)
     if image is None:
-        raise VideoError(f"{path}: not a readable image (damaged, empty or of an unknown format)")
+        raise MediaError(f"{path}: not a readable image (damaged, empty or of an unknown format)")
     return image  # type: ignore[no-any-return]

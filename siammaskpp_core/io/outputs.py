@@ -6,24 +6,28 @@ import shutil
 from pathlib import Path
 from types import TracebackType
 
-from siammaskpp_core.io.images import VideoError
+from siammaskpp_core.errors import UserError
+
+
+class OutputError(UserError):
+    """A file or folder that cannot be written; the message names the place, the cause and a remedy."""
 
 
 class Output:
     """A file or folder that appears under its name only if the ``with`` block ends without an error.
 
-    `work` is where to write meanwhile. Raises :class:`VideoError` when the place is not usable.
+    `work` is where to write meanwhile. Raises :class:`OutputError` when the place is not usable.
     """
 
     def __init__(self, path: Path, is_folder: bool = False) -> None:
         self.path = path
         self.work = path.with_name(f".{path.stem}.part{path.suffix}")
         if not path.parent.is_dir():
-            raise VideoError(f"{path}: the folder {path.parent} does not exist; create it first")
+            raise OutputError(f"{path}: the folder {path.parent} does not exist; create it first")
         if is_folder and path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise VideoError(f"{path}: exists and is not an empty folder; choose another or remove it")
+            raise OutputError(f"{path}: exists and is not an empty folder; choose another or remove it")
         if not is_folder and path.is_dir():
-            raise VideoError(f"{path}: is a folder; give a file's name")
+            raise OutputError(f"{path}: is a folder; give a file's name")
         self._remove()
         if is_folder:
             self.work.mkdir()

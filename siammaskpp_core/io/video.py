@@ -12,7 +12,8 @@ from pathlib import Path
 import cv2
 
 from siammaskpp_core.arrays import Image
-from siammaskpp_core.io.images import IMAGE_SUFFIXES, VideoError, image_files, read_image
+from siammaskpp_core.io.images import IMAGE_SUFFIXES, MediaError, image_files, read_image
+from siammaskpp_core.io.outputs import OutputError
 
 CODECS = {".mp4": "mp4v", ".avi": "MJPG", ".mkv": "mp4v"}
 # Containers that store the number of frames; for others OpenCV estimates it from the duration.
@@ -40,11 +41,11 @@ class Frames:
     _images: Iterator[Image]
 
     def __iter__(self) -> Iterator[Image]:
-        """The frames; :class:`VideoError` when one cannot be read or has another size than the first."""
+        """The frames; :class:`MediaError` when one cannot be read or has another size than the first."""
         for index, image in enumerate(self._images):
             size = (image.shape[1], image.shape[0])
             if size != self.size:
-                raise VideoError(
+                raise MediaError(
                     f"{self.name}: frame {index} is {size[0]}x{size[1]}, the first was "
                     f"{self.size[0]}x{self.size[1]}; all frames must have one size"
                 )
@@ -54,7 +55,7 @@ class Frames:
 def open_frames(source: str | Path) -> Frames:
     """Open a video file, a folder of images, or a camera by its index ("0").
 
-    Raises :class:`VideoError` when there is nothing to read.
+    Raises :class:`MediaError` when there is nothing to read.
     """
     path = Path(source)
     if path.is_dir():
@@ -63,7 +64,7 @@ def open_frames(source: str | Path) -> Frames:
         return _open_capture(path.name, str(path), path.suffix.lower() in EXACT_COUNT_SUFFIXES)
     if str(source).isdecimal():
         return _open_capture(f"camera {source}", int(str(source)), False)
-    raise VideoError(
+    raise MediaError(
         f"{source}: no such file or folder; give a video, a folder of images or a camera's index"
     )
 
@@ -71,7 +72,7 @@ def open_frames(source: str | Path) -> Frames:
 def _open_folder(folder: Path) -> Frames:
     files = image_files(folder)
     if not files:
-        raise VideoError(
+        raise MediaError(
             f"{folder}: no images in it; expected files named {' '.join(sorted(IMAGE_SUFFIXES))}"
         )
     height, width = read_image(files[0]).shape[:2]
@@ -85,8 +86,8 @@ def _open_capture(name: str, source: str | int, exact_count: bool) -> Frames:
     if not found:
         capture.release()
         if is_camera:
-            raise VideoError(f"{name}: no picture from it; check that it is plugged in, free and permitted")
-        raise VideoError(
+            raise MediaError(f"{name}: no picture from it; check that it is plugged in, free and permitted")
+        raise MediaError(
             f"{name}: not a video that OpenCV can read (damaged, empty or of an unknown format); "
             f"try converting it: ffmpeg -i {name} converted.mp4"
         )
@@ -113,23 +114,23 @@ def _captured(name: str, capture: cv2.VideoCapture, first: Image, expected: int)
     finally:
         capture.release()
     if number < 0.95 * expected - 5:
-        raise VideoError(
+        raise MediaError(
             f"{name}: only {number} of {expected} frames could be read: the file is damaged or cut off; "
             f"rescue what there is: ffmpeg -i {name} -c:v libx264 rescued.mp4"
         )
 
 
 class VideoWriter:
-    """Writes frames to a video file; use it as a context. :class:`VideoError` when OpenCV cannot."""
+    """Writes frames to a video file; use it as a context. :class:`OutputError` when OpenCV cannot."""
 
     def __init__(self, path: Path, size: tuple[int, int], fps: float | None) -> None:
         codec = CODECS.get(path.suffix.lower())
         if codec is None:
-            raise VideoError(f"{path.name}: videos are written as {', '.join(sorted(CODECS))}")
+            raise OutputError(f"{path.name}: videos are written as {', '.join(sorted(CODECS))}")
         code = cv2.VideoWriter.fourcc(*codec)
         self._writer = cv2.VideoWriter(str(path), code, fps or DEFAULT_FPS, size)
         if not self._writer.isOpened():
-            raise VideoError(f"{path}: OpenCV cannot write it; check the folder's permissions, or try .avi")
+            raise OutputError(f"{path}: OpenCV cannot write it; check the folder's permissions, or try .avi")
 
     def write(self, image: Image) -> None:
         """Append one frame of the writer's size."""

@@ -14,9 +14,9 @@ import numpy as np
 from tqdm import tqdm
 
 from siammaskpp_core.arrays import Image
+from siammaskpp_core.config import ConfigError
 from siammaskpp_core.io.drawing import draw_results
-from siammaskpp_core.io.images import VideoError
-from siammaskpp_core.io.outputs import Output
+from siammaskpp_core.io.outputs import Output, OutputError
 from siammaskpp_core.io.video import DEFAULT_FPS, Frames, VideoWriter
 from siammaskpp_core.tracking import LongTermTracker, TrackResult
 from siammaskpp_core.tracking.long_term.state import TrackStatus
@@ -43,7 +43,7 @@ def track_video(
 ) -> str:
     """Follow the object in a box (x, y, w, h in pixels) of the first frame; a line about frames and speed.
 
-    `source` is where the frames come from, which no output may replace. Raises :class:`VideoError`.
+    `source` is where the frames come from, which no output may replace. Raises :class:`OutputError`.
     """
     start_s = time.perf_counter()
     with ExitStack() as stack:
@@ -85,7 +85,7 @@ def _open_sinks(wanted: Outputs, source: str, frames: Frames, outputs: ExitStack
     sinks: list[Sink] = []
     if wanted.overlay:
         if wanted.overlay.exists() and Path(source).exists() and wanted.overlay.samefile(source):
-            raise VideoError(f"{wanted.overlay}: is the video to be read; choose another output")
+            raise OutputError(f"{wanted.overlay}: is the video to be read; choose another output")
         work = outputs.enter_context(Output(wanted.overlay))
         writer = outputs.enter_context(VideoWriter(work, frames.size, frames.fps))
         sinks.append(
@@ -110,9 +110,9 @@ def _open_sinks(wanted: Outputs, source: str, frames: Frames, outputs: ExitStack
 
 def _write_mask(path: Path, mask: Image | None, is_seen: bool) -> None:
     if mask is None:
-        raise VideoError("--masks: this network has no masks")
+        raise ConfigError("--masks: this network has no masks")
     if not cv2.imwrite(str(path), mask if is_seen else np.zeros_like(mask)):
-        raise VideoError(f"{path}: cannot be written; check space and permissions")
+        raise OutputError(f"{path}: cannot be written; check space and permissions")
 
 
 def _row(index: int, result: TrackResult, presence: TrackStatus) -> list[str]:

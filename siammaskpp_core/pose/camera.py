@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from siammaskpp_core.arrays import Float64Array
+from siammaskpp_core.errors import UserError
 
 # Distortion models of sensor_msgs/CameraInfo (distortion_models.hpp) and how many coefficients each has.
 _COEFFICIENTS = {"plumb_bob": (4, 5), "rational_polynomial": (8, 12, 14), "equidistant": (4,)}
 _UNDISTORTION = (cv2.TERM_CRITERIA_COUNT + cv2.TERM_CRITERIA_EPS, 30, 1e-9)
 
 
-class CameraError(ValueError):
+class CameraError(UserError):
     """A calibration that cannot be used; the text says why and what to do."""
 
 

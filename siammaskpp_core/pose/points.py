@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siammaskpp_core.arrays import BoolArray, Float32Array, Float64Array, Image
+from siammaskpp_core.errors import UserError
 from siammaskpp_core.pose.camera import Camera
 from siammaskpp_core.pose.config import PoseConfig
 
@@ -19,7 +20,7 @@ Depth = NDArray[np.uint16] | Float32Array
 MAD_TO_SIGMA = 1.4826
 
 
-class DepthError(ValueError):
+class DepthError(UserError):
     """A depth image that cannot be used; the text says why and what to do."""
 
 

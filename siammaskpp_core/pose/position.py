@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from siammaskpp_core.arrays import BoolArray, Float64Array
+from siammaskpp_core.errors import UserError
 from siammaskpp_core.pose.camera import Camera
 from siammaskpp_core.pose.config import PoseConfig
 from siammaskpp_core.pose.plane import Plane, fit_plane, frontal_plane
@@ -20,7 +21,7 @@ _LEAST_GATE = 0.01
 _NOISE_FACTOR = 1.25
 
 
-class NoPose(ValueError):
+class NoPose(UserError):
     """An object whose position cannot be told; the text says why."""
 
 

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from siammaskpp_core.arrays import Float32Array, Float64Array, Image
+from siammaskpp_core.errors import UserError
 
 
-class BoxError(ValueError):
+class BoxError(UserError):
     """A box that cannot be tracked; the message says why."""
 
 

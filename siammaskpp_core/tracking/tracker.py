@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from siammaskpp_core.arrays import Float32Array, Float64Array, Image
+from siammaskpp_core.errors import UserError
 from siammaskpp_core.network.config import SEARCH_SIZE, STRIDE, NetworkConfig
 from siammaskpp_core.tracking.box_fusion import BoxFusion
 from siammaskpp_core.tracking.boxes import RotatedBox, checked_box
@@ -32,7 +33,7 @@ NETWORK_STAGES = ("search", "refine")
 """Those of them in which the network runs."""
 
 
-class ImageError(ValueError):
+class ImageError(UserError):
     """A picture that is not height x width x 3 of uint8."""
 
 

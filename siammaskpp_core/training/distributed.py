@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils.data import Sampler
 
 from siammaskpp_core.config import ConfigError
+from siammaskpp_core.errors import MissingPackageError
 from siammaskpp_core.training.config import TrainingConfig
 from siammaskpp_core.training.losses import Mean
 
@@ -30,7 +31,9 @@ def start_engine(config: TrainingConfig) -> Fabric:
     try:
         from lightning_fabric import Fabric
     except ImportError as error:
-        raise ImportError("training needs lightning-fabric: pip install 'siammaskpp[train]'") from error
+        raise MissingPackageError(
+            "training needs lightning-fabric: pip install 'siammaskpp[train]'"
+        ) from error
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     machines = int(os.environ.get("WORLD_SIZE", "1")) // processes

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from siammaskpp_core.errors import MissingPackageError
 from siammaskpp_core.network.backbones import Backbone, Features
 from siammaskpp_core.network.config import SEARCH_SIZE, TEMPLATE_SIZE
 
@@ -20,7 +21,9 @@ class FrozenBackbone:
         try:
             import openvino
         except ImportError as error:
-            raise ImportError("training a frozen backbone needs openvino: pip install openvino") from error
+            raise MissingPackageError(
+                "training a frozen backbone needs openvino: pip install openvino"
+            ) from error
         core = openvino.Core()
         bfloat16 &= "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "bf16" if bfloat16 else "f32"}

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from siammaskpp_core.arrays import BoolArray, Image
+from siammaskpp_core.errors import MissingPackageError
 from siammaskpp_core.io.drawing import contact_sheet
 from siammaskpp_core.network.config import MASK_SIZE, RESPONSE_SIZE, STRIDE
 from siammaskpp_core.training.objective import Batch
@@ -33,7 +34,9 @@ class RunLog:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
-            raise ImportError("training needs tensorboard: pip install 'siammaskpp[train]'") from error
+            raise MissingPackageError(
+                "training needs tensorboard: pip install 'siammaskpp[train]'"
+            ) from error
         self.path = folder / LOG
         kept = self.path.read_text(encoding="utf-8").splitlines(keepends=True) if first_step else []
         # Steps after the checkpoint are done again: their lines go.

@@ -21,6 +21,7 @@ from std_msgs.msg import Header
 from siammaskpp.msg import Box, FrameTiming, TrackedObjectArray
 from siammaskpp.srv import SetTarget
 from siammaskpp_core.bench.scene import moving_objects
+from siammaskpp_core.errors import UserError
 from siammaskpp_ros.common.processes import ask, start, stop, wait_until
 from siammaskpp_ros.tracker.publishers import STAGES
 
@@ -30,7 +31,7 @@ _START_TIMEOUT_S = 120.0
 _FRAME_TIMEOUT_S = 10.0
 
 
-class BenchFailed(RuntimeError):
+class BenchFailed(UserError):
     """A run without results; the text says why."""
 
 

@@ -22,10 +22,10 @@ from siammaskpp_core.bench.report import statistics
 from siammaskpp_core.config import to_mapping
 from siammaskpp_core.engines.load import DEFAULT_MODEL
 from siammaskpp_core.engines.options import CPU_ENGINES, EngineOptions
-from siammaskpp_core.engines.protocol import EngineError, ModelError
+from siammaskpp_core.errors import UserError
 from siammaskpp_core.model.folder import read_model
-from siammaskpp_ros.bench.client import BenchFailed, Case, Recording, measure
-from siammaskpp_ros.common.processes import NoAnswer, installed
+from siammaskpp_ros.bench.client import Case, Recording, measure
+from siammaskpp_ros.common.processes import installed
 from siammaskpp_ros.tracker.publishers import NETWORK_STAGES
 
 _ARITHMETIC = {"gflop": "GFLOP", "peak_gflops": "peak GFLOP/s", "share_of_peak": "share of peak"}
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             case = Case(size, float(rate_hz), targets, options.frames)
             row = row_of(case, measure(installed("tracker_node"), case, **parameters))
             rows.append(row | arithmetic.figures(row))
-    except (BenchFailed, NoAnswer, EngineError, ModelError) as error:
+    except UserError as error:
         print(f"bench_node: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -14,6 +14,8 @@ from typing import Any
 from ament_index_python.packages import get_package_prefix
 from rclpy.executors import Executor
 
+from siammaskpp_core.errors import UserError
+
 _STOP_TIMEOUT_S = 10.0
 
 
@@ -70,7 +72,7 @@ _CALL_TIMEOUT_S = 3.0
 _CALL_TRIES = 4
 
 
-class NoAnswer(RuntimeError):
+class NoAnswer(UserError):
     """A service that does not answer."""
 
 

@@ -7,11 +7,17 @@ import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from siammaskpp_core.errors import UserError
+
 Item = TypeVar("Item")
 
 # A woken thread gets Python's lock when the one that woke it rests. An executor that does not prepares its
 # next wait, 0.5 ms in which the work stands wherever it lets the lock go; later the network does so for long.
 _HAND_OVER_S = 1e-3
+
+
+class WorkerHangs(UserError):
+    """The thread of an earlier run still hangs in its work."""
 
 
 class LatestWorker(Generic[Item]):
@@ -31,9 +37,9 @@ class LatestWorker(Generic[Item]):
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Start the thread with an empty slot; RuntimeError when the last one still hangs in its work."""
+        """Start the thread with an empty slot; raises :class:`WorkerHangs` when the last one still works."""
         if self._thread is not None and self._thread.is_alive():
-            raise RuntimeError("the worker thread of before has not ended")
+            raise WorkerHangs("the worker thread of before has not ended")
         self._waiting, self._stopping = None, False
         # A daemon, so that a call that hangs in a driver cannot keep the process alive.
         self._thread = threading.Thread(target=self._run, name="tracking", daemon=True)

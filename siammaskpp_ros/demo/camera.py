@@ -15,7 +15,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from siammaskpp_core.config import Checked, ConfigError, option
-from siammaskpp_core.io.images import VideoError
+from siammaskpp_core.io.images import MediaError
 from siammaskpp_core.io.video import Frames, open_frames
 from siammaskpp_ros.common.conversions import to_image
 from siammaskpp_ros.common.parameters import declare
@@ -45,7 +45,7 @@ class DemoCamera(Node):
         self._publisher = self.create_publisher(Image, "image", QoSProfile(depth=5))
 
     def play(self) -> None:
-        """Publish all frames; returns at the end of the video. Raises :class:`VideoError`."""
+        """Publish all frames; returns at the end of the video. Raises :class:`MediaError`."""
         frames = open_frames(self.config.video)
         self._wait_for_subscribers()
         self._play_once(frames)
@@ -83,7 +83,7 @@ def main(args: list[str] | None = None) -> int:
         time.sleep(0.2)  # the last image leaves in another thread
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
-    except (VideoError, ConfigError, ParameterException) as error:
+    except (MediaError, ConfigError, ParameterException) as error:
         print(f"demo_camera: {error}", file=sys.stderr)
         return 1
     except Exception:

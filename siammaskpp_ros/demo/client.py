@@ -18,6 +18,7 @@ from std_msgs.msg import Header
 from siammaskpp.msg import Box, TrackedObjectArray, TrackerStatus
 from siammaskpp.srv import SetTarget
 from siammaskpp_core.config import Checked, ConfigError, option
+from siammaskpp_core.errors import UserError
 from siammaskpp_ros.common.conversions import to_bgr
 from siammaskpp_ros.common.parameters import declare
 from siammaskpp_ros.common.processes import NoAnswer, ask, wait_until
@@ -26,7 +27,7 @@ from siammaskpp_ros.demo.recorder import Recording, stamp_seconds
 _FOUND_SHARE_NEEDED = 0.9
 
 
-class DemoFailed(RuntimeError):
+class DemoFailed(UserError):
     """The run did not do what a working tracker does."""
 
 

@@ -15,6 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from siammaskpp_core.errors import UserError
 from siammaskpp_ros.common.processes import installed, start, stop
 
 _NAMESPACE = "/siammaskpp_demo"
@@ -96,7 +97,7 @@ _PACKAGE, _NAME = "opencv-doc", "cup.mp4"
 _OWN_VIDEO = "or use a video of your own: make demo VIDEO=file BOX=x,y,width,height"
 
 
-class DemoVideoError(RuntimeError):
+class DemoVideoError(UserError):
     """The video cannot be had; the text says what to do."""
 
 

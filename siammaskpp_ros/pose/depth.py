@@ -11,6 +11,7 @@ import numpy as np
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 
+from siammaskpp_core.errors import UserError
 from siammaskpp_core.pose import DepthError
 from siammaskpp_core.pose.points import Depth
 from siammaskpp_ros.common.image_input import ImageInput
@@ -21,7 +22,7 @@ _QUEUE = 30
 _DTYPES = {"16UC1": "u2", "mono16": "u2", "32FC1": "f4"}
 
 
-class PoseUnavailable(RuntimeError):
+class PoseUnavailable(UserError):
     """A package that the parameters ask for is missing; the text says which and how to get it."""
 
 

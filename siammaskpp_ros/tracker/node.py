@@ -23,7 +23,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from siammaskpp_core.config import ConfigError
 from siammaskpp_ros.common import parameters
 from siammaskpp_ros.common.image_input import ImageInput, image_topic
-from siammaskpp_ros.common.worker import LatestWorker
+from siammaskpp_ros.common.worker import LatestWorker, WorkerHangs
 from siammaskpp_ros.pose.depth import PoseUnavailable
 from siammaskpp_ros.pose.stage import PoseStage
 from siammaskpp_ros.tracker.diagnostics import Reporter
@@ -113,7 +113,7 @@ class TrackerNode(LifecycleNode):
             self._worker.start()
             images = image_topic(self, "image", self.config.compressed)
             self._poses.start(images, self.config.image_reliability)
-        except RuntimeError as error:
+        except WorkerHangs as error:
             return self._refuse(f"Cannot activate: {error}; restart the node")
         self._reporter.start()
         self._input = ImageInput(

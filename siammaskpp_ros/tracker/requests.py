@@ -13,6 +13,7 @@ from rclpy.qos import QoSProfile
 
 from siammaskpp.msg import TargetBox
 from siammaskpp.srv import RemoveTarget, SetTarget
+from siammaskpp_core.errors import UserError
 from siammaskpp_core.tracking import State
 from siammaskpp_ros.common.worker import LatestWorker
 from siammaskpp_ros.tracker.frame_buffer import Frame, FrameBuffer
@@ -22,7 +23,7 @@ from siammaskpp_ros.tracker.targets import TargetStore
 DEFAULT_ID = "target"
 
 
-class Refusal(ValueError):
+class Refusal(UserError):
     """A request that is refused; the text says why and what to do."""
 
 
@@ -103,7 +104,7 @@ class Selector:
 def _refusing(action: Callable[[], Any]) -> Any:
     try:
         return action()
-    except ValueError as error:  # boxes, images and the number of targets
+    except UserError as error:  # boxes, images and the number of targets
         raise Refusal(str(error)) from error
     except Exception as error:  # the engine itself failed
         raise Refusal(f"the tracker failed on this image: {type(error).__name__}: {error}") from error

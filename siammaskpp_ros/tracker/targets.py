@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from siammaskpp_core.engines.load import load_tracker
 from siammaskpp_core.engines.options import EngineOptions
+from siammaskpp_core.errors import UserError
 from siammaskpp_core.tracking import LongTermConfig, LongTermTracker, Target, TrackResult
 from siammaskpp_core.tracking.click import box_at
 from siammaskpp_core.tracking.long_term.state import State
@@ -54,11 +55,11 @@ def load_long_term_tracker(model_dir: Path | None, options: EngineOptions) -> Lo
 _BUSY_TIMEOUT_S = 3.0
 
 
-class TrackerBusy(ValueError):
+class TrackerBusy(UserError):
     """A tracker that does not come back from an image."""
 
 
-class TooManyTargets(ValueError):
+class TooManyTargets(UserError):
     """One more target than the node may follow."""
 
 

@@ -15,6 +15,7 @@ from std_msgs.msg import Header
 
 from siammaskpp.msg import Box
 from siammaskpp.srv import SetTarget
+from siammaskpp_core.errors import UserError
 from siammaskpp_core.io.image_messages import ImageMessageError
 from siammaskpp_ros.common.processes import NoAnswer
 from siammaskpp_ros.web.access import Access
@@ -28,7 +29,7 @@ _MAX_REQUEST_BYTES = 4096
 _HEARTBEAT_S = 5.0  # a phone that went away is noticed after this
 
 
-class ServeError(RuntimeError):
+class ServeError(UserError):
     """The page cannot be served; the text says why and what to do."""
 
 

@@ -12,12 +12,13 @@ import numpy as np
 
 from siammaskpp_core.arrays import BoolArray
 from siammaskpp_core.data.preparation.index import ObjectIndex, Scene
+from siammaskpp_core.errors import MissingPackageError, UserError
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
 
-class PreparationError(ValueError):
+class PreparationError(UserError):
     """A data set that cannot be prepared; the message names the file and the reason."""
 
 
@@ -47,7 +48,9 @@ def open_as_stored(picture: Path) -> ImageFile:
     try:
         from PIL import Image
     except ImportError as error:
-        raise ImportError("data sets are read with Pillow: pip install 'siammaskpp[train]'") from error
+        raise MissingPackageError(
+            "data sets are read with Pillow: pip install 'siammaskpp[train]'"
+        ) from error
     return Image.open(picture)
 
 
@@ -68,5 +71,7 @@ def coco_masks() -> ModuleType:
     try:
         from pycocotools import mask
     except ImportError as error:
-        raise ImportError("masks of data sets need pycocotools: pip install 'siammaskpp[train]'") from error
+        raise MissingPackageError(
+            "masks of data sets need pycocotools: pip install 'siammaskpp[train]'"
+        ) from error
     return mask

@@ -55,10 +55,10 @@ def read_job(job: Job) -> Part:
         try:
             size = (int(picture["height"]), int(picture["width"]))
             if stored_size(path) != size:
-                raise ValueError(f"the annotations are for a picture of {size[1]}x{size[0]} pixels")
+                raise PreparationError(f"the annotations are for a picture of {size[1]}x{size[0]} pixels")
             views = [_view(picture["file_name"], size, entry, left_out) for entry in entries]
             scenes.append(Scene(job.folder, [[view] for view in views if view]))
-        except (OSError, KeyError, TypeError, ValueError) as error:
+        except (PreparationError, OSError, KeyError, TypeError, ValueError) as error:
             broken.append(f"{path}: {error!r}" if isinstance(error, KeyError) else f"{path}: {error}")
     return Part.of(scenes, left_out, broken, len(job.pictures))
 

@@ -77,9 +77,9 @@ def read_job(job: Job) -> Part:
         picture = f"{path.stem}.JPEG"
         try:
             if picture not in pictures:
-                raise OSError(f"its picture {folder}/{picture} is missing")
+                raise PreparationError(f"its picture {folder}/{picture} is missing")
             size, boxes = _read_xml(path, job.is_video)
-        except (OSError, ValueError) as error:
+        except (PreparationError, OSError) as error:
             broken.append(f"{path}: {error}")
             continue
         kept = [box for box in boxes if not _is_left_out(box.box_xywh, size, left_out)]
@@ -94,11 +94,11 @@ def read_job(job: Job) -> Part:
 
 
 def _read_xml(path: Path, with_track: bool) -> tuple[tuple[int, int], list[Box]]:
-    """Height and width of the picture and the boxes in it; ValueError says what is wrong."""
+    """Height and width of the picture and the boxes in it; raises :class:`PreparationError`."""
     try:
         root = ElementTree.parse(path).getroot()
     except ElementTree.ParseError as error:
-        raise ValueError(f"not valid XML ({error})") from error
+        raise PreparationError(f"not valid XML ({error})") from error
     size = (_number(root, "size/height"), _number(root, "size/width"))
     boxes: list[Box] = []
     for item in root.iterfind("object"):
@@ -113,7 +113,7 @@ def _read_xml(path: Path, with_track: bool) -> tuple[tuple[int, int], list[Box]]
 def _number(element: ElementTree.Element, tag: str) -> int:
     text = element.findtext(tag)
     if text is None or not text.strip().lstrip("-").isdecimal():
-        raise ValueError(f"{tag}: a number is expected, not {text!r}")
+        raise PreparationError(f"{tag}: a number is expected, not {text!r}")
     return int(text)
 
 

@@ -68,11 +68,11 @@ def read_job(job: Job) -> Part:
         path = annotations / f"{frame}.png"
         try:
             if frame not in times:
-                raise OSError(f"its picture {folder}/{frame}.jpg is missing")
+                raise PreparationError(f"its picture {folder}/{frame}.jpg is missing")
             numbers = _read_annotation(path)
             if stored_size(job.root / folder / f"{frame}.jpg") != numbers.shape:
-                raise ValueError(f"its picture {folder}/{frame}.jpg has another size")
-        except (OSError, ValueError) as error:
+                raise PreparationError(f"its picture {folder}/{frame}.jpg has another size")
+        except (PreparationError, OSError, ValueError) as error:
             broken.append(f"{path}: {error}")
             continue
         for number in (number for number, present in job.frames.items() if frame in present):
@@ -97,5 +97,5 @@ def _read_annotation(path: Path) -> Image:
     """The objects' numbers [H, W]; OpenCV would give the palette's colours."""
     with open_as_stored(path) as annotation:
         if annotation.mode not in ("P", "L"):
-            raise ValueError(f"a palette PNG is expected, not one of mode {annotation.mode}")
+            raise PreparationError(f"a palette PNG is expected, not one of mode {annotation.mode}")
         return np.asarray(annotation)

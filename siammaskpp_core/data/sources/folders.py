@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siammaskpp_core.config import ConfigError
-from siammaskpp_core.data.sequences import Sequence, find_sequences
+from siammaskpp_core.data.sequences import DatasetError, Sequence, find_sequences
 from siammaskpp_core.data.sources.base import PictureMemory, Rng, Sample, Source, nearby_frames
 from siammaskpp_core.tracking.boxes import mask_bounding_box
 
@@ -32,16 +32,16 @@ class MaskFolder(Source):
         return index
 
     def sample(self, index: int, rng: Rng) -> Sample:
-        """See :class:`Source`; raises ValueError when picture and mask do not fit each other."""
+        """See :class:`Source`; raises DatasetError when picture and mask do not fit each other."""
         path = self.images[index]
         image = self.read(path)
         annotation = self.read(self.masks / f"{path.stem}.png", cv2.IMREAD_GRAYSCALE)
         mask = cv2.threshold(annotation, 127, 255, cv2.THRESH_BINARY)[1].astype(np.uint8)
         box = mask_bounding_box(mask)
         if box is None:
-            raise ValueError(f"{path}: its mask is empty")
+            raise DatasetError(f"{path}: its mask is empty")
         if mask.shape != image.shape[:2]:
-            raise ValueError(f"{path}: image {image.shape[:2]} and mask {mask.shape} differ in size")
+            raise DatasetError(f"{path}: image {image.shape[:2]} and mask {mask.shape} differ in size")
         return Sample(image, box, mask)
 
     def pair(self, index: int, rng: Rng) -> tuple[Sample, Sample]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from siammaskpp_core.arrays import Float64Array, Image, IntArray
 from siammaskpp_core.data.preparation.annotations import coco_masks
 from siammaskpp_core.data.preparation.index import ObjectIndex
+from siammaskpp_core.data.sequences import DatasetError
 from siammaskpp_core.data.sources.base import PictureMemory, Rng, Sample, nearby_frames
 
 # Annotations were drawn on the pictures as they are stored, whatever their EXIF orientation says.
@@ -85,7 +86,7 @@ class IndexedSource:
         image = self.read(path, READ_FLAGS)
         mask = self._mask(view)
         if mask is not None and mask.shape != image.shape[:2]:
-            raise ValueError(f"{path}: picture {image.shape[:2]} and mask {mask.shape} differ in size")
+            raise DatasetError(f"{path}: picture {image.shape[:2]} and mask {mask.shape} differ in size")
         return Sample(image, self._box(view), mask)
 
     def _box(self, view: int) -> Float64Array:

@@ -28,7 +28,7 @@ def open_sources(config: TrainingConfig, data: Path, memory_bytes: int = 0) -> l
 def open_source(spec: str, data: Path, frame_range: int, read: PictureMemory | None = None) -> Source:
     """The source of a line such as `masks:DIR`, `videos:DIR` or `coco:DIR`; DIR is under `data`.
 
-    The frames of a pair are at most `frame_range` apart. Raises ValueError naming what is missing.
+    The frames of a pair are at most `frame_range` apart. Raises a UserError naming what is missing.
     """
     read = read or PictureMemory()
     kind, _, place = spec.partition(":")

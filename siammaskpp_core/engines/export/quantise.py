@@ -59,7 +59,7 @@ def quantise_model(
     if model.precision != "fp32":
         raise ModelError(f"{model_folder} is quantised already; give the float model")
     if len(crops) < CHECKED:
-        raise ValueError(f"{len(crops)} pairs of crops are too few; give at least {CHECKED}")
+        raise QuantisationError(f"{len(crops)} pairs of crops are too few; give at least {CHECKED}")
     engine = OnnxRuntimeEngine(model, EngineOptions())
     checked = crops[::CHECKED]
     calibrated = [pair for index, pair in enumerate(crops) if index % CHECKED]
@@ -211,7 +211,7 @@ def crop_pairs(source: str, count: int) -> list[CropPair]:
     """`count` template and search crops of boxes at random places of the frames of `source`.
 
     Ranges of activations depend on pictures, not on what is an object in them. Raises
-    :class:`~siammaskpp_core.io.images.VideoError` when there are no frames.
+    :class:`~siammaskpp_core.io.images.MediaError` when there are no frames.
     """
     random = np.random.default_rng(0)
     frames = open_frames(source)

@@ -18,6 +18,7 @@ from siammaskpp_core.data.sequences import Sequence as TestSequence
 from siammaskpp_core.data.sequences import find_sequences
 from siammaskpp_core.engines.load import load_tracker
 from siammaskpp_core.engines.options import EngineOptions
+from siammaskpp_core.errors import MissingPackageError
 from siammaskpp_core.evaluation.baselines import make_peer
 from siammaskpp_core.io.outputs import Output
 
@@ -33,7 +34,7 @@ try:
     from siammaskpp_core.evaluation.vot.server import OWN_NAME
     from siammaskpp_core.evaluation.vot.toolkit import Plan, multi_start_plan, run_plan, supervised_plan
 except ImportError as error:
-    raise ImportError(
+    raise MissingPackageError(
         f"--protocol vot needs the VOT toolkit ({error}): pip install 'siammaskpp[vot]', then "
         "pip install --no-deps vot-toolkit==0.7.4 (by itself it would bring a second OpenCV)"
     ) from error

@@ -26,6 +26,7 @@ from vot.stack import resolve_stack
 from vot.tracker import Tracker, TrackerException, Trajectory
 from vot.workspace import Workspace
 
+from siammaskpp_core.errors import UserError
 from siammaskpp_core.evaluation.vot.dataset import Labelled, write_dataset
 from siammaskpp_core.evaluation.vot.report import Score
 
@@ -39,7 +40,7 @@ EAO_LOW_SHARE = 100 / 356
 LOG_LINES = 20
 
 
-class VotError(ValueError):
+class VotError(UserError):
     """An evaluation that did not reach its end; the message holds the tracker's last words."""
 
 

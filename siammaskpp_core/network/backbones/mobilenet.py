@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
+from siammaskpp_core.errors import MissingPackageError
 from siammaskpp_core.network.backbones.base import Backbone, Channels
 
 
@@ -23,7 +24,9 @@ class MobileNetV2(Backbone):
         try:
             from torchvision.models.mobilenetv2 import mobilenet_v2
         except ImportError as error:
-            raise ImportError("MobileNetV2 needs torchvision: pip install 'siammaskpp[train]'") from error
+            raise MissingPackageError(
+                "MobileNetV2 needs torchvision: pip install 'siammaskpp[train]'"
+            ) from error
         layers = mobilenet_v2().features
         for index, layer in enumerate(layers[: self.STAGES[-1]]):
             for module in layer.modules():

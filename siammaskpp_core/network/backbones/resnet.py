@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
+from siammaskpp_core.errors import MissingPackageError
 from siammaskpp_core.network.backbones.base import Backbone, Channels
 
 
@@ -25,7 +26,7 @@ class ResNet50(Backbone):
         try:
             from torchvision.models.resnet import Bottleneck, ResNet
         except ImportError as error:
-            raise ImportError("ResNets need torchvision: pip install 'siammaskpp[train]'") from error
+            raise MissingPackageError("ResNets need torchvision: pip install 'siammaskpp[train]'") from error
         net = ResNet(
             Bottleneck,
             [3, 4, 6, 3],

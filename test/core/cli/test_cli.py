@@ -293,7 +293,7 @@ def test_track_and_evaluate_pass_the_engine_on(folder, monkeypatch):
     assert calls == [(Path("m"), options, None), (Path("m"), options)]
 
 
-def test_engine_errors_are_told_and_other_runtime_errors_are_not_hidden(folder, monkeypatch, capsys):
+def test_only_errors_that_the_user_can_mend_are_told_in_one_line(folder, monkeypatch, capsys):
     def fail(kind):
         def load_tracker(*_):
             raise kind("no such engine")
@@ -304,9 +304,24 @@ def test_engine_errors_are_told_and_other_runtime_errors_are_not_hidden(folder, 
     assert error_of(capsys, "track", folder, "--box", "1,1,9,9") == "error: no such engine"
     with pytest.raises(EngineError):
         run("--traceback", "track", folder, "--box", "1,1,9,9")
-    fail(RuntimeError)
-    with pytest.raises(RuntimeError):
-        run("track", folder, "--box", "1,1,9,9")
+    fail(lambda text: FileNotFoundError(2, text, "a.onnx"))
+    assert "no such engine: 'a.onnx'" in error_of(capsys, "track", folder, "--box", "1,1,9,9")
+    for kind in (RuntimeError, ValueError, ImportError, OSError):
+        fail(kind)
+        with pytest.raises(kind):
+            run("track", folder, "--box", "1,1,9,9")
+
+
+def test_a_mistake_in_the_program_shows_its_traceback():
+    code = (
+        "import sys; from siammaskpp_core.cli import main, bench\n"
+        "bench.run = lambda options: int('no number')\n"
+        "sys.exit(main.main(['bench']))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert "Traceback" in ended.stderr
+    assert "ValueError: invalid literal" in ended.stderr
 
 
 @pytest.mark.parametrize(

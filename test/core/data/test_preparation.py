@@ -22,6 +22,7 @@ from siammaskpp_core.data.preparation.annotations import PreparationError
 from siammaskpp_core.data.preparation.index import index_path, load_index
 from siammaskpp_core.data.preparation.prepare import prepare, summary
 from siammaskpp_core.data.sources.open import open_source, open_sources
+from siammaskpp_core.io.images import MediaError
 
 WIDTH, HEIGHT = 160, 120
 
@@ -541,7 +542,7 @@ def test_a_lost_picture_is_named_in_training(coco_folder, tmp_path):
     folder = fresh(coco_folder, tmp_path)
     source = opened("coco", folder)
     (folder / "train2017/000000000025.jpg").unlink()
-    with pytest.raises(ValueError, match=r"000000000025\.jpg: no such file"):
+    with pytest.raises(MediaError, match=r"000000000025\.jpg: no such file"):
         source.sample(0, np.random.default_rng(0))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from siammaskpp_core.data.sequences import DatasetError, find_sequences
-from siammaskpp_core.io.images import VideoError
+from siammaskpp_core.io.images import MediaError
 
 
 def write_pictures(folder: Path, count: int, first: int = 1, digits: int = 4) -> None:
@@ -150,7 +150,7 @@ def test_missing_and_damaged_annotations_are_named(tmp_path):
     root = davis(tmp_path, "dog", [mask(3, 4, 5, 6)] * 3)
     damaged = root / "Annotations/480p/dog/00001.png"
     damaged.write_bytes(b"not a picture")
-    with pytest.raises(VideoError, match=r"00001.png: not a readable image"):
+    with pytest.raises(MediaError, match=r"00001.png: not a readable image"):
         find_sequences([root])
     damaged.unlink()
     with pytest.raises(DatasetError, match=r"00001.png: missing; 1 of 3"):

@@ -10,6 +10,7 @@ import pytest
 from siammaskpp_core.config import ConfigError, from_mapping
 from siammaskpp_core.data.sources.base import Sample
 from siammaskpp_core.data.sources.open import open_source, open_sources
+from siammaskpp_core.errors import UserError
 from siammaskpp_core.network.config import NetworkConfig
 from siammaskpp_core.training import augmentation as clutter
 from siammaskpp_core.training import views
@@ -105,7 +106,7 @@ def test_objects_of_one_video_are_in_one_scene(data, tmp_path):
     "spec", ["masks:/nowhere", "videos:/nowhere", "youtube_vos:/nowhere", "zip:x", "masks"]
 )
 def test_missing_sources_are_named(tmp_path, spec):
-    with pytest.raises(ValueError, match=r"nowhere|write one of"):
+    with pytest.raises(UserError, match=r"nowhere|write one of"):
         open_source(spec, tmp_path, 0)
 
 

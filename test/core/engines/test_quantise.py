@@ -110,7 +110,7 @@ def test_failures_leave_nothing_behind(video, tmp_path, monkeypatch):
 def test_wrong_models_and_too_few_crops(quantised, video, tmp_path, capsys):
     with pytest.raises(ModelError, match="quantised already"):
         quantise_model(quantised, tmp_path / "twice", crop_pairs(str(video), 4))
-    with pytest.raises(ValueError, match="3 pairs of crops are too few"):
+    with pytest.raises(QuantisationError, match="3 pairs of crops are too few"):
         quantise_model(DEFAULT_MODEL, tmp_path / "few", crop_pairs(str(video), 3))
     assert list(tmp_path.iterdir()) == []
     assert cli.main(["quantise", "--calibration", "no.mp4", "--output", str(tmp_path / "a")]) == 2

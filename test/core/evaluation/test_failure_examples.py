@@ -13,7 +13,7 @@ from siammaskpp_core.cli import main as cli
 from siammaskpp_core.data.sequences import find_sequences
 from siammaskpp_core.evaluation.failure_examples import WorstMoments, worst_frames
 from siammaskpp_core.io.drawing import GAP_PX, target_colour
-from siammaskpp_core.io.images import VideoError
+from siammaskpp_core.io.outputs import OutputError
 from siammaskpp_core.tracking import RotatedBox, Target, TrackResult
 
 FRAMES = 30
@@ -126,5 +126,5 @@ def test_networks_without_masks_and_a_full_disk(data, tmp_path, monkeypatch):
         moments.add(sequence, index, without)
     assert cv2.imread(str(moments.sheets[sequence.name])) is not None
     monkeypatch.setattr(cv2, "imwrite", lambda *_: False)
-    with pytest.raises(VideoError, match="check space and permissions"):
+    with pytest.raises(OutputError, match="check space and permissions"):
         moments.add(sequence, FRAMES - 1, without)

@@ -12,7 +12,7 @@ from siammaskpp_core.evaluation import baselines as trackers
 from siammaskpp_core.evaluation.baselines import PeerError, make_peer
 from siammaskpp_core.evaluation.one_pass import evaluate
 from siammaskpp_core.evaluation.report import report
-from siammaskpp_core.io.images import VideoError
+from siammaskpp_core.io.images import MediaError
 
 FRAMES = 6
 
@@ -125,7 +125,7 @@ def test_damaged_nanotrack_files_are_refused(tmp_path):
 
 def test_a_damaged_frame_and_an_annotation_of_another_size_are_named(data):
     (data / "square2/img/0003.jpg").write_bytes(b"nothing")
-    with pytest.raises(VideoError, match=r"0003.jpg: not a readable image"):
+    with pytest.raises(MediaError, match=r"0003.jpg: not a readable image"):
         evaluate([StandStill("still", True)], find_sequences([data / "square2"]))
     cv2.imwrite(str(data / "Annotations/480p/square/00002.png"), np.full((10, 10), 255, np.uint8))
     with pytest.raises(DatasetError, match=r"00002.png: not the size of 00002.jpg"):

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from siammaskpp_core.io.images import VideoError, image_files
-from siammaskpp_core.io.outputs import Output
+from siammaskpp_core.io.images import MediaError, image_files
+from siammaskpp_core.io.outputs import Output, OutputError
 from siammaskpp_core.io.video import VideoWriter, open_frames
 
 
@@ -53,25 +53,25 @@ def test_grey_pictures_become_bgr(tmp_path):
 
 
 def test_unreadable_sources_name_cause_and_remedy(tmp_path):
-    with pytest.raises(VideoError, match="no such file or folder; give a video"):
+    with pytest.raises(MediaError, match="no such file or folder; give a video"):
         open_frames(tmp_path / "missing.mp4")
-    with pytest.raises(VideoError, match="no images in it"):
+    with pytest.raises(MediaError, match="no images in it"):
         open_frames(tmp_path)
     text = tmp_path / "text.mp4"
     text.write_text("not a video")
-    with pytest.raises(VideoError, match=r"text.mp4: not a video that OpenCV can read.*ffmpeg"):
+    with pytest.raises(MediaError, match=r"text.mp4: not a video that OpenCV can read.*ffmpeg"):
         open_frames(text)
-    with pytest.raises(VideoError, match="camera 97: no picture from it"):
+    with pytest.raises(MediaError, match="camera 97: no picture from it"):
         open_frames("97")
 
 
 def test_a_damaged_picture_and_one_of_another_size_are_named(tmp_path):
     cv2.imwrite(str(tmp_path / "0.png"), picture(7))
     cv2.imwrite(str(tmp_path / "1.png"), picture(7, 32, 32))
-    with pytest.raises(VideoError, match="frame 1 is 32x32, the first was 64x48"):
+    with pytest.raises(MediaError, match="frame 1 is 32x32, the first was 64x48"):
         list(open_frames(tmp_path))
     (tmp_path / "1.png").write_bytes(b"")
-    with pytest.raises(VideoError, match=r"1.png: not a readable image"):
+    with pytest.raises(MediaError, match=r"1.png: not a readable image"):
         list(open_frames(tmp_path))
 
 
@@ -79,7 +79,7 @@ def test_a_video_cut_off_is_refused_at_its_end(tmp_path):
     path = write_video(tmp_path / "cut.avi", list(range(100, 200)))
     # The header still promises 100 frames.
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(VideoError, match=r"only \d+ of \d+ frames could be read"):
+    with pytest.raises(MediaError, match=r"only \d+ of \d+ frames could be read"):
         list(open_frames(path))
 
 
@@ -106,7 +106,7 @@ def test_output_folder_appears_only_when_complete(tmp_path):
         (work / "0.png").touch()
         assert not final.exists()
     assert [path.name for path in final.iterdir()] == ["0.png"]
-    with pytest.raises(VideoError, match="not an empty folder"):
+    with pytest.raises(OutputError, match="not an empty folder"):
         Output(final, is_folder=True)
 
 
@@ -118,9 +118,9 @@ def test_a_failed_output_keeps_the_file_of_before(tmp_path):
 
 
 def test_places_that_cannot_be_written(tmp_path):
-    with pytest.raises(VideoError, match="does not exist; create it first"):
+    with pytest.raises(OutputError, match="does not exist; create it first"):
         Output(tmp_path / "missing/tracks.csv")
-    with pytest.raises(VideoError, match="is a folder"):
+    with pytest.raises(OutputError, match="is a folder"):
         Output(tmp_path)
-    with pytest.raises(VideoError, match=r"written as .avi, .mkv, .mp4"):
+    with pytest.raises(OutputError, match=r"written as .avi, .mkv, .mp4"):
         VideoWriter(tmp_path / "clip.gif", (64, 48), 10)

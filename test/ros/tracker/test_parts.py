@@ -18,7 +18,7 @@ from siammaskpp.msg import TrackedObject, TrackerStatus
 from siammaskpp_core.tracking import RotatedBox, TrackResult
 from siammaskpp_core.tracking.long_term.state import State
 from siammaskpp_ros.common.tracked_target import TrackedTarget
-from siammaskpp_ros.common.worker import LatestWorker
+from siammaskpp_ros.common.worker import LatestWorker, WorkerHangs
 from siammaskpp_ros.tracker.diagnostics import (
     Measured,
     StampWatch,
@@ -98,7 +98,7 @@ def test_worker_stop_says_when_work_hangs_and_start_anew(
     assert recorder.busy.wait(5.0)
     worker.put(2)
     assert worker.stop(0.05) is False
-    with pytest.raises(RuntimeError, match="not ended"):
+    with pytest.raises(WorkerHangs, match="not ended"):
         worker.start()
     recorder.go.set()
     assert worker.stop(5.0)
