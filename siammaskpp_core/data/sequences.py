@@ -24,7 +24,7 @@ import numpy as np
 
 from siammaskpp_core.arrays import Float64Array, Image, Mask
 from siammaskpp_core.errors import UserError
-from siammaskpp_core.io.images import image_files, read_image
+from siammaskpp_core.io.images import image_files, read_annotation
 from siammaskpp_core.tracking.boxes import mask_bounding_box
 
 SEARCH_DEPTH = 4
@@ -62,7 +62,7 @@ class Sequence:
 
     def mask(self, index: int) -> Mask:
         """The true mask [H, W], 0 or 255, of a frame; :class:`DatasetError` when it cannot be read."""
-        return _object_mask(_read_annotation(self.annotations[index]), self.colour)
+        return _object_mask(read_annotation(self.annotations[index]), self.colour)
 
 
 def find_sequences(folders: Iterable[Path]) -> list[Sequence]:
@@ -148,7 +148,7 @@ def _davis_sequences(pictures: Path) -> Iterator[Sequence]:
         raise DatasetError(
             f"{missing[0]}: missing; {len(missing)} of {len(frames)} annotations are not there"
         )
-    images = [_read_annotation(path) for path in annotations]
+    images = [read_annotation(path) for path in annotations]
     colours = _object_colours(images[0])
     for number, colour in enumerate(colours, start=1):
         hulls = [mask_bounding_box(_object_mask(image, colour)) for image in images]
@@ -172,12 +172,6 @@ def _object_mask(annotation: Image, colour: tuple[int, ...] | None) -> Mask:
         return cv2.inRange(annotation, colour, colour)  # type: ignore[no-any-return]
     grey = annotation if annotation.ndim == 2 else annotation.max(axis=2)
     return np.where(grey > 0, 255, 0).astype(np.uint8)
-
-
-def _read_annotation(path: Path) -> Image:
-    """[H, W] of a grey annotation, [H, W, 3] of a coloured one."""
-    image = read_image(path, cv2.IMREAD_UNCHANGED)
-    return image[..., :3] if image.ndim == 3 else image
 
 
 def _read_boxes(path: Path, allowed: tuple[int, ...]) -> Float64Array:

@@ -1,14 +1,23 @@
-"""siammaskpp_core.io.images."""
+"""Read image files: one rule for bit depth, alpha channel and EXIF orientation.
+
+An image is read with 8 bits per channel and without its alpha channel, and is turned as its EXIF orientation
+says. The annotations of a data set are drawn on the pixels as the file stores them; whoever compares the two
+reads the image with `as_stored`.
+"""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 
 from siammaskpp_core.arrays import Image
-from siammaskpp_core.errors import UserError
+from siammaskpp_core.errors import UserError, extra
+
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".tif", ".tiff", ".webp"}
 
@@ -18,22 +27,58 @@ class MediaError(UserError):
 
 
 def image_files(folder: Path) -> list[Path]:
-    """The images in `folder` in natural order (2.jpg before 10.jpg); empty when there is no such folder."""
+    """Return the images in `folder` in natural order (2.jpg before 10.jpg).
+
+    The list is empty when there is no such folder.
+    """
     if not folder.is_dir():
         return []
     files = (path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
-    return sorted(
-        files, key=lambda path: [int(part) if part.isdigit() else part for part in _runs(path.stem)]
-    )
+    return sorted(files, key=lambda path: _natural_key(path.stem))
 
 
-def _runs(text: str) -> list[str]:
-    """Letters and digits in turn, 'a12b' -> ['a', '12', 'b'], so that order compares like with like."""
-    return re.split(r"(\d+)", text)
+def _natural_key(name: str) -> list[int | str]:
+    """Return letters and numbers in turn, 'a12b' -> ['a', 12, 'b'], so that like is compared with like."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
 
 
-def read_image(path: Path, flags: int = cv2.IMREAD_COLOR) -> Image:
-    """The image in a file, BGR unless `flags` say otherwise; :class:`MediaError` when it cannot be read."""
+def read_image(path: Path, *, is_grey: bool = False, as_stored: bool = False) -> Image:
+    """Return the image in a file, uint8 [H, W, 3] BGR, or [H, W] with `is_grey`.
+
+    With `as_stored` the EXIF orientation is ignored. Raises :class:`MediaError` when the file cannot be read.
+    """
+    flags = cv2.IMREAD_GRAYSCALE if is_grey else cv2.IMREAD_COLOR
+    return _decode(path, flags | cv2.IMREAD_IGNORE_ORIENTATION if as_stored else flags)
+
+
+def read_annotation(path: Path) -> Image:
+    """Return the mask of a data set as it is stored, without its alpha channel.
+
+    The shape is [H, W] for a grey file and [H, W, 3] BGR for a coloured one; a palette is replaced by its
+    colours. Raises :class:`MediaError` when the file cannot be read.
+    """
+    annotation = _decode(path, cv2.IMREAD_UNCHANGED)
+    return annotation[..., :3] if annotation.ndim == 3 else annotation
+
+
+def open_as_stored(path: Path) -> ImageFile:
+    """Return an image of which only the header has been read, opened by Pillow as a context manager.
+
+    Its size is that of the stored pixels, and a palette keeps its numbers. Raises OSError when the file
+    cannot be read and MissingPackageError without Pillow.
+    """
+    with extra("train", "to read data sets"):
+        from PIL import Image as PillowImage
+    return PillowImage.open(path)
+
+
+def stored_size(path: Path) -> tuple[int, int]:
+    """Return height and width of the stored pixels; raises what :func:`open_as_stored` raises."""
+    with open_as_stored(path) as opened:
+        return opened.height, opened.width
+
+
+def _decode(path: Path, flags: int) -> Image:
     if not path.is_file():
         raise MediaError(f"{path}: no such file")
     image = cv2.imread(str(path), flags)

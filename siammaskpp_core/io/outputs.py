@@ -1,4 +1,4 @@
-"""siammaskpp_core.io.outputs."""
+"""Files and folders that appear under their name only when they are complete."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ class OutputError(UserError):
 
 
 class Output:
-    """A file or folder that appears under its name only if the ``with`` block ends without an error.
+    """A file or folder that appears at `path` only if the ``with`` block ends without an error.
 
-    `work` is where to write meanwhile. Raises :class:`OutputError` when the place is not usable.
+    The block receives `work`, the hidden path beside it to write to in the meantime. An error leaves the
+    former content of `path` as it was. Raises :class:`OutputError` when the place cannot be used.
     """
 
     def __init__(self, path: Path, is_folder: bool = False) -> None:
@@ -27,16 +28,10 @@ class Output:
         if is_folder and path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise OutputError(f"{path}: exists and is not an empty folder; choose another or remove it")
         if not is_folder and path.is_dir():
-            raise OutputError(f"{path}: is a folder; give a file's name")
-        self._remove()
+            raise OutputError(f"{path}: is a folder; give the name of a file")
+        self._discard()
         if is_folder:
             self.work.mkdir()
-
-    def _remove(self) -> None:
-        if self.work.is_dir():
-            shutil.rmtree(self.work)
-        else:
-            self.work.unlink(missing_ok=True)
 
     def __enter__(self) -> Path:
         return self.work
@@ -47,4 +42,10 @@ class Output:
         if kind is None and self.work.exists():
             self.work.replace(self.path)
         else:
-            self._remove()
+            self._discard()
+
+    def _discard(self) -> None:
+        if self.work.is_dir():
+            shutil.rmtree(self.work)
+        else:
+            self.work.unlink(missing_ok=True)

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from siammaskpp_core.data.preparation.annotations import Part, PreparationError, coco_masks, stored_size
+from siammaskpp_core.data.preparation.annotations import Part, PreparationError, coco_masks
 from siammaskpp_core.data.preparation.index import ObjectIndex, Scene, View
+from siammaskpp_core.io.images import stored_size
 
 MIN_SIDE = 20
 PICTURES_A_JOB = 500

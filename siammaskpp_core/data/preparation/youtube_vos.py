@@ -18,10 +18,9 @@ from siammaskpp_core.data.preparation.annotations import (
     Part,
     PreparationError,
     encode_mask,
-    open_as_stored,
-    stored_size,
 )
 from siammaskpp_core.data.preparation.index import Scene, View
+from siammaskpp_core.io.images import open_as_stored, stored_size
 
 MIN_PIXELS = 1000
 

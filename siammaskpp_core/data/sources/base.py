@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -78,11 +77,11 @@ class PictureMemory:
         self.free_bytes = limit_bytes
         self._kept: dict[Path, Image] = {}
 
-    def __call__(self, path: Path, flags: int = cv2.IMREAD_COLOR) -> Image:
+    def __call__(self, path: Path, *, is_grey: bool = False, as_stored: bool = False) -> Image:
         """The picture in `path`, which nobody may change; errors as those of `read_image`."""
         picture = self._kept.get(path)
         if picture is None:
-            picture = read_image(path, flags)
+            picture = read_image(path, is_grey=is_grey, as_stored=as_stored)
             if picture.nbytes <= self.free_bytes:
                 self.free_bytes -= picture.nbytes
                 self._kept[path] = picture

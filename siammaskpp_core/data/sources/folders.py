@@ -35,7 +35,7 @@ class MaskFolder(Source):
         """See :class:`Source`; raises DatasetError when picture and mask do not fit each other."""
         path = self.images[index]
         image = self.read(path)
-        annotation = self.read(self.masks / f"{path.stem}.png", cv2.IMREAD_GRAYSCALE)
+        annotation = self.read(self.masks / f"{path.stem}.png", is_grey=True)
         mask = cv2.threshold(annotation, 127, 255, cv2.THRESH_BINARY)[1].astype(np.uint8)
         box = mask_bounding_box(mask)
         if box is None:

@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,9 +14,6 @@ from siammaskpp_core.data.preparation.annotations import coco_masks
 from siammaskpp_core.data.preparation.index import ObjectIndex
 from siammaskpp_core.data.sequences import DatasetError
 from siammaskpp_core.data.sources.base import PictureMemory, Rng, Sample, nearby_frames
-
-# Annotations were drawn on the pictures as they are stored, whatever their EXIF orientation says.
-READ_FLAGS = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 
 
 class IndexedSource:
@@ -83,7 +79,7 @@ class IndexedSource:
     def _read(self, index: int, view: int) -> Sample:
         folder = os.fsdecode(self.index.folder[self.scenes[index]])
         path = self.root / folder / os.fsdecode(self.index.picture[view])
-        image = self.read(path, READ_FLAGS)
+        image = self.read(path, as_stored=True)
         mask = self._mask(view)
         if mask is not None and mask.shape != image.shape[:2]:
             raise DatasetError(f"{path}: picture {image.shape[:2]} and mask {mask.shape} differ in size")
