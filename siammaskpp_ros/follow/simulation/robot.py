@@ -1,6 +1,6 @@
-"""A simulated robot with a depth camera, and a person who walks before it: a world for the follower.
+"""Node: a simulated robot with a depth camera, and a person who walks in front of it, to try the follower.
 
-It publishes the time (/clock); nodes that work with it need use_sim_time.
+It publishes the simulated time (/clock); nodes that work with it need use_sim_time.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import numpy as np
 import rclpy
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import PoseStamped, Twist, TwistStamped
-from numpy.typing import NDArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.exceptions import ParameterException
 from rclpy.executors import SingleThreadedExecutor
@@ -30,6 +29,7 @@ from std_msgs.msg import Header
 
 from siammaskpp.msg import Box, TrackedObjectArray
 from siammaskpp.srv import SetTarget
+from siammaskpp_core.arrays import Float32Array
 from siammaskpp_core.config import Checked, ConfigError, option
 from siammaskpp_ros.common.conversions import to_image
 from siammaskpp_ros.common.parameters import declare
@@ -38,40 +38,44 @@ from siammaskpp_ros.follow.simulation.camera import FIELD_OF_VIEW_RAD, Camera
 from siammaskpp_ros.follow.simulation.scene import Robot, Walk
 from siammaskpp_ros.follow.simulation.top_view import TopView
 
-_TICK_S = 0.02
-_BEGIN_S = 100.0  # a stamp of zero means none
-_ANSWER_TIMEOUT_S = 2.0
+_STEP_S = 0.02
+_START_S = 100.0  # not 0: a stamp of 0 means that there is none
+_RESULT_TIMEOUT_S = 2.0
 _POSE_TIMEOUT_S = 0.5
-_REPORT_EVERY_S = 5.0
-_FRAME, _WORLD = "camera_optical_frame", "odom"
+_REPORT_PERIOD_S = 5.0
+_CAMERA_FRAME, _WORLD_FRAME = "camera_optical_frame", "odom"
 
 
 @dataclass(frozen=True)
 class SimConfig(Checked):
-    """Parameters of the simulation; `hidden` changes at run time."""
+    """Parameters of the simulation; only `hidden` can be changed at run time."""
 
-    seed: int = option(0, "Decides the walk, the room and the noise", low=0, high=2**31 - 1)
-    width: int = option(640, "Columns of the images", low=64, high=1920, unit="px")
-    height: int = option(480, "Rows of the images", low=48, high=1200, unit="px")
+    seed: int = option(
+        0, "Random seed of the person's path, the room and the camera's noise", low=0, high=2**31 - 1
+    )
+    width: int = option(640, "Width of the images", low=64, high=1920, unit="px")
+    height: int = option(480, "Height of the images", low=48, high=1200, unit="px")
     rate_hz: float = option(10.0, "Images per second", low=1.0, high=50.0, unit="Hz")
     depth_encoding: str = option(
-        "16UC1", "Depth images in millimetres or metres (REP 118)", choices=("16UC1", "32FC1")
+        "16UC1", "Encoding of the depth images: 16UC1 in mm, 32FC1 in m (REP 118)", choices=("16UC1", "32FC1")
     )
     walking_speed_mps: float = option(0.4, "Mean speed of the person", low=0.0, high=2.0, unit="m/s")
-    hidden: bool = option(False, "The person cannot be seen")
-    tracker: str = option("tracker_node", "Name of the tracker node that sees the images")
-    select_person: bool = option(True, "Give the tracker the person's box as soon as it is there")
+    hidden: bool = option(False, "Hide the person")
+    tracker: str = option("tracker_node", "Name of the tracker node")
+    select_person: bool = option(True, "Make the person the tracker's target as soon as the tracker runs")
     wait_for_tracker: bool = option(
-        True, "Time stands still before an image until the tracker has answered for the one before"
+        True, "Stop the simulated time before each image until the tracker has processed the one before"
     )
-    duration_s: float = option(0.0, "End after so long; 0: never", low=0.0, high=86400.0, unit="s")
-    enable_stamped_cmd_vel: bool = option(False, "Take geometry_msgs/TwistStamped instead of Twist")
+    duration_s: float = option(
+        0.0, "Simulated time after which the node ends; 0: never", low=0.0, high=86400.0, unit="s"
+    )
+    enable_stamped_cmd_vel: bool = option(False, "Subscribe to geometry_msgs/TwistStamped instead of Twist")
 
 
 class SimRobot(Node):
-    """The robot takes ``cmd_vel`` and publishes ``image``, ``depth`` and ``camera_info``.
+    """The robot follows ``cmd_vel`` and publishes ``image``, ``depth`` and ``camera_info``.
 
-    The truth is on ``~/robot_pose``, ``~/person_pose`` and, drawn, ``~/top_view``.
+    The ground truth is published on ``~/robot_pose`` and ``~/person_pose``, and drawn on ``~/top_view``.
     """
 
     def __init__(self) -> None:
@@ -82,16 +86,16 @@ class SimRobot(Node):
         self._walk = Walk(config.seed, config.walking_speed_mps)
         self._camera = Camera(config.width, config.height, config.seed)
         self._top_view = TopView()
-        self._ticks = 0
-        self._ticks_per_image = max(1, round(1 / (config.rate_hz * _TICK_S)))
+        self._steps = 0
+        self._steps_per_image = max(1, round(1 / (config.rate_hz * _STEP_S)))
         self._image_stamp: Time | None = None
-        self._answered_stamp: Time | None = None
+        self._result_stamp: Time | None = None
         self._pose_stamp: Time | None = None
-        self._pose_due_s: float | None = None  # None: no pose is waited for
+        self._pose_due_s: float | None = None  # None: no pose is expected
         self._image_sent_s = 0.0
-        self._selectable: tuple[Header, tuple[float, float, float, float] | None] = (Header(), None)
-        self._selection: Any = None
-        self._selection_sent_s = 0.0
+        self._last_box: tuple[Header, tuple[float, float, float, float] | None] = (Header(), None)
+        self._request: Any = None
+        self._request_sent_s = 0.0
         self._is_selected = not config.select_person
         self._create_topics()
         self.add_on_set_parameters_callback(self._on_set_parameters)
@@ -106,8 +110,8 @@ class SimRobot(Node):
         self._person_pose = self.create_publisher(PoseStamped, "~/person_pose", newest)
         self._top_view_image = self.create_publisher(Image, "~/top_view", newest)
         self._set_target = self.create_client(SetTarget, f"{self.config.tracker}/set_target")
-        self._answers = f"{self.config.tracker}/tracked_objects"
-        self.create_subscription(TrackedObjectArray, self._answers, self._on_answer, 10)
+        self._results_topic = f"{self.config.tracker}/tracked_objects"
+        self.create_subscription(TrackedObjectArray, self._results_topic, self._on_results, 10)
         self.create_subscription(PoseStamped, f"{self.config.tracker}/target_pose", self._on_pose, newest)
         kind = TwistStamped if self.config.enable_stamped_cmd_vel else Twist
         self.create_subscription(kind, "cmd_vel", self._on_command, newest)
@@ -116,37 +120,37 @@ class SimRobot(Node):
 
     @property
     def time_s(self) -> float:
-        """Seconds since the simulation began."""
-        return self._ticks * _TICK_S
+        """Simulated time since the start."""
+        return self._steps * _STEP_S
 
     def run(self, executor: SingleThreadedExecutor, ended: Event) -> None:
-        """Let time pass, never faster than real time, until `duration_s` is over or `ended` is set."""
+        """Simulate, never faster than real time, until `duration_s` is over or `ended` is set."""
         due_s = time.monotonic()
         while not ended.is_set() and not 0 < self.config.duration_s <= self.time_s:
             executor.spin_once(timeout_sec=max(due_s - time.monotonic(), 0.001))
             now_s = time.monotonic()
-            if now_s >= due_s and not self._must_wait(now_s):
-                self._tick()
-                due_s = max(due_s + _TICK_S, now_s)
+            if now_s >= due_s and not self._is_waiting(now_s):
+                self._step()
+                due_s = max(due_s + _STEP_S, now_s)
 
-    def _must_wait(self, now_s: float) -> bool:
-        if not self.config.wait_for_tracker or (self._ticks + 1) % self._ticks_per_image:
+    def _is_waiting(self, now_s: float) -> bool:
+        if not self.config.wait_for_tracker or (self._steps + 1) % self._steps_per_image:
             return False
-        if self._image_stamp == self._answered_stamp:
+        if self._image_stamp == self._result_stamp:
             return self._pose_due_s is not None and now_s < self._pose_due_s
-        if not self.count_publishers(self._answers):
+        if not self.count_publishers(self._results_topic):
             self.get_logger().info(f"Waiting for {self.config.tracker}", once=True)
             return True
-        return now_s - self._image_sent_s <= _ANSWER_TIMEOUT_S  # messages may get lost
+        return now_s - self._image_sent_s <= _RESULT_TIMEOUT_S  # messages may get lost
 
-    def _tick(self) -> None:
-        self._ticks += 1
-        self._robot.move(_TICK_S)
+    def _step(self) -> None:
+        self._steps += 1
+        self._robot.step(_STEP_S)
         self._time.publish(Clock(clock=self._stamp()))
-        if self._ticks % self._ticks_per_image == 0:
-            self._take_picture()
-        if self._ticks % round(_REPORT_EVERY_S / _TICK_S) == 0:
-            forward, left = self._robot.sees(*self._walk.position(self.time_s))
+        if self._steps % self._steps_per_image == 0:
+            self._publish_images()
+        if self._steps % round(_REPORT_PERIOD_S / _STEP_S) == 0:
+            forward, left = self._robot.to_robot_frame(*self._walk.position(self.time_s))
             self.get_logger().info(
                 f"{self.time_s:.0f} s: the person is {math.hypot(forward, left):.2f} m away, "
                 f"{math.degrees(math.atan2(left, forward)):+.0f} degrees; the robot drives "
@@ -154,29 +158,29 @@ class SimRobot(Node):
             )
 
     def _stamp(self) -> Time:
-        ns = round((_BEGIN_S + self.time_s) * 1e9)
+        ns = round((_START_S + self.time_s) * 1e9)
         return Time(sec=ns // 10**9, nanosec=ns % 10**9)
 
     # Images ----------------------------------------------------------------------------------------
 
-    def _take_picture(self) -> None:
+    def _publish_images(self) -> None:
         person = self._walk.position(self.time_s)
         walked_m = self._walk.walked_m(self.time_s)
-        view = self._camera.look(self._robot, None if self._hidden else person, walked_m, self._ticks)
-        header = Header(stamp=self._stamp(), frame_id=_FRAME)
+        rendered = self._camera.render(self._robot, None if self._hidden else person, walked_m, self._steps)
+        header = Header(stamp=self._stamp(), frame_id=_CAMERA_FRAME)
         self._info.publish(camera_info(self._camera, header))
-        self._depth.publish(depth_image(view.depth_m, self.config.depth_encoding, header))
-        self._image.publish(to_image(view.picture, "bgr8", header))
+        self._depth.publish(depth_image(rendered.depth_m, self.config.depth_encoding, header))
+        self._image.publish(to_image(rendered.picture, "bgr8", header))
         self._image_stamp, self._image_sent_s = header.stamp, time.monotonic()
-        self._select()
-        self._selectable = (header, view.person_xywh_px)
-        self._publish_truth(person)
+        self._select_person()
+        self._last_box = (header, rendered.person_xywh_px)
+        self._publish_ground_truth(person)
 
-    def _publish_truth(self, person: tuple[float, float]) -> None:
-        header = Header(stamp=self._stamp(), frame_id=_WORLD)
+    def _publish_ground_truth(self, person: tuple[float, float]) -> None:
+        header = Header(stamp=self._stamp(), frame_id=_WORLD_FRAME)
         robot = self._robot
-        self._robot_pose.publish(pose(header, robot.x_m, robot.y_m, robot.yaw_rad))
-        self._person_pose.publish(pose(header, *person, 0.0))
+        self._robot_pose.publish(planar_pose(header, robot.x_m, robot.y_m, robot.yaw_rad))
+        self._person_pose.publish(planar_pose(header, *person, 0.0))
         self._top_view.add(robot, person)
         if self._top_view_image.get_subscription_count():
             shown = None if self._hidden else person
@@ -186,28 +190,29 @@ class SimRobot(Node):
 
     # The tracker -----------------------------------------------------------------------------------
 
-    def _select(self) -> None:
-        """Ask the tracker to follow the person of the last image; again until it has agreed."""
+    def _select_person(self) -> None:
+        """Call set_target with the person's box in the last image, until the tracker has accepted one."""
         now_s = time.monotonic()
-        if self._selection is not None and self._selection.done():
-            answer, self._selection = self._selection.result(), None
-            self._is_selected = answer.success
-            self.get_logger().info(f"{self.config.tracker}: {answer.message}")
-        # An answer is now and then lost by the middleware.
-        is_asked = self._selection is not None and now_s - self._selection_sent_s < _ANSWER_TIMEOUT_S
-        header, box = self._selectable
-        is_known = header.stamp == self._answered_stamp or not self.config.wait_for_tracker
-        if self._is_selected or is_asked or box is None or not is_known:
+        if self._request is not None and self._request.done():
+            response, self._request = self._request.result(), None
+            self._is_selected = response.success
+            self.get_logger().info(f"{self.config.tracker}: {response.message}")
+        # The middleware occasionally loses a response: call again after the timeout.
+        is_pending = self._request is not None and now_s - self._request_sent_s < _RESULT_TIMEOUT_S
+        header, box = self._last_box
+        # A box is accepted only on an image that the tracker has received.
+        is_received = header.stamp == self._result_stamp or not self.config.wait_for_tracker
+        if self._is_selected or is_pending or box is None or not is_received:
             return
         x, y, width, height = box
         request = SetTarget.Request(header=header, id="person", label="person")
         request.box = Box(x=x, y=y, width=width, height=height)
-        self._selection, self._selection_sent_s = self._set_target.call_async(request), now_s
+        self._request, self._request_sent_s = self._set_target.call_async(request), now_s
 
-    def _on_answer(self, message: TrackedObjectArray) -> None:
-        self._answered_stamp = message.header.stamp
+    def _on_results(self, message: TrackedObjectArray) -> None:
+        self._result_stamp = message.header.stamp
         is_seen = any(item.mask_value for item in message.objects)
-        # The tracker's poses come after its masks, and not from every tracker.
+        # Poses arrive after masks, and some trackers publish none: wait only when there was one before.
         if is_seen and self._pose_stamp not in (None, message.header.stamp):
             self._pose_due_s = time.monotonic() + _POSE_TIMEOUT_S
 
@@ -225,7 +230,7 @@ class SimRobot(Node):
             if change.name == "hidden":
                 self._hidden = bool(change.value)
                 self.get_logger().info(
-                    f"{self.time_s:.1f} s: the person {'hides' if self._hidden else 'can be seen'}"
+                    f"{self.time_s:.1f} s: the person is {'hidden' if self._hidden else 'visible'}"
                 )
             elif change.name in SimConfig.__dataclass_fields__:
                 reason = f"{change.name} is read at start: start the simulation with it"
@@ -252,7 +257,7 @@ def main(args: list[str] | None = None) -> int:
 
 
 def camera_info(camera: Camera, header: Header) -> CameraInfo:
-    """The pinhole without distortion."""
+    """Return the calibration of the pinhole camera, without distortion."""
     focal, (u, v) = camera.focal_px, camera.center_px
     info = CameraInfo(header=header, width=camera.width, height=camera.height)
     info.distortion_model = "plumb_bob"
@@ -263,8 +268,11 @@ def camera_info(camera: Camera, header: Header) -> CameraInfo:
     return info
 
 
-def depth_image(depth_m: NDArray[np.float32], encoding: str, header: Header) -> Image:
-    """A depth image of HxW metres, 0 where nothing was measured (NaN in 32FC1): REP 118."""
+def depth_image(depth_m: Float32Array, encoding: str, header: Header) -> Image:
+    """Return a depth image (REP 118) of `depth_m` [H, W], in which 0 means that nothing was measured.
+
+    Such pixels are 0 in 16UC1 (mm) and NaN in 32FC1 (m).
+    """
     if encoding == "16UC1":
         values = np.rint(np.clip(depth_m * 1000, 0, 65535)).astype("<u2")
     else:
@@ -272,8 +280,8 @@ def depth_image(depth_m: NDArray[np.float32], encoding: str, header: Header) -> 
     return to_image(values, encoding, header)
 
 
-def pose(header: Header, x_m: float, y_m: float, yaw_rad: float) -> PoseStamped:
-    """A pose on the floor."""
+def planar_pose(header: Header, x_m: float, y_m: float, yaw_rad: float) -> PoseStamped:
+    """Return a pose on the floor."""
     result = PoseStamped(header=header)
     result.pose.position.x, result.pose.position.y = x_m, y_m
     result.pose.orientation.z, result.pose.orientation.w = math.sin(yaw_rad / 2), math.cos(yaw_rad / 2)

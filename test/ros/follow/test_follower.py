@@ -50,7 +50,7 @@ def test_without_a_pose_it_stands(world: World, follower: NodeProcess) -> None:
     assert all(is_zero(command) for command in world.steps(5))
     world.objects(("person", TRACKING, True))  # the object alone is no pose
     assert all(is_zero(command) for command in world.steps(3))
-    assert "Standing: there is no pose of the target" in follower.text
+    assert "Stopped: there is no pose of the target" in follower.text
 
 
 def test_it_drives_and_turns_to_the_target_within_its_limits(world: World, follower: NodeProcess) -> None:
@@ -101,7 +101,7 @@ def test_a_target_that_is_not_seen_stops_it_before_the_pose_is_old(
         drive(world)
         world.objects(*states)
         assert is_zero(world.step())
-    assert "Standing: the target is not seen" in follower.text
+    assert "Stopped: the target is not seen" in follower.text
 
 
 def test_what_was_said_of_an_older_image_does_not_count(world: World, follower: NodeProcess) -> None:

@@ -29,15 +29,15 @@ def mean_depth(depth_m: np.ndarray) -> float:
 
 def test_the_walls_are_where_they_are() -> None:
     robot = Robot(x_m=1.0, y_m=-2.0, yaw_rad=0.0)
-    depth = CAMERA.look(robot, None, 0.0, frame=1).depth_m
+    depth = CAMERA.render(robot, None, 0.0, frame=1).depth_m
     assert mean_depth(depth[:20, 150:170]) == pytest.approx(ROOM_M - 1.0, rel=0.01)
     robot.yaw_rad = math.pi / 2
-    depth = CAMERA.look(robot, None, 0.0, frame=1).depth_m
+    depth = CAMERA.render(robot, None, 0.0, frame=1).depth_m
     assert mean_depth(depth[:20, 150:170]) == pytest.approx(ROOM_M + 2.0, rel=0.01)
 
 
 def test_the_floor_is_the_height_of_the_camera_below_it() -> None:
-    depth = CAMERA.look(Robot(), None, 0.0, frame=1).depth_m
+    depth = CAMERA.render(Robot(), None, 0.0, frame=1).depth_m
     for row in (180, 210, 239):
         assert mean_depth(depth[row]) == pytest.approx(
             CAMERA_HEIGHT_M * FOCAL_PX / (row - CENTER_PX[1]), rel=0.01
@@ -53,41 +53,41 @@ def test_the_person_stands_in_picture_and_depth_where_a_pinhole_sees_them(
         0.5 + forward * math.cos(0.7) - left * math.sin(0.7),
         -0.25 + forward * math.sin(0.7) + left * math.cos(0.7),
     )
-    view = CAMERA.look(robot, person, 0.0, frame=1)
-    assert view.person_xywh_px is not None
-    x, y, width, height = view.person_xywh_px
+    image = CAMERA.render(robot, person, 0.0, frame=1)
+    assert image.person_xywh_px is not None
+    x, y, width, height = image.person_xywh_px
     assert x + width / 2 == pytest.approx(CENTER_PX[0] + 0.5 - FOCAL_PX * left / forward, abs=2)
     assert y + height == pytest.approx(CENTER_PX[1] + FOCAL_PX * CAMERA_HEIGHT_M / forward, abs=3)
     assert height == pytest.approx(FOCAL_PX * PERSON_M[1] / forward, rel=0.05)
-    shirt = cv2.inRange(view.picture, (50, 50, 190), (70, 70, 210)) > 0
+    shirt = cv2.inRange(image.picture, (50, 50, 190), (70, 70, 210)) > 0
     assert shirt.sum() > 200
-    assert np.median(view.depth_m[shirt]) == pytest.approx(forward, abs=0.01)
+    assert np.median(image.depth_m[shirt]) == pytest.approx(forward, abs=0.01)
 
 
 def test_hidden_behind_or_beside_the_camera_nobody_is_seen() -> None:
     for person in (None, (-2.0, 0.0), (0.5, 4.0)):
-        view = CAMERA.look(Robot(), person, 0.0, frame=1)
-        assert view.person_xywh_px is None
-        assert not cv2.inRange(view.picture, (50, 50, 190), (70, 70, 210)).any()
+        image = CAMERA.render(Robot(), person, 0.0, frame=1)
+        assert image.person_xywh_px is None
+        assert not cv2.inRange(image.picture, (50, 50, 190), (70, 70, 210)).any()
 
 
 def test_a_person_at_the_edge_is_cut_off() -> None:
     edge_m = 3.0 * 160 / FOCAL_PX  # where the picture ends, 3 m ahead
-    view = CAMERA.look(Robot(), (3.0, -edge_m), 0.0, frame=1)
-    assert view.person_xywh_px is not None
-    x, _, width, _ = view.person_xywh_px
+    image = CAMERA.render(Robot(), (3.0, -edge_m), 0.0, frame=1)
+    assert image.person_xywh_px is not None
+    x, _, width, _ = image.person_xywh_px
     assert x + width == 320
     assert width == pytest.approx(PERSON_M[0] / 2 * FOCAL_PX / 3.0, rel=0.15)
 
 
 def test_the_same_seed_gives_the_same_pictures() -> None:
-    def look(seed: int) -> tuple[np.ndarray, np.ndarray]:
-        view = Camera(320, 240, seed).look(Robot(), Walk(seed, 0.4).position(9.0), 1.0, frame=7)
-        return view.picture, view.depth_m
+    def render(seed: int) -> tuple[np.ndarray, np.ndarray]:
+        image = Camera(320, 240, seed).render(Robot(), Walk(seed, 0.4).position(9.0), 1.0, frame=7)
+        return image.picture, image.depth_m
 
-    for one, other in zip(look(5), look(5), strict=True):
+    for one, other in zip(render(5), render(5), strict=True):
         np.testing.assert_array_equal(one, other)
-    for one, other in zip(look(5), look(6), strict=True):
+    for one, other in zip(render(5), render(6), strict=True):
         assert not np.array_equal(one, other)
 
 
@@ -107,12 +107,12 @@ def test_the_robot_turns_and_drives_as_commanded_within_its_limits() -> None:
     robot = Robot()
     for _ in range(250):  # a quarter of a circle of radius 0.5 / 0.5 = 1 m takes pi s
         robot.command(0.5, 0.5)
-        robot.move(0.02)
+        robot.step(0.02)
     assert robot.speed_mps == pytest.approx(0.5)
     centre = (robot.x_m - math.sin(robot.yaw_rad), robot.y_m + math.cos(robot.yaw_rad))
     assert centre == pytest.approx((0.0, 1.0), abs=0.06)
     robot.command(-0.5, 0.0)
-    robot.move(0.02)
+    robot.step(0.02)
     assert robot.speed_mps == pytest.approx(0.5 - 2.5 * 0.02)
 
 
@@ -120,10 +120,10 @@ def test_without_commands_the_robot_stops_by_itself() -> None:
     robot = Robot()
     robot.command(0.5, 0.0)
     for _ in range(24):
-        robot.move(0.02)
+        robot.step(0.02)
     assert robot.speed_mps == pytest.approx(0.5)
     for _ in range(13):
-        robot.move(0.02)
+        robot.step(0.02)
     assert robot.speed_mps == 0.0
 
 
