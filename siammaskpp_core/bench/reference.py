@@ -22,7 +22,7 @@ from siammaskpp_core.network.refine import cut_windows
 from siammaskpp_core.network.siammaskpp import SiamMaskPP
 
 
-class PublishedEngine:
+class ReferenceEngine:
     """An engine for SiamMask++ with the refine module; raises :class:`ModelError` for another network.
 
     `threads` 0 leaves the number to torch. Kernels are the template's features here.

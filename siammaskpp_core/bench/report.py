@@ -27,7 +27,7 @@ def statistics(stages: Mapping[str, Sequence[float]]) -> dict[str, Any]:
 def relate(rows: Sequence[dict[str, Any]], baseline: str) -> None:
     """Add to each row what follows from others and from operations.
 
-    `share_of_peak`: operations of the network per its median time, as a share of the engine's peak;
+    `fraction_of_peak`: operations of the network per its median time, as a share of the engine's peak;
     `times_faster`: than the engine `baseline` with the same backbone, image size and targets;
     `times_one_target`: the cost of several targets in costs of one.
     """
@@ -37,7 +37,7 @@ def relate(rows: Sequence[dict[str, Any]], baseline: str) -> None:
         total = row["stages"]["total"]["median_ms"]
         if "gflop" in row and "peak_gflops" in row:
             seconds = sum(row["stages"][stage]["median_ms"] for stage in row["gflop"]) / 1e3
-            row["share_of_peak"] = round(sum(row["gflop"].values()) / seconds / row["peak_gflops"], 3)
+            row["fraction_of_peak"] = round(sum(row["gflop"].values()) / seconds / row["peak_gflops"], 3)
         before = slow.get(_task(row))
         if before is not None and row["engine"] != baseline:
             row["times_faster"] = round(before / total, 2)
@@ -56,7 +56,7 @@ def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
 
 FIGURES = {
     "peak_gflops": "peak GFLOP/s",
-    "share_of_peak": "share of peak",
+    "fraction_of_peak": "share of peak",
     "times_faster": "x published",
     "times_one_target": "x one target",
 }

@@ -60,8 +60,8 @@ def load_variants(options: argparse.Namespace) -> list[Variant]:
 
 def _published(model: Model, threads: int) -> Variant:
     with extra("train", "for the published formulation"):
-        from siammaskpp_core.bench.reference import PublishedEngine
-    tracker = Tracker(PublishedEngine(model.folder, threads), model.network, model.tracking)
+        from siammaskpp_core.bench.reference import ReferenceEngine
+    tracker = Tracker(ReferenceEngine(model.folder, threads), model.network, model.tracking)
     return Variant(model.folder.name, model.network.backbone, PUBLISHED, "fp32", tracker, {})
 
 

@@ -68,10 +68,10 @@ def run(options: argparse.Namespace) -> None:
     """Evaluate, print the tables, write the report if asked for."""
     from tqdm import tqdm
 
-    from siammaskpp_core.data.sequences import Sequence, find_sequences
+    from siammaskpp_core.data.sequences import VideoSequence, find_sequences
     from siammaskpp_core.engines.load import load_tracker
-    from siammaskpp_core.evaluation.baselines import EvaluatedTracker, SiamMaskTracker, make_peer
-    from siammaskpp_core.evaluation.failure_examples import WorstMoments
+    from siammaskpp_core.evaluation.baselines import EvaluatedTracker, LongTermAdapter, make_baseline
+    from siammaskpp_core.evaluation.failure_examples import FailureExamples
     from siammaskpp_core.evaluation.one_pass import evaluate
     from siammaskpp_core.evaluation.report import overall_table, report, sequence_table, write_report
     from siammaskpp_core.io.outputs import Output
@@ -88,17 +88,17 @@ def run(options: argparse.Namespace) -> None:
     if options.output:  # first of all: it raises MissingPackageError when matplotlib is not installed
         from siammaskpp_core.evaluation.plots import draw_plots
     sequences = find_sequences(options.folders)
-    trackers: list[EvaluatedTracker] = [make_peer(name, options.nanotrack) for name in options.peers]
+    trackers: list[EvaluatedTracker] = [make_baseline(name, options.nanotrack) for name in options.peers]
     loaded = load_tracker(options.model, options_from(EngineOptions, options))
-    own = SiamMaskTracker(LongTermTracker(loaded))
+    own = LongTermAdapter(LongTermTracker(loaded))
     trackers.insert(0, own)
     total = len(trackers) * sum(len(sequence.frames) - 1 for sequence in sequences)
     with ExitStack() as stack:
         folder = stack.enter_context(Output(options.output, is_folder=True)) if options.output else None
-        moments = WorstMoments(folder / "moments") if folder else None
+        moments = FailureExamples(folder / "moments") if folder else None
         bar = stack.enter_context(tqdm(total=total, unit="frame", mininterval=0.5))
 
-        def on_frame(tracker: EvaluatedTracker, sequence: Sequence, index: int) -> None:
+        def on_frame(tracker: EvaluatedTracker, sequence: VideoSequence, index: int) -> None:
             bar.set_description(f"{tracker.name}, {sequence.name}", refresh=False)
             bar.update()
             if moments and tracker is own:

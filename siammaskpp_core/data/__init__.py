@@ -1,1 +1,1 @@
-"""siammaskpp_core/data."""
+"""Data sets: annotated sequences, sources of training objects, and preparation of large data sets."""

@@ -1,14 +1,15 @@
-"""Sequences with a truth, read from folders laid out like OTB, VOT or DAVIS.
+"""Annotated video sequences, read from folders in the layouts of OTB, VOT and DAVIS.
 
 ==========  ============================================================================================
-OTB         ``NAME/img/*.jpg`` + ``NAME/groundtruth_rect*.txt``: x, y, w, h a line, separated by commas,
-            tabs or spaces; NaN or an empty box where the object is absent. One sequence per truth file.
-VOT         ``NAME/color/*.jpg`` or ``NAME/*.jpg`` + ``NAME/groundtruth.txt``: x, y, w, h or the four
-            corners of a polygon a line, or a mask (VOT2020: ``m`` x, y, w, h and the lengths of its runs);
-            of polygons and masks the upright hull counts.
+OTB         ``NAME/img/*.jpg`` + ``NAME/groundtruth_rect*.txt``: each line holds x, y, w, h, separated by
+            commas, tabs or spaces; NaN or an empty box means that the object is absent. Each ground-truth
+            file is one sequence.
+VOT         ``NAME/color/*.jpg`` or ``NAME/*.jpg`` + ``NAME/groundtruth.txt``: each line holds x, y, w, h,
+            the four corners of a polygon, or a mask (VOT2020: ``m`` x, y, w, h and its run lengths). A
+            polygon or mask is read as its axis-aligned bounding box.
 DAVIS       ``JPEGImages/RESOLUTION/NAME/*.jpg`` + ``Annotations/RESOLUTION/NAME/*.png``; boxes are the
-            hulls of the masks. One sequence per colour of the first annotation (DAVIS 2017); a grey
-            annotation has one object.
+            axis-aligned bounding boxes of the masks. Each colour of the first annotation is one sequence
+            (DAVIS 2017); a grey annotation holds one object.
 ==========  ============================================================================================
 """
 
@@ -28,7 +29,7 @@ from siammaskpp_core.io.images import image_files, read_annotation
 from siammaskpp_core.tracking.boxes import mask_bounding_box
 
 SEARCH_DEPTH = 4
-# The one sequence of OTB whose truth begins in mid-video: line 1 belongs to this picture.
+# The ground truth of this one OTB sequence begins in mid-video: line 1 belongs to this picture.
 OTB_FIRST_PICTURE = {"David": 300}
 LAYOUTS = (
     "NAME/img/*.jpg with NAME/groundtruth_rect.txt (OTB), NAME/color/*.jpg with NAME/groundtruth.txt (VOT) "
@@ -41,16 +42,16 @@ class DatasetError(UserError):
 
 
 @dataclass(frozen=True)
-class Sequence:
-    """Frames and the truth about one object.
+class VideoSequence:
+    """The frames of a video and the ground truth of one object in it.
 
     Attributes:
         name: unique within one evaluation.
         layout: ``otb``, ``vot`` or ``davis``.
-        frames: picture files, N of them; the object is in the first and at least one more.
+        frames: N picture files; the object is in the first and in at least one more.
         boxes: x, y, w, h in pixels [N, 4]; NaN where the object is absent.
-        annotations: mask files, N of them, or none at all.
-        colour: the object's colour (BGR) in the annotations; None: everything that is not black.
+        annotations: N mask files, or none.
+        colour: BGR colour of the object in the annotations; None stands for every colour but black.
     """
 
     name: str
@@ -61,16 +62,17 @@ class Sequence:
     colour: tuple[int, ...] | None = None
 
     def mask(self, index: int) -> Mask:
-        """The true mask [H, W], 0 or 255, of a frame; :class:`DatasetError` when it cannot be read."""
+        """Return the true mask [H, W] of a frame; :class:`MediaError` when its file cannot be read."""
         return _object_mask(read_annotation(self.annotations[index]), self.colour)
 
 
-def find_sequences(folders: Iterable[Path]) -> list[Sequence]:
-    """All sequences in or below `folders`, each a data set, a parent of several, or one sequence.
+def find_sequences(folders: Iterable[Path]) -> list[VideoSequence]:
+    """Return all sequences in or below `folders`.
 
-    Raises :class:`DatasetError` when a folder has none, or when one found cannot be used.
+    A folder is a data set, a parent of several data sets, or one sequence. Raises :class:`DatasetError` when
+    a folder holds no sequence or a sequence cannot be used, :class:`MediaError` for a damaged annotation.
     """
-    found: dict[tuple[Path, str], Sequence] = {}
+    found: dict[tuple[Path, str], VideoSequence] = {}
     for folder in folders:
         if not folder.is_dir():
             raise DatasetError(f"{folder}: no such folder")
@@ -81,7 +83,7 @@ def find_sequences(folders: Iterable[Path]) -> list[Sequence]:
     return _with_unique_names(list(found.values()))
 
 
-def _with_unique_names(sequences: list[Sequence]) -> list[Sequence]:
+def _with_unique_names(sequences: list[VideoSequence]) -> list[VideoSequence]:
     seen: dict[str, int] = {}
     for index, sequence in enumerate(sequences):
         count = seen[sequence.name] = seen.get(sequence.name, 0) + 1
@@ -90,8 +92,8 @@ def _with_unique_names(sequences: list[Sequence]) -> list[Sequence]:
     return sequences
 
 
-def _search(folder: Path, depth: int) -> Iterator[Sequence]:
-    """The sequences of `folder` if its layout is known, else those of its subfolders."""
+def _search(folder: Path, depth: int) -> Iterator[VideoSequence]:
+    """Yield the sequences of `folder` if its layout is known, else those of its subfolders."""
     otb_files = sorted(folder.glob("groundtruth_rect*.txt"))
     if otb_files:
         for file in otb_files:
@@ -108,58 +110,56 @@ def _search(folder: Path, depth: int) -> Iterator[Sequence]:
             yield from _search(child, depth - 1)
 
 
-def _otb_sequence(folder: Path, truth_file: Path) -> Sequence:
+def _otb_sequence(folder: Path, truth_file: Path) -> VideoSequence:
     boxes = _read_boxes(truth_file, allowed=(4,))
     frames = image_files(folder / "img")
     which = truth_file.stem.removeprefix("groundtruth_rect")
     if len(frames) > len(boxes):
         start = OTB_FIRST_PICTURE.get(folder.name, 1) - 1
-        # Several sequences of OTB have pictures after (or, for one, before) the part with a truth.
+        # Several OTB sequences have more pictures after the annotated part, one has them before it.
         frames = frames[start : start + len(boxes)]
     return _sequence(folder.name + which, "otb", frames, boxes, truth_file)
 
 
-def _vot_sequence(folder: Path) -> Sequence:
+def _vot_sequence(folder: Path) -> VideoSequence:
     truth_file = folder / "groundtruth.txt"
     frames = image_files(folder / "color") or image_files(folder)
     return _sequence(folder.name, "vot", frames, _read_boxes(truth_file, allowed=(4, 8)), truth_file)
 
 
 def _davis_folders(pictures: Path) -> Iterator[Path]:
-    """The sequences' picture folders; of several resolutions 480p, or else the first."""
+    """Yield the picture folders of the sequences; of several resolutions only 480p, or else the first."""
     children = sorted(path for path in pictures.iterdir() if path.is_dir())
     flat = [child for child in children if image_files(child)]
-    if flat:  # no folders of resolutions
+    if flat:  # there are no folders for resolutions
         yield from flat
         return
     for resolution in [child for child in children if child.name == "480p"] or children[:1]:
         yield from (child for child in sorted(resolution.iterdir()) if child.is_dir())
 
 
-def _davis_sequences(pictures: Path) -> Iterator[Sequence]:
+def _davis_sequences(pictures: Path) -> Iterator[VideoSequence]:
     frames = image_files(pictures)
     if not frames:
-        raise DatasetError(f"{pictures}: no pictures in it")
+        raise DatasetError(f"{pictures}: there are no pictures in it")
     parts = list(pictures.parts)
     parts[len(parts) - 1 - parts[::-1].index("JPEGImages")] = "Annotations"
     annotations = [Path(*parts) / f"{frame.stem}.png" for frame in frames]
     missing = [path for path in annotations if not path.is_file()]
     if missing:
-        raise DatasetError(
-            f"{missing[0]}: missing; {len(missing)} of {len(frames)} annotations are not there"
-        )
+        raise DatasetError(f"{missing[0]}: missing; {len(missing)} of {len(frames)} annotations do not exist")
     images = [read_annotation(path) for path in annotations]
     colours = _object_colours(images[0])
     for number, colour in enumerate(colours, start=1):
-        hulls = [mask_bounding_box(_object_mask(image, colour)) for image in images]
-        boxes = np.array([np.full(4, np.nan) if hull is None else hull for hull in hulls])
+        found = [mask_bounding_box(_object_mask(image, colour)) for image in images]
+        boxes = np.array([np.full(4, np.nan) if box is None else box for box in found])
         name = pictures.name if len(colours) == 1 else f"{pictures.name}.{number}"
         sequence = _sequence(name, "davis", frames, boxes, annotations[0])
         yield replace(sequence, annotations=tuple(annotations[-len(sequence.frames) :]), colour=colour)
 
 
 def _object_colours(annotation: Image) -> list[tuple[int, ...] | None]:
-    """The colours of the objects; [None] for a grey annotation or a single colour."""
+    """Return the colours of the objects; [None] for a grey annotation or a single colour."""
     if annotation.ndim == 2:
         return [None]
     colours = np.unique(annotation.reshape(-1, annotation.shape[2]), axis=0)
@@ -175,7 +175,7 @@ def _object_mask(annotation: Image, colour: tuple[int, ...] | None) -> Mask:
 
 
 def _read_boxes(path: Path, allowed: tuple[int, ...]) -> Float64Array:
-    """The boxes [N, 4] of a truth file; polygons become their upright hulls, empty boxes NaN."""
+    """Return the boxes [N, 4] of a ground-truth file; an empty box becomes NaN."""
     rows = []
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -196,7 +196,7 @@ def _read_boxes(path: Path, allowed: tuple[int, ...]) -> Float64Array:
             raise DatasetError(
                 f"{path}, line {number}: {wanted} numbers are expected, not {line.strip()[:60]!r}"
             )
-        rows.append(values if len(values) == 4 else _polygon_hull(values))
+        rows.append(values if len(values) == 4 else _polygon_bounding_box(values))
     boxes = np.array(rows, dtype=np.float64).reshape(-1, 4)
     boxes[~((boxes[:, 2] > 0) & (boxes[:, 3] > 0))] = np.nan
     boxes[~np.isfinite(boxes).all(axis=1)] = np.nan
@@ -204,23 +204,23 @@ def _read_boxes(path: Path, allowed: tuple[int, ...]) -> Float64Array:
 
 
 def _mask_window(words: list[str]) -> list[str]:
-    """x, y, w, h of a mask's line; one run alone means that nothing is in the window."""
+    """Return x, y, w, h from the line of a mask; a single run means that the mask is empty."""
     return [words[0][1:], *words[1:4]] if len(words) > 5 else ["0"] * 4
 
 
-def _polygon_hull(corners: Float64Array) -> Float64Array:
+def _polygon_bounding_box(corners: Float64Array) -> Float64Array:
     points = corners.reshape(-1, 2)
     return np.concatenate([points.min(axis=0), points.max(axis=0) - points.min(axis=0)])
 
 
-def _sequence(name: str, layout: str, frames: list[Path], boxes: Float64Array, truth: Path) -> Sequence:
-    """Checked, and begun where the object is first present."""
+def _sequence(name: str, layout: str, frames: list[Path], boxes: Float64Array, truth: Path) -> VideoSequence:
+    """Build a checked sequence that begins in the first frame with the object."""
     if not frames:
-        raise DatasetError(f"{truth.parent}: no pictures for {truth.name}")
+        raise DatasetError(f"{truth.parent}: there are no pictures for {truth.name}")
     if len(frames) != len(boxes):
         raise DatasetError(f"{truth}: {len(boxes)} boxes for {len(frames)} pictures")
     present = np.flatnonzero(np.isfinite(boxes).all(axis=1))
     if len(present) < 2:
         raise DatasetError(f"{truth}: the object must be in two frames at least, it is in {len(present)}")
     start = int(present[0])
-    return Sequence(name, layout, tuple(frames[start:]), boxes[start:])
+    return VideoSequence(name, layout, tuple(frames[start:]), boxes[start:])

@@ -11,11 +11,10 @@ from typing import Any
 from tqdm import tqdm
 
 from siammaskpp_core.config import ConfigError, load_yaml
-from siammaskpp_core.data.sequences import Sequence as TestSequence
-from siammaskpp_core.data.sequences import find_sequences
+from siammaskpp_core.data.sequences import VideoSequence, find_sequences
 from siammaskpp_core.engines.export.onnx import write_model
 from siammaskpp_core.engines.load import load_tracker
-from siammaskpp_core.evaluation.baselines import PlainTracker
+from siammaskpp_core.evaluation.baselines import ShortTermAdapter
 from siammaskpp_core.evaluation.one_pass import evaluate
 from siammaskpp_core.evaluation.report import cell, markdown_table, summary
 from siammaskpp_core.io.outputs import Output
@@ -106,7 +105,7 @@ def _read_rows(path: Path, stages: list[str], rows: list[Any]) -> Iterator[Row]:
 
 
 def _run_row(
-    row: Row, data: Path, sequences: list[TestSequence], folder: Path, steps: int | None, workers: int
+    row: Row, data: Path, sequences: list[VideoSequence], folder: Path, steps: int | None, workers: int
 ) -> dict[str, Any]:
     """The row's result, measured now or in an earlier run."""
     if (folder / RESULT).exists():
@@ -125,7 +124,7 @@ def _run_row(
     model = folder / "model"
     model.mkdir(exist_ok=True)
     write_model(*load_checkpoint(init), model)
-    tracker = PlainTracker(load_tracker(model))
+    tracker = ShortTermAdapter(load_tracker(model))
     result = {**summary(evaluate([tracker], sequences)[tracker.name]), "steps": total}
     with Output(folder / RESULT) as work:
         work.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")

@@ -13,13 +13,13 @@ from siammaskpp_core.arrays import Float64Array, Image
 from siammaskpp_core.errors import UserError
 from siammaskpp_core.tracking import LongTermTracker, Target, Tracker, TrackResult
 
-PEERS = ("csrt", "kcf", "nanotrack")
+BASELINES = ("csrt", "kcf", "nanotrack")
 NANOTRACK_FILES = ("nanotrack_backbone_sim.onnx", "nanotrack_head_sim.onnx")
 FRAME_NS = 33_333_333
 """From image to image for our tracker, which goes by their stamps."""
 
 
-class PeerError(UserError):
+class BaselineError(UserError):
     """A peer that cannot run here; the message says what to install or give."""
 
 
@@ -35,7 +35,7 @@ class EvaluatedTracker(Protocol):
         """The object's box, None where not found, and its mask [H, W] 0/255, None from trackers of boxes."""
 
 
-class SiamMaskTracker:
+class LongTermAdapter:
     """Our tracker as the node runs it, with its search for lost objects, at 30 images a second.
 
     `result` is all of its last answer. It counts whether it is believed or not: in a one-pass evaluation
@@ -62,7 +62,7 @@ class SiamMaskTracker:
         return self.result.box_xywh, self.result.mask
 
 
-class PlainTracker:
+class ShortTermAdapter:
     """Our tracker without all that: a step is SiamMask's, so that networks can be compared by themselves."""
 
     name = "siammaskpp"
@@ -81,7 +81,7 @@ class PlainTracker:
         return result.box_xywh, result.mask
 
 
-class OpenCvTracker:
+class OpenCvBaseline:
     """A tracker of OpenCV, made anew for each object."""
 
     def __init__(self, name: str, create: Callable[[], Any]) -> None:
@@ -103,41 +103,45 @@ class OpenCvTracker:
         return (np.array(box, dtype=np.float64) if found else None), None
 
 
-def make_peer(name: str, nanotrack_folder: Path | None = None) -> OpenCvTracker:
-    """One of :data:`PEERS`; `nanotrack_folder` holds :data:`NANOTRACK_FILES`.
+def make_baseline(name: str, nanotrack_folder: Path | None = None) -> OpenCvBaseline:
+    """One of :data:`BASELINES`; `nanotrack_folder` holds :data:`NANOTRACK_FILES`.
 
-    Raises :class:`PeerError` for another name, an OpenCV without the tracker, or missing model files.
+    Raises :class:`BaselineError` for another name, an OpenCV without the tracker, or missing model files.
     """
     if name == "nanotrack":
         return _nanotrack(nanotrack_folder)
-    if name not in PEERS:
-        raise PeerError(f"{name!r} is not a peer; choose from {', '.join(PEERS)}")
+    if name not in BASELINES:
+        raise BaselineError(f"{name!r} is not a peer; choose from {', '.join(BASELINES)}")
     function = f"Tracker{name.upper()}_create"
     create = getattr(cv2, function, None) or getattr(getattr(cv2, "legacy", None), function, None)
     if create is None:
-        raise PeerError(
+        raise BaselineError(
             f"this OpenCV ({cv2.__version__}) has no {name.upper()}: replace the package opencv-python by "
             "opencv-contrib-python-headless, which holds all of it"
         )
-    return OpenCvTracker(name, create)
+    return OpenCvBaseline(name, create)
 
 
-def _nanotrack(folder: Path | None) -> OpenCvTracker:
+def _nanotrack(folder: Path | None) -> OpenCvBaseline:
     if folder is None:
-        raise PeerError(f"nanotrack needs --nanotrack FOLDER, the folder of {' and '.join(NANOTRACK_FILES)}")
+        raise BaselineError(
+            f"nanotrack needs --nanotrack FOLDER, the folder of {' and '.join(NANOTRACK_FILES)}"
+        )
     files = [folder / name for name in NANOTRACK_FILES]
     for file in files:
         if not file.is_file():
-            raise PeerError(
+            raise BaselineError(
                 f"{file}: no such file; it belongs to NanoTrack V2 (github.com/HonglinChu/NanoTrack)"
             )
     opencv: Any = cv2  # its type stubs lack these
     if not hasattr(opencv, "TrackerNano_create"):
-        raise PeerError(f"this OpenCV ({cv2.__version__}) has no TrackerNano: version 4.7 or newer is needed")
+        raise BaselineError(
+            f"this OpenCV ({cv2.__version__}) has no TrackerNano: version 4.7 or newer is needed"
+        )
     parameters = opencv.TrackerNano_Params()
     parameters.backbone, parameters.neckhead = map(str, files)
     try:
         opencv.TrackerNano_create(parameters)
     except cv2.error as error:
-        raise PeerError(f"{folder}: OpenCV cannot load these files: {error}") from error
-    return OpenCvTracker("nanotrack", lambda: opencv.TrackerNano_create(parameters))
+        raise BaselineError(f"{folder}: OpenCV cannot load these files: {error}") from error
+    return OpenCvBaseline("nanotrack", lambda: opencv.TrackerNano_create(parameters))

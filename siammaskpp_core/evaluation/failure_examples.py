@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from siammaskpp_core.arrays import Float64Array, Image
-from siammaskpp_core.data.sequences import Sequence
+from siammaskpp_core.data.sequences import VideoSequence
 from siammaskpp_core.io.drawing import contact_sheet, draw_outline, draw_results, draw_text
 from siammaskpp_core.io.images import read_image
 from siammaskpp_core.io.outputs import OutputError
@@ -46,7 +46,7 @@ class Answer(NamedTuple):
     mask_png: Image | None
 
 
-class WorstMoments:
+class FailureExamples:
     """Draws a sheet of each sequence into the new `folder`, from answers that come frame by frame.
 
     Only one sequence's answers are kept, a kilobyte or two each; of the pictures, those that are drawn are
@@ -59,7 +59,7 @@ class WorstMoments:
         self._answers: dict[int, Answer] = {}
         folder.mkdir()
 
-    def add(self, sequence: Sequence, index: int, result: TrackResult) -> None:
+    def add(self, sequence: VideoSequence, index: int, result: TrackResult) -> None:
         """The answer to frame `index` of `sequence`; after the last frame the sheet is written."""
         png = None if result.mask is None else cv2.imencode(".png", result.mask)[1]
         self._answers[index] = Answer(replace(result, mask=None), png)
@@ -71,7 +71,7 @@ class WorstMoments:
         self.sheets[sequence.name] = file
         self._answers.clear()
 
-    def _sheet(self, sequence: Sequence) -> Image:
+    def _sheet(self, sequence: VideoSequence) -> Image:
         """The first frame and the worst ones."""
         overlaps = np.full(len(sequence.frames), np.nan)
         for index, answer in self._answers.items():
@@ -84,7 +84,7 @@ class WorstMoments:
         return contact_sheet(cells, COLUMNS)
 
 
-def _cell(sequence: Sequence, index: int, caption: str, answer: Answer | None) -> Image:
+def _cell(sequence: VideoSequence, index: int, caption: str, answer: Answer | None) -> Image:
     """A frame with its truth in white, and with the answer: its mask and the upright box that counts."""
     image = read_image(sequence.frames[index])
     if answer is not None:
@@ -100,7 +100,7 @@ def _cell(sequence: Sequence, index: int, caption: str, answer: Answer | None) -
     return cell
 
 
-def _true_mask(sequence: Sequence, index: int, shape: tuple[int, ...]) -> Image:
+def _true_mask(sequence: VideoSequence, index: int, shape: tuple[int, ...]) -> Image:
     """The annotation, or else, and in the first frame, the pixels in the true box."""
     if sequence.annotations and index > 0:
         return sequence.mask(index)

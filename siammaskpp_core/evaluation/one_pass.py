@@ -10,14 +10,13 @@ from typing import TypeAlias
 import numpy as np
 
 from siammaskpp_core.arrays import Float64Array
-from siammaskpp_core.data.sequences import DatasetError
-from siammaskpp_core.data.sequences import Sequence as TestSequence
+from siammaskpp_core.data.sequences import DatasetError, VideoSequence
 from siammaskpp_core.evaluation import metrics
 from siammaskpp_core.evaluation.baselines import EvaluatedTracker
 from siammaskpp_core.io.images import read_image
 from siammaskpp_core.tracking.boxes import BoxError
 
-OnFrame: TypeAlias = Callable[[EvaluatedTracker, TestSequence, int], None]
+OnFrame: TypeAlias = Callable[[EvaluatedTracker, VideoSequence, int], None]
 """Called after each frame that a tracker has answered, with the frame's index."""
 
 
@@ -48,7 +47,7 @@ class Track:
 
 def evaluate(
     trackers: Sequence[EvaluatedTracker],
-    sequences: Sequence[TestSequence],
+    sequences: Sequence[VideoSequence],
     on_frame: OnFrame = lambda *_: None,
 ) -> dict[str, dict[str, SequenceScore]]:
     """The score of each tracker (by name) on each sequence (by name).
@@ -64,7 +63,7 @@ def evaluate(
 
 
 def run_tracker(
-    tracker: EvaluatedTracker, sequence: TestSequence, on_frame: OnFrame = lambda *_: None
+    tracker: EvaluatedTracker, sequence: VideoSequence, on_frame: OnFrame = lambda *_: None
 ) -> Track:
     """Follow the object of `sequence` from its first box to its last frame."""
     boxes = np.full((len(sequence.frames) - 1, 4), np.nan)
@@ -93,7 +92,7 @@ def run_tracker(
     return Track(boxes, region, boundary, seconds)
 
 
-def score(track: Track, sequence: TestSequence) -> SequenceScore:
+def score(track: Track, sequence: VideoSequence) -> SequenceScore:
     """Compare a track with the truth. The first frame, whose box was given, does not count."""
     return SequenceScore(
         curves=metrics.curves(track.boxes, sequence.boxes[1:]),

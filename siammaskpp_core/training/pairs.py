@@ -128,14 +128,14 @@ class PairDataset:
     def _other(self, place: Place, rng: Rng) -> Sample:
         """An object to take for the target by mistake: in `alike_share` of the cases of its category."""
         source = self.sources[place.source]
-        alike = source.alike(place.item, rng) if rng.random() < self.config.alike_share else None
+        alike = source.same_class_object(place.item, rng) if rng.random() < self.config.alike_share else None
         return self._elsewhere(place, rng) if alike is None else source.sample(alike, rng)
 
     def _beside(self, sample: Sample, place: Place, rng: Rng) -> Sample | None:
         """In `beside_share` of the cases the picture of `sample` around another object of its category."""
         if rng.random() >= self.config.beside_share or sample.mask is None:
             return None
-        box = self.sources[place.source].beside(place.item, rng)
+        box = self.sources[place.source].same_class_distractor(place.item, rng)
         return None if box is None else views.moved_to(sample, box)
 
     def _cover(self, search: View, place: Place, rng: Rng) -> bool:

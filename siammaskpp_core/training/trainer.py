@@ -13,7 +13,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from siammaskpp_core.data.sources.open import open_sources
+from siammaskpp_core.data.sources import open_sources
 from siammaskpp_core.network.config import NetworkConfig
 from siammaskpp_core.network.siammaskpp import SiamMaskPP
 from siammaskpp_core.tracking.config import TrackingConfig
@@ -74,7 +74,7 @@ class Trainer:
         torch.manual_seed(config.seed)
         self.config, self.output, self.workers = config, output, workers
         self.tracking = tracking or TrackingConfig()
-        self.sources = open_sources(config, data, memory_bytes)
+        self.sources = open_sources(config.sources, config.source_frame_ranges, data, memory_bytes)
         self.model = SiamMaskPP(network)
         if state is None:
             with fabric.rank_zero_first():  # what is downloaded is downloaded once

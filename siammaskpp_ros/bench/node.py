@@ -28,7 +28,7 @@ from siammaskpp_ros.bench.client import Case, Recording, measure
 from siammaskpp_ros.common.processes import installed
 from siammaskpp_ros.tracker.publishers import NETWORK_STAGES
 
-_ARITHMETIC = {"gflop": "GFLOP", "peak_gflops": "peak GFLOP/s", "share_of_peak": "share of peak"}
+_ARITHMETIC = {"gflop": "GFLOP", "peak_gflops": "peak GFLOP/s", "fraction_of_peak": "share of peak"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -128,7 +128,7 @@ class _Arithmetic:
             peak = self._peak.measure() / 1e9
             network_s = sum(row["stages"][stage]["median_ms"] for stage in NETWORK_STAGES) / 1e3
             result["peak_gflops"] = round(peak, 1)
-            result["share_of_peak"] = round(gflop / network_s / peak, 3)
+            result["fraction_of_peak"] = round(gflop / network_s / peak, 3)
         return result
 
 

@@ -1,1 +1,1 @@
-"""From data sets as they are published to the index that training reads."""
+"""Preparation of the original data sets: their annotations become the index that training reads."""

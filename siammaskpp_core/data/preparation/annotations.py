@@ -1,4 +1,4 @@
-"""What the readers of the original data sets have in common."""
+"""The common result of all readers of annotations, and COCO's encoding of masks."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class PreparationError(UserError):
 
 
 class Part(NamedTuple):
-    """What one job read.
+    """The result of one job of a reader.
 
-    left_out: how many views are not in the index, by reason; checked: how many pictures' annotations were
-    read; broken: those of them that cannot be used, with the reason.
+    left_out: number of instances that are not in the index, by reason. broken: a message for each picture
+    that cannot be used. checked: number of pictures whose annotations were read.
     """
 
     objects: ObjectIndex
@@ -32,18 +32,18 @@ class Part(NamedTuple):
 
     @classmethod
     def of(cls, scenes: Iterable[Scene], left_out: Counter[str], broken: list[str], checked: int) -> Part:
-        """The part with the index of `scenes`."""
+        """Build the part with the index of `scenes`."""
         return cls(ObjectIndex.of(scenes), left_out, broken, checked)
 
 
 def encode_mask(mask: BoolArray) -> tuple[bytes, tuple[float, ...]]:
-    """COCO's compressed RLE of a mask [H, W], and the mask's hull x, y, w, h."""
+    """Return COCO's compressed RLE of a mask [H, W], and the mask's bounding box x, y, w, h in pixels."""
     coded = coco_masks().encode(np.asfortranarray(mask, dtype=np.uint8))
     return coded["counts"], tuple(map(float, coco_masks().toBbox(coded)))
 
 
 def coco_masks() -> ModuleType:
-    """The module pycocotools.mask; MissingPackageError says what to install."""
+    """Return the module pycocotools.mask; raises :class:`MissingPackageError` when it is not installed."""
     with extra("train", "for the masks of data sets"):
         from pycocotools import mask
     return mask

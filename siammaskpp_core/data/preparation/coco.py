@@ -1,6 +1,6 @@
-"""COCO 2017: `train2017/*.jpg` and `annotations/instances_train2017.json`.
+"""Reader of COCO 2017: `train2017/*.jpg` and `annotations/instances_train2017.json`.
 
-Left out are crowds (many objects in one mask), objects under `MIN_SIDE` pixels, and masks without a pixel.
+It leaves out crowds (many objects in one mask), boxes with a side under `MIN_SIDE` pixels, and empty masks.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from siammaskpp_core.data.preparation.annotations import Part, PreparationError, coco_masks
-from siammaskpp_core.data.preparation.index import ObjectIndex, Scene, View
+from siammaskpp_core.data.preparation.index import Instance, ObjectIndex, Scene
 from siammaskpp_core.io.images import stored_size
 
 MIN_SIDE = 20
-PICTURES_A_JOB = 500
+PICTURES_PER_JOB = 500
 
 Entry = dict[str, Any]
 
 
 class Job(NamedTuple):
-    """Pictures in `root / folder`, as the JSON file has them, each with its annotations."""
+    """Pictures in `root / folder`: the JSON entry of each picture with the entries of its annotations."""
 
     root: Path
     folder: str
@@ -30,14 +30,14 @@ class Job(NamedTuple):
 
 
 def find_jobs(root: Path) -> list[Job]:
-    """The annotated pictures of COCO in `root`; :class:`PreparationError` when it is not laid out so."""
+    """Divide the annotated pictures of COCO in `root`; :class:`PreparationError` for another layout."""
     return list(_jobs(root, "train2017", root / "annotations" / "instances_train2017.json"))
 
 
 def read_small_coco(root: Path) -> ObjectIndex | None:
-    """The objects of `images/` and `instances.json`, a selection small enough to be read at every start.
+    """Return the objects of `images/` and `instances.json`, a selection that is read at every start.
 
-    None when there is no such file.
+    Returns None when there is no `instances.json`.
     """
     if not (root / "instances.json").is_file():
         return None
@@ -49,7 +49,7 @@ def read_small_coco(root: Path) -> ObjectIndex | None:
 
 
 def read_job(job: Job) -> Part:
-    """The objects of some pictures."""
+    """Read the objects in the pictures of `job`."""
     scenes, left_out, broken = [], Counter[str](), list[str]()
     for picture, entries in job.pictures:
         path = job.root / job.folder / picture["file_name"]
@@ -57,8 +57,8 @@ def read_job(job: Job) -> Part:
             size = (int(picture["height"]), int(picture["width"]))
             if stored_size(path) != size:
                 raise PreparationError(f"the annotations are for a picture of {size[1]}x{size[0]} pixels")
-            views = [_view(picture["file_name"], size, entry, left_out) for entry in entries]
-            scenes.append(Scene(job.folder, [[view] for view in views if view]))
+            instances = [_instance(picture["file_name"], size, entry, left_out) for entry in entries]
+            scenes.append(Scene(job.folder, [[instance] for instance in instances if instance]))
         except (PreparationError, OSError, KeyError, TypeError, ValueError) as error:
             broken.append(f"{path}: {error!r}" if isinstance(error, KeyError) else f"{path}: {error}")
     return Part.of(scenes, left_out, broken, len(job.pictures))
@@ -77,11 +77,13 @@ def _jobs(root: Path, folder: str, file: Path) -> Iterator[Job]:
     except (ValueError, KeyError, TypeError) as error:
         raise PreparationError(f"{file}: not a COCO file of instances ({error!r})") from error
     annotated = [(picture, own) for picture, own in pictures if own]
-    for start in range(0, len(annotated), PICTURES_A_JOB):
-        yield Job(root, folder, annotated[start : start + PICTURES_A_JOB])
+    for start in range(0, len(annotated), PICTURES_PER_JOB):
+        yield Job(root, folder, annotated[start : start + PICTURES_PER_JOB])
 
 
-def _view(name: str, size_hw: tuple[int, int], annotation: Entry, left_out: Counter[str]) -> View | None:
+def _instance(
+    name: str, size_hw: tuple[int, int], annotation: Entry, left_out: Counter[str]
+) -> Instance | None:
     if annotation["iscrowd"]:
         left_out["crowd"] += 1
         return None
@@ -93,15 +95,15 @@ def _view(name: str, size_hw: tuple[int, int], annotation: Entry, left_out: Coun
         left_out["empty mask"] += 1
         return None
     box = tuple(map(float, coco_masks().toBbox(coded)))
-    return View(name, 0, box, size_hw, coded["counts"], str(annotation["category_id"]))
+    return Instance(name, 0, box, size_hw, coded["counts"], str(annotation["category_id"]))
 
 
 def _encode(segmentation: Any, height: int, width: int) -> Any:
-    """Compressed RLE of polygons, of counts, or of compressed RLE as it is; None without a polygon."""
+    """Return the compressed RLE of polygons or of an RLE; None when no polygon has three corners."""
     if isinstance(segmentation, dict):
         if isinstance(segmentation["counts"], list):
             return coco_masks().frPyObjects(segmentation, height, width)
         return {"size": [height, width], "counts": segmentation["counts"].encode("ascii")}
-    # Fewer than three corners have no area, and pycocotools would take two for a box.
+    # Fewer than three corners have no area, and pycocotools takes two corners for a box.
     polygons = [polygon for polygon in segmentation if len(polygon) >= 6]
     return coco_masks().merge(coco_masks().frPyObjects(polygons, height, width)) if polygons else None

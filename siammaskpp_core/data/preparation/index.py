@@ -1,7 +1,7 @@
-"""The objects of a prepared data set, in flat arrays and in one file.
+"""The index of a prepared data set: all its objects in flat arrays, stored in one file.
 
-Data sets have up to two million boxes. As Python objects they would take gigabytes, and every data worker
-would come to hold a copy of its own; arrays stay shared after a fork.
+A data set has up to two million boxes. As Python objects they would take gigabytes, and every data worker
+would soon hold its own copy; arrays stay shared after a fork.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from siammaskpp_core.arrays import Float32Array, Image
+from siammaskpp_core.arrays import Float32Array
 from siammaskpp_core.config import ConfigError
 from siammaskpp_core.io.outputs import Output
 
-VERSION = 2
+VERSION = 3
 
 
-class View(NamedTuple):
+class Instance(NamedTuple):
     """One object in one picture.
 
-    picture: file name in the scene's folder; time: number of the picture in its video;
-    box_xywh: pixels; size_hw: of the picture; rle: the mask as COCO's compressed RLE, empty if unknown;
-    category: what the object is, as the data set names it, empty if unknown.
+    picture: file name in the folder of its scene. time: number of the picture in its video. box_xywh: x, y,
+    w, h in pixels. size_hw: height and width of the picture. rle: the mask as COCO's compressed RLE, empty if
+    it is unknown. category: the data set's name for this kind of object, empty if it is unknown.
     """
 
     picture: str
@@ -41,70 +41,70 @@ class View(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """A picture or video: its folder below the data set's root, and the views of each object in it."""
+    """A picture or a video: its folder below the data set's root, and the instances of each object in it."""
 
     folder: str
-    objects: list[list[View]]
+    objects: list[list[Instance]]
 
 
 @dataclass(frozen=True)
 class ObjectIndex:
-    """S scenes with O objects, seen in V views; views of an object follow one another in time.
+    """S scenes with O objects and N instances; the instances of an object are in order of time.
 
-    Names are bytes in the file system's encoding.
+    Names are bytes in the encoding of the file system.
     """
 
     folder: NDArray[np.bytes_]
-    """[S] below the root"""
-    objects: NDArray[np.int32]
-    """[S] how many objects the scene has"""
-    views: NDArray[np.int32]
-    """[O] how many views the object has"""
+    """[S] folder of each scene, relative to the data set's root"""
+    objects_per_scene: NDArray[np.int32]
+    """[S] number of objects in each scene"""
+    instances_per_object: NDArray[np.int32]
+    """[O] number of instances of each object"""
     category: NDArray[np.bytes_]
-    """[O] what it is, empty if unknown"""
+    """[O] category of each object, empty if it is unknown"""
     picture: NDArray[np.bytes_]
-    """[V] file name in the scene's folder"""
+    """[N] file name in the folder of the scene"""
     time: NDArray[np.int32]
-    """[V] number of the picture in its video"""
+    """[N] number of the picture in its video"""
     box_xywh: Float32Array
-    """[V, 4] in pixels"""
+    """[N, 4] boxes in pixels"""
     size_hw: NDArray[np.int32]
-    """[V, 2] of the picture"""
+    """[N, 2] height and width of the picture"""
     rle_length: NDArray[np.int32]
-    """[V] bytes of the view's mask in `rle`; 0: no mask"""
-    rle: Image
-    """all masks, one after another, as COCO's compressed RLE"""
+    """[N] bytes of the instance's mask in `rle`; 0 if it has no mask"""
+    rle: NDArray[np.uint8]
+    """all masks in order, as COCO's compressed RLE"""
 
     @classmethod
     def of(cls, scenes: Iterable[Scene]) -> ObjectIndex:
-        """The index of `scenes`; objects without views and scenes without objects are left out."""
-        kept = [(scene.folder, [views for views in scene.objects if views]) for scene in scenes]
-        kept = [(folder, objects) for folder, objects in kept if objects]
-        tracks = [views for _, objects in kept for views in objects]
-        views = [view for track in tracks for view in sorted(track, key=lambda view: view.time)]
+        """Build the index of `scenes`, without objects that have no instance and scenes without objects."""
+        kept = [(scene.folder, [track for track in scene.objects if track]) for scene in scenes]
+        kept = [(folder, tracks) for folder, tracks in kept if tracks]
+        objects = [track for _, tracks in kept for track in tracks]
+        instances = [item for track in objects for item in sorted(track, key=lambda item: item.time)]
         return cls(
             folder=np.array([os.fsencode(folder) for folder, _ in kept], dtype=np.bytes_),
-            objects=np.array([len(objects) for _, objects in kept], np.int32),
-            views=np.array([len(track) for track in tracks], np.int32),
-            category=np.array([os.fsencode(track[0].category) for track in tracks], dtype=np.bytes_),
-            picture=np.array([os.fsencode(view.picture) for view in views], dtype=np.bytes_),
-            time=np.array([view.time for view in views], np.int32),
-            box_xywh=np.array([view.box_xywh for view in views], np.float32).reshape(-1, 4),
-            size_hw=np.array([view.size_hw for view in views], np.int32).reshape(-1, 2),
-            rle_length=np.array([len(view.rle) for view in views], np.int32),
-            rle=np.frombuffer(b"".join(view.rle for view in views), np.uint8),
+            objects_per_scene=np.array([len(tracks) for _, tracks in kept], np.int32),
+            instances_per_object=np.array([len(track) for track in objects], np.int32),
+            category=np.array([os.fsencode(track[0].category) for track in objects], dtype=np.bytes_),
+            picture=np.array([os.fsencode(item.picture) for item in instances], dtype=np.bytes_),
+            time=np.array([item.time for item in instances], np.int32),
+            box_xywh=np.array([item.box_xywh for item in instances], np.float32).reshape(-1, 4),
+            size_hw=np.array([item.size_hw for item in instances], np.int32).reshape(-1, 2),
+            rle_length=np.array([len(item.rle) for item in instances], np.int32),
+            rle=np.frombuffer(b"".join(item.rle for item in instances), np.uint8),
         )
 
     @classmethod
     def joined(cls, parts: list[ObjectIndex]) -> ObjectIndex:
-        """All `parts`, one after another."""
+        """Join several indexes in the order of `parts`."""
         names = [item.name for item in fields(cls)]
         return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
     def save(self, path: Path, root: str) -> None:
-        """Write to `path`, which appears only when complete.
+        """Write the index to `path`, which appears only when it is complete.
 
-        `root` is the data set's folder, relative to the file's own or absolute.
+        `root` is the data set's folder, absolute or relative to the folder of `path`.
         """
         about = json.dumps({"version": VERSION, "root": root})
         arrays = {item.name: getattr(self, item.name) for item in fields(self)}
@@ -113,12 +113,12 @@ class ObjectIndex:
 
 
 def index_path(kind: str, folder: Path) -> Path:
-    """Where the index of a prepared data set lies in `folder`."""
+    """Return the path of the index of a prepared data set in `folder`."""
     return folder / f"siammaskpp.{kind}.npz"
 
 
 def load_index(kind: str, folder: Path) -> tuple[ObjectIndex, Path]:
-    """The index in `folder` and the data set's root.
+    """Return the index in `folder` and the root of the data set.
 
     Raises :class:`ConfigError` when it is missing, damaged or of another version.
     """

@@ -1,4 +1,4 @@
-"""Preparation: every annotation is read and checked once, and what training needs goes into one file."""
+"""Preparation of a data set: every annotation is read and checked once and stored in one index file."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from siammaskpp_core.data.preparation import coco, imagenet, youtube_vos
 from siammaskpp_core.data.preparation.annotations import Part, PreparationError
 from siammaskpp_core.data.preparation.index import ObjectIndex, index_path
 
-# A few broken files do not matter to training; many mean that a download is not complete.
-MAX_BROKEN_SHARE = 0.01
-BROKEN_SHOWN = 10
+# A few broken files do not matter to training; many of them mean that a download is incomplete.
+MAX_BROKEN_FRACTION = 0.01
+BROKEN_LISTED = 10
 
 
 class Reader(NamedTuple):
-    """`find_jobs` divides a data set, `read_job` reads one part of it, in any process."""
+    """The two steps of a reader: `find_jobs` divides a data set, `read_job` reads a part in any process."""
 
     find_jobs: Callable[[Path], list[Any]]
     read_job: Callable[[Any], Part]
@@ -39,8 +39,8 @@ READERS = {
 }
 
 
-class Report(NamedTuple):
-    """What a preparation wrote (`objects` to `path`) and what it left out; see :class:`Part`."""
+class PreparationReport(NamedTuple):
+    """The result of a preparation: `objects` were written to `path`; for the rest see :class:`Part`."""
 
     path: Path
     objects: ObjectIndex
@@ -48,12 +48,14 @@ class Report(NamedTuple):
     broken: list[str]
 
 
-def prepare(kind: str, folder: Path, output: Path | None = None, workers: int | None = None) -> Report:
-    """Write the index of the data set in `folder` to the folder `output` (default: the same).
+def prepare(
+    kind: str, folder: Path, output: Path | None = None, workers: int | None = None
+) -> PreparationReport:
+    """Write the index of the data set in `folder` to the folder `output` (default: `folder`).
 
-    `workers` processes read the annotations (default: one for each processor). The index appears only when
-    it is complete. Raises :class:`PreparationError` when the folder is not laid out as `kind`, has no
-    usable object, or more than :data:`MAX_BROKEN_SHARE` of its pictures cannot be used.
+    `workers` processes read the annotations (default: one per processor). The index appears only when it is
+    complete. Raises :class:`PreparationError` when the folder has not the layout of `kind`, holds no usable
+    object, or when more than :data:`MAX_BROKEN_FRACTION` of its pictures cannot be used.
     """
     if kind not in READERS:
         raise PreparationError(f"{kind!r}: not a data set that is prepared; known are {', '.join(READERS)}")
@@ -68,51 +70,51 @@ def prepare(kind: str, folder: Path, output: Path | None = None, workers: int | 
     left_out = sum((part.left_out for part in parts), Counter[str]())
     broken = [text for part in parts for text in part.broken]
     checked = sum(part.checked for part in parts)
-    if len(broken) > MAX_BROKEN_SHARE * checked:
+    if len(broken) > MAX_BROKEN_FRACTION * checked:
         raise PreparationError(
             f"{folder}: {len(broken)} of {checked} pictures cannot be used; is the data set complete?\n"
-            + _shown(broken)
+            + _listed(broken)
         )
-    parts = [part for part in parts if len(part.objects.views)]
+    parts = [part for part in parts if len(part.objects.time)]
     if not parts:
         raise PreparationError(f"{folder}: no usable object of {kind} in it")
     index = ObjectIndex.joined([part.objects for part in parts])
     path = index_path(kind, place)
     index.save(path, str(folder.resolve()) if output else ".")
-    return Report(path, index, left_out, broken)
+    return PreparationReport(path, index, left_out, broken)
 
 
-def summary(report: Report) -> str:
-    """The report as text."""
+def summary(report: PreparationReport) -> str:
+    """Return the report as text."""
     index = report.objects
     lines = [
-        f"{len(index.objects)} pictures or videos, {len(index.views)} objects, {len(index.time)} boxes, "
+        f"{len(index.folder)} pictures or videos, {len(index.category)} objects, {len(index.time)} boxes, "
         f"{len(index.rle_length.nonzero()[0])} masks",
         *(f"left out: {count} ({reason})" for reason, count in report.left_out.most_common()),
-        *([f"broken and left out: {len(report.broken)}\n{_shown(report.broken)}"] if report.broken else []),
+        *([f"broken and left out: {len(report.broken)}\n{_listed(report.broken)}"] if report.broken else []),
         f"{report.path} ({report.path.stat().st_size / 1e6:.1f} MB)",
     ]
     return "\n".join(lines)
 
 
-def _shown(broken: list[str]) -> str:
-    more = [f"  and {len(broken) - BROKEN_SHOWN} more"] if len(broken) > BROKEN_SHOWN else []
-    return "\n".join([*(f"  {text}" for text in broken[:BROKEN_SHOWN]), *more])
+def _listed(broken: list[str]) -> str:
+    more = [f"  and {len(broken) - BROKEN_LISTED} more"] if len(broken) > BROKEN_LISTED else []
+    return "\n".join([*(f"  {text}" for text in broken[:BROKEN_LISTED]), *more])
 
 
 @contextmanager
 def _mapper(workers: int) -> Iterator[Callable[[Callable[[Any], Part], list[Any]], Iterable[Part]]]:
-    """`map` over processes; in this one when one is enough."""
+    """Yield a `map` that runs in `workers` processes, or in this process when one is enough."""
     if workers <= 1:
         yield map
         return
-    # Not forked: threads of OpenCV or torch in this process must not be cut in half.
+    # A forked process would inherit the locks of OpenCV's and torch's threads, but not the threads.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _leave_interrupts_to_the_parent) as pool:
+    with ProcessPoolExecutor(workers, context, _ignore_interrupts) as pool:
         yield pool.map
 
 
-def _leave_interrupts_to_the_parent() -> None:
+def _ignore_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 

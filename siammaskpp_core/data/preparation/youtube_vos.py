@@ -1,7 +1,8 @@
-"""YouTube-VOS 2018 and 2019: `meta.json`, `JPEGImages/VIDEO/*.jpg`, `Annotations/VIDEO/*.png` in `train/`.
+"""Reader of YouTube-VOS 2018 and 2019: `meta.json`, `JPEGImages/VIDEO/*.jpg`, `Annotations/VIDEO/*.png`.
 
-An annotation is a palette PNG whose values are the numbers of the objects; `meta.json` says in which
-frames each object is annotated. Left out are masks of up to `MIN_PIXELS`, as SiamMask does.
+All of them are in `train/`. An annotation is a palette PNG whose values are the numbers of the objects;
+`meta.json` says in which frames each object is annotated. Masks of up to `MIN_PIXELS` are left out, as in
+SiamMask.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from siammaskpp_core.data.preparation.annotations import (
     PreparationError,
     encode_mask,
 )
-from siammaskpp_core.data.preparation.index import Scene, View
+from siammaskpp_core.data.preparation.index import Instance, Scene
 from siammaskpp_core.io.images import open_as_stored, stored_size
 
 MIN_PIXELS = 1000
 
 
 class Job(NamedTuple):
-    """A video and the frames of its objects, by the objects' numbers."""
+    """A video below `root`; `frames` and `categories` have the numbers of the objects as keys."""
 
     root: Path
     video: str
@@ -35,7 +36,7 @@ class Job(NamedTuple):
 
 
 def find_jobs(root: Path) -> list[Job]:
-    """The videos of YouTube-VOS in `root`; :class:`PreparationError` when it is not laid out so."""
+    """Return the videos of YouTube-VOS in `root`; raises :class:`PreparationError` for another layout."""
     meta = root / "train" / "meta.json"
     if not meta.is_file():
         raise PreparationError(f"{meta}: missing; YouTube-VOS's folder has train/meta.json")
@@ -45,8 +46,8 @@ def find_jobs(root: Path) -> list[Job]:
             Job(
                 root,
                 video,
-                {int(number): thing["frames"] for number, thing in content["objects"].items()},
-                {int(number): thing.get("category", "") for number, thing in content["objects"].items()},
+                {int(number): entry["frames"] for number, entry in content["objects"].items()},
+                {int(number): entry.get("category", "") for number, entry in content["objects"].items()},
             )
             for video, content in sorted(videos.items())
         ]
@@ -55,12 +56,12 @@ def find_jobs(root: Path) -> list[Job]:
 
 
 def read_job(job: Job) -> Part:
-    """The objects of one video."""
+    """Read the objects of one video."""
     folder = f"train/JPEGImages/{job.video}"
     annotations = job.root / "train" / "Annotations" / job.video
     pictures = sorted(path.stem for path in (job.root / folder).glob("*.jpg"))
     times = {picture: time for time, picture in enumerate(pictures)}
-    objects: dict[int, list[View]] = defaultdict(list)
+    objects: dict[int, list[Instance]] = defaultdict(list)
     left_out, broken = Counter[str](), list[str]()
     frames = sorted(set().union(*job.frames.values()))
     for frame in frames:
@@ -80,7 +81,7 @@ def read_job(job: Job) -> Part:
                 left_out[f"up to {MIN_PIXELS} pixels"] += 1
                 continue
             coded, box = encode_mask(mask)
-            view = View(
+            instance = Instance(
                 f"{frame}.jpg",
                 times[frame],
                 box,
@@ -88,12 +89,12 @@ def read_job(job: Job) -> Part:
                 coded,
                 job.categories[number],
             )
-            objects[number].append(view)
+            objects[number].append(instance)
     return Part.of([Scene(folder, list(objects.values()))], left_out, broken, len(frames))
 
 
 def _read_annotation(path: Path) -> Image:
-    """The objects' numbers [H, W]; OpenCV would give the palette's colours."""
+    """Return the numbers of the objects [H, W]; OpenCV would replace them by the palette's colours."""
     with open_as_stored(path) as annotation:
         if annotation.mode not in ("P", "L"):
             raise PreparationError(f"a palette PNG is expected, not one of mode {annotation.mode}")

@@ -1,4 +1,4 @@
-"""Sources that are read as they are: pictures with masks, and a few videos."""
+"""Sources that need no preparation: a folder of pictures with masks, and folders of videos."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siammaskpp_core.config import ConfigError
-from siammaskpp_core.data.sequences import DatasetError, Sequence, find_sequences
-from siammaskpp_core.data.sources.base import PictureMemory, Rng, Sample, Source, nearby_frames
+from siammaskpp_core.data.sequences import DatasetError, VideoSequence, find_sequences
+from siammaskpp_core.data.sources.base import ImageCache, Rng, Sample, Source, nearby_frames
 from siammaskpp_core.tracking.boxes import mask_bounding_box
 
 
 class MaskFolder(Source):
-    """`images/*.jpg` with `masks/*.png` of the same name: one object a picture."""
+    """`images/*.jpg` and `masks/*.png` of the same name; each picture holds one object."""
 
-    def __init__(self, root: Path, read: PictureMemory) -> None:
-        self.read = read
+    def __init__(self, root: Path, cache: ImageCache) -> None:
+        self.cache = cache
         self.images = sorted((root / "images").glob("*.jpg"))
         self.masks = root / "masks"
         if not self.images:
-            raise ConfigError(f"{root}: no pictures in {root / 'images'}")
+            raise ConfigError(f"{root}: there are no pictures in {root / 'images'}")
 
     def __len__(self) -> int:
         return len(self.images)
@@ -32,10 +32,10 @@ class MaskFolder(Source):
         return index
 
     def sample(self, index: int, rng: Rng) -> Sample:
-        """See :class:`Source`; raises DatasetError when picture and mask do not fit each other."""
+        """See :class:`Source`; raises :class:`DatasetError` for an unusable mask."""
         path = self.images[index]
-        image = self.read(path)
-        annotation = self.read(self.masks / f"{path.stem}.png", is_grey=True)
+        image = self.cache.read(path)
+        annotation = self.cache.read(self.masks / f"{path.stem}.png", is_grey=True)
         mask = cv2.threshold(annotation, 127, 255, cv2.THRESH_BINARY)[1].astype(np.uint8)
         box = mask_bounding_box(mask)
         if box is None:
@@ -45,33 +45,33 @@ class MaskFolder(Source):
         return Sample(image, box, mask)
 
     def pair(self, index: int, rng: Rng) -> tuple[Sample, Sample]:
-        """See :class:`Source`; the same picture twice."""
+        """See :class:`Source`; both samples are the same picture."""
         sample = self.sample(index, rng)
         return sample, sample
 
 
 class VideoFolder(Source):
-    """Videos in any layout that :mod:`siammaskpp_core.data.sequences` reads; masks where it has them.
+    """Videos in any layout that :mod:`siammaskpp_core.data.sequences` reads; DAVIS also has masks.
 
-    The two frames of a pair are at most `frame_range` frames apart; boxes with a side under `MIN_SIDE`
+    The two frames of a pair are at most `frame_range` frames apart. Boxes with a side under `MIN_SIDE`
     pixels are left out.
     """
 
     MIN_SIDE = 6
 
-    def __init__(self, root: Path, frame_range: int, read: PictureMemory) -> None:
-        self.frame_range, self.read = frame_range, read
-        self.sequences: list[Sequence] = []
+    def __init__(self, root: Path, frame_range: int, cache: ImageCache) -> None:
+        self.frame_range, self.cache = frame_range, cache
+        self.sequences: list[VideoSequence] = []
         self.visible: list[NDArray[np.intp]] = []
         for sequence in find_sequences([root]):
-            # A comparison with NaN, an absent object's box, is false.
+            # The box of an absent object is NaN, and a comparison with NaN is false.
             visible = np.flatnonzero(sequence.boxes[:, 2:].min(axis=1) >= self.MIN_SIDE)
             if len(visible):
                 self.sequences.append(sequence)
                 self.visible.append(visible)
         if not self.sequences:
             raise ConfigError(f"{root}: no object is {self.MIN_SIDE} pixels large in any video")
-        numbers: dict[Path, int] = {}  # several objects of one video are several sequences
+        numbers: dict[Path, int] = {}  # each object of a video is a sequence of its own
         folders = [sequence.frames[0].parent for sequence in self.sequences]
         self.scenes = [numbers.setdefault(folder, len(numbers)) for folder in folders]
 
@@ -95,4 +95,4 @@ class VideoFolder(Source):
     def _read(self, index: int, frame: int) -> Sample:
         sequence = self.sequences[index]
         mask = sequence.mask(frame) if sequence.annotations else None
-        return Sample(self.read(sequence.frames[frame]), sequence.boxes[frame], mask)
+        return Sample(self.cache.read(sequence.frames[frame]), sequence.boxes[frame], mask)

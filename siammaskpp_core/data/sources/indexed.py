@@ -1,4 +1,4 @@
-"""Objects of a prepared data set."""
+"""The source of objects in a prepared data set."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from siammaskpp_core.arrays import Float64Array, Image, IntArray
+from siammaskpp_core.arrays import Float64Array, IntArray, Mask
 from siammaskpp_core.data.preparation.annotations import coco_masks
 from siammaskpp_core.data.preparation.index import ObjectIndex
 from siammaskpp_core.data.sequences import DatasetError
-from siammaskpp_core.data.sources.base import PictureMemory, Rng, Sample, nearby_frames
+from siammaskpp_core.data.sources.base import ImageCache, Rng, Sample, nearby_frames
 
 
 class IndexedSource:
-    """The objects of `index`, whose pictures lie under `root`.
+    """The objects of `index`; the pictures are in the folder `root`.
 
     The two frames of a pair are at most `frame_range` pictures of the video apart.
     """
 
-    def __init__(self, index: ObjectIndex, root: Path, frame_range: int, read: PictureMemory) -> None:
-        self.index, self.root, self.frame_range, self.read = index, root, frame_range, read
-        self.scenes = np.repeat(np.arange(len(index.objects), dtype=np.int32), index.objects)
-        self.first_view = _offsets(index.views)
+    def __init__(self, index: ObjectIndex, root: Path, frame_range: int, cache: ImageCache) -> None:
+        self.index, self.root, self.frame_range, self.cache = index, root, frame_range, cache
+        self.scenes = np.repeat(np.arange(len(index.folder), dtype=np.int32), index.objects_per_scene)
+        self.first_instance = _offsets(index.instances_per_object)
         self.first_byte = _offsets(index.rle_length)
         _, self.category, counts = np.unique(index.category, return_inverse=True, return_counts=True)
         self.by_category = np.argsort(self.category, kind="stable")
@@ -39,7 +39,7 @@ class IndexedSource:
         """See :class:`Source`."""
         return int(self.scenes[index])
 
-    def alike(self, index: int, rng: Rng) -> int | None:
+    def same_class_object(self, index: int, rng: Rng) -> int | None:
         """See :class:`Source`."""
         if not self.index.category[index]:
             return None
@@ -50,53 +50,53 @@ class IndexedSource:
         chosen = rng.integers(others)
         return int(same[chosen if chosen < here.start else chosen + here.stop - here.start])
 
-    def beside(self, index: int, rng: Rng) -> Float64Array | None:
-        """See :class:`Source`; none in videos, where the objects have pictures of their own."""
-        if not self.index.category[index] or self.index.views[index] > 1:
+    def same_class_distractor(self, index: int, rng: Rng) -> Float64Array | None:
+        """See :class:`Source`; always None for videos, in which every object has frames of its own."""
+        if not self.index.category[index] or self.index.instances_per_object[index] > 1:
             return None
         same, here = self._of_category(index)
         others = same[here][same[here] != index]
-        return self._box(int(self.first_view[rng.choice(others)])) if len(others) else None
+        return self._box(int(self.first_instance[rng.choice(others)])) if len(others) else None
 
     def sample(self, index: int, rng: Rng) -> Sample:
         """See :class:`Source`."""
-        return self._read(index, int(rng.integers(*self.first_view[index : index + 2])))
+        return self._read(index, int(rng.integers(*self.first_instance[index : index + 2])))
 
     def pair(self, index: int, rng: Rng) -> tuple[Sample, Sample]:
         """See :class:`Source`."""
-        start, end = self.first_view[index : index + 2]
+        start, end = self.first_instance[index : index + 2]
         first, second = nearby_frames(self.index.time[start:end], self.frame_range, rng)
         sample = self._read(index, int(start + first))
         return sample, sample if second == first else self._read(index, int(start + second))
 
     def _of_category(self, index: int) -> tuple[NDArray[np.intp], slice]:
-        """All objects of this one's category in the order of their scenes, and which are in its own."""
+        """Return all objects of the same category in order of their scenes, and the slice in this scene."""
         category, scene = self.category[index], self.scenes[index]
         run = slice(*self.first_of_category[category : category + 2])
         low, high = np.searchsorted(self.scenes_by_category[run], [scene, scene + 1])
         return self.by_category[run], slice(int(low), int(high))
 
-    def _read(self, index: int, view: int) -> Sample:
+    def _read(self, index: int, instance: int) -> Sample:
         folder = os.fsdecode(self.index.folder[self.scenes[index]])
-        path = self.root / folder / os.fsdecode(self.index.picture[view])
-        image = self.read(path, as_stored=True)
-        mask = self._mask(view)
+        path = self.root / folder / os.fsdecode(self.index.picture[instance])
+        image = self.cache.read(path, as_stored=True)
+        mask = self._mask(instance)
         if mask is not None and mask.shape != image.shape[:2]:
             raise DatasetError(f"{path}: picture {image.shape[:2]} and mask {mask.shape} differ in size")
-        return Sample(image, self._box(view), mask)
+        return Sample(image, self._box(instance), mask)
 
-    def _box(self, view: int) -> Float64Array:
-        return self.index.box_xywh[view].astype(np.float64)
+    def _box(self, instance: int) -> Float64Array:
+        return self.index.box_xywh[instance].astype(np.float64)
 
-    def _mask(self, view: int) -> Image | None:
-        start, end = self.first_byte[view : view + 2]
+    def _mask(self, instance: int) -> Mask | None:
+        start, end = self.first_byte[instance : instance + 2]
         if start == end:
             return None
-        height, width = self.index.size_hw[view]
+        height, width = self.index.size_hw[instance]
         coded = {"size": [int(height), int(width)], "counts": self.index.rle[start:end].tobytes()}
         return np.multiply(coco_masks().decode(coded), 255, order="C", dtype=np.uint8)
 
 
 def _offsets(counts: NDArray[np.integer[Any]]) -> IntArray:
-    """Where each of N runs of `counts` entries begins, and where the last ends [N + 1]."""
+    """Return where each of N runs of `counts` [N] entries begins, and where the last one ends [N + 1]."""
     return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])

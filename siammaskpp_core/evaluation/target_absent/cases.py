@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from siammaskpp_core.arrays import Float64Array, Image, IntArray
-from siammaskpp_core.data.sequences import Sequence as TestSequence
+from siammaskpp_core.data.sequences import VideoSequence
 from siammaskpp_core.io.images import read_image
 
 KINDS = ("cut", "cover", "leave")
@@ -42,8 +42,8 @@ class Case:
     `other` lends the pictures that are shown instead.
     """
 
-    sequence: TestSequence
-    other: TestSequence
+    sequence: VideoSequence
+    other: VideoSequence
     kind: str
     first: int
 
@@ -138,7 +138,7 @@ class Case:
         return max(away) == 0
 
 
-def make_cases(sequences: Sequence[TestSequence], kinds: Sequence[str] = KINDS) -> list[Case]:
+def make_cases(sequences: Sequence[VideoSequence], kinds: Sequence[str] = KINDS) -> list[Case]:
     """One case of each kind for every sequence that allows it; the target goes after a third of it.
 
     What is shown instead is the next sequence of another video.
@@ -156,7 +156,7 @@ def make_cases(sequences: Sequence[TestSequence], kinds: Sequence[str] = KINDS) 
     return cases
 
 
-def _is_same_video(one: TestSequence, other: TestSequence) -> bool:
+def _is_same_video(one: VideoSequence, other: VideoSequence) -> bool:
     """Whether the first picture of either is one of the other's: two objects of a video, even if copied."""
     return any(
         filecmp.cmp(first.frames[0], file, shallow=False)

@@ -15,8 +15,7 @@ from vot.region.io import parse_region, write_trajectory
 from vot.utilities import read_properties, write_properties
 
 from siammaskpp_core.arrays import Float64Array, Image
-from siammaskpp_core.data.sequences import DatasetError
-from siammaskpp_core.data.sequences import Sequence as TestSequence
+from siammaskpp_core.data.sequences import DatasetError, VideoSequence
 from siammaskpp_core.io.images import read_image
 from siammaskpp_core.tracking import RotatedBox
 
@@ -29,7 +28,7 @@ SHORTEST = 12
 
 
 @dataclass(frozen=True)
-class Labelled:
+class VotSequence:
     """Consecutive frames with a region each. `regions` are masks, or rectangles and polygons.
 
     `anchors` [N] are 1 where a multi-start run goes forward from, -1 backward, 0 elsewhere.
@@ -46,10 +45,10 @@ class Labelled:
         """Whether every region is a mask."""
         return all(isinstance(region, Mask) for region in self.regions)
 
-    def with_polygons(self) -> Labelled:
+    def with_polygons(self) -> VotSequence:
         """With each mask replaced by the smallest rotated rectangle around it."""
         regions = tuple(_polygon(region) if isinstance(region, Mask) else region for region in self.regions)
-        return Labelled(self.name, self.frames, regions, self.anchors, self.fps)
+        return VotSequence(self.name, self.frames, regions, self.anchors, self.fps)
 
     def run_lengths(self) -> list[int]:
         """The frames of each multi-start run."""
@@ -58,7 +57,7 @@ class Labelled:
         return [1 + (last - index if way > 0 else index) for index, way in starts]
 
 
-def label(sequence: TestSequence) -> Labelled:
+def label(sequence: VideoSequence) -> VotSequence:
     """The longest run of frames in which the object is present, as VOT's rules know no absence.
 
     Raises :class:`DatasetError` when that is too short to be evaluated.
@@ -79,7 +78,7 @@ def label(sequence: TestSequence) -> Labelled:
     keep = slice(run[0], run[-1] + 1)
     properties = read_properties(str(folder / "sequence")) if folder else {}
     anchors = _given_anchors(folder, len(run)) if folder else None
-    return Labelled(
+    return VotSequence(
         sequence.name,
         sequence.frames[keep],
         tuple(regions[keep]),
@@ -96,7 +95,7 @@ def spaced_anchors(length: int) -> list[int]:
     return anchors
 
 
-def write_dataset(folder: Path, sequences: Sequence[Labelled]) -> None:
+def write_dataset(folder: Path, sequences: Sequence[VotSequence]) -> None:
     """Lay `sequences` out in the new `folder` as the toolkit reads them."""
     folder.mkdir(parents=True)
     for sequence in sequences:
@@ -118,14 +117,14 @@ def write_dataset(folder: Path, sequences: Sequence[Labelled]) -> None:
     (folder / "list.txt").write_text("".join(f"{sequence.name}\n" for sequence in sequences))
 
 
-def _vot_folder(sequence: TestSequence) -> Path | None:
+def _vot_folder(sequence: VideoSequence) -> Path | None:
     if sequence.layout != "vot":
         return None
     folder = sequence.frames[0].parent
     return folder.parent if folder.name == "color" else folder
 
 
-def _regions(sequence: TestSequence, folder: Path | None) -> list[Region]:
+def _regions(sequence: VideoSequence, folder: Path | None) -> list[Region]:
     """One region for each frame of `sequence`."""
     count = len(sequence.frames)
     if folder:

@@ -14,16 +14,15 @@ from typing import Any
 from tqdm import tqdm
 
 from siammaskpp_core.arguments import options_from, words_of
-from siammaskpp_core.data.sequences import Sequence as TestSequence
-from siammaskpp_core.data.sequences import find_sequences
+from siammaskpp_core.data.sequences import VideoSequence, find_sequences
 from siammaskpp_core.engines.load import load_tracker
 from siammaskpp_core.engines.options import EngineOptions
 from siammaskpp_core.errors import MissingPackageError
-from siammaskpp_core.evaluation.baselines import make_peer
+from siammaskpp_core.evaluation.baselines import make_baseline
 from siammaskpp_core.io.outputs import Output
 
 try:
-    from siammaskpp_core.evaluation.vot.dataset import Labelled, label
+    from siammaskpp_core.evaluation.vot.dataset import VotSequence, label
     from siammaskpp_core.evaluation.vot.report import (
         draw_plot,
         experiment_report,
@@ -55,7 +54,7 @@ def run_vot(options: argparse.Namespace) -> None:
     print(markdown(result))
 
 
-def _labelled(found: Sequence[TestSequence]) -> list[Labelled]:
+def _labelled(found: Sequence[VideoSequence]) -> list[VotSequence]:
     sequences = [label(sequence) for sequence in found]
     for before, sequence in zip(found, sequences, strict=True):
         used, given = len(sequence.frames), len(before.frames)
@@ -79,15 +78,15 @@ def _commands(options: argparse.Namespace) -> dict[str, list[str]]:
     own += ["--rotated-box", options.rotated_box] if options.rotated_box else []
     commands = {OWN_NAME: [*server, *own]}
     for name in options.peers:
-        make_peer(name, options.nanotrack)
+        make_baseline(name, options.nanotrack)
         folder = ["--nanotrack", str(options.nanotrack.resolve())] if options.nanotrack else []
         commands[name] = [*server, "--tracker", name, *folder]
     return commands
 
 
 def _work(
-    sequences: Sequence[Labelled], realtime: bool, year: int | None
-) -> dict[str, tuple[Plan, list[Labelled]]]:
+    sequences: Sequence[VotSequence], realtime: bool, year: int | None
+) -> dict[str, tuple[Plan, list[VotSequence]]]:
     """By kind of experiment: the plan, and the sequences with the truth that it takes."""
     drawn = [sequence.with_polygons() for sequence in sequences]
     masks = [sequence for sequence in sequences if sequence.has_masks]
@@ -98,7 +97,7 @@ def _work(
 
 
 def _run_all(
-    folder: Path, work: Mapping[str, tuple[Plan, list[Labelled]]], commands: Mapping[str, Sequence[str]]
+    folder: Path, work: Mapping[str, tuple[Plan, list[VotSequence]]], commands: Mapping[str, Sequence[str]]
 ) -> dict[str, dict[str, Any]]:
     lengths = {kind: [len(sequence.frames) for sequence in items] for kind, (_, items) in work.items()}
     frames = sum(sum(lengths[kind]) * len(plan.experiments) for kind, (plan, _) in work.items())

@@ -20,13 +20,13 @@ from siammaskpp_core.arrays import Float64Array, Image
 from siammaskpp_core.cli.arguments import add_model
 from siammaskpp_core.engines.load import load_tracker
 from siammaskpp_core.engines.options import EngineOptions
-from siammaskpp_core.evaluation.baselines import OpenCvTracker, SiamMaskTracker, make_peer
+from siammaskpp_core.evaluation.baselines import LongTermAdapter, OpenCvBaseline, make_baseline
 from siammaskpp_core.evaluation.vot.dataset import polygon_box, rotated_polygon
 from siammaskpp_core.io.images import read_image
 from siammaskpp_core.tracking import LongTermTracker, RotatedBox
 from siammaskpp_core.tracking.boxes import mask_bounding_box
 
-OWN_NAME = SiamMaskTracker.name
+OWN_NAME = LongTermAdapter.name
 FORMATS = (trax.Region.RECTANGLE, trax.Region.POLYGON, trax.Region.MASK)
 
 
@@ -53,7 +53,7 @@ class ServedSiamMask:
     """Our tracker with all that it publishes."""
 
     def __init__(self, tracker: LongTermTracker) -> None:
-        self._tracker = SiamMaskTracker(tracker)
+        self._tracker = LongTermAdapter(tracker)
 
     def init(self, image: Image, box_xywh: Float64Array) -> None:
         """See :class:`ServedTracker`."""
@@ -66,10 +66,10 @@ class ServedSiamMask:
         return Answer(result.box_xywh, result.rotated_box, result.mask, result.score)
 
 
-class ServedPeer:
+class ServedBaseline:
     """A tracker of boxes."""
 
-    def __init__(self, tracker: OpenCvTracker) -> None:
+    def __init__(self, tracker: OpenCvBaseline) -> None:
         self._tracker = tracker
 
     def init(self, image: Image, box_xywh: Float64Array) -> None:
@@ -134,7 +134,7 @@ def main() -> None:
         loaded = load_tracker(options.model, options_from(EngineOptions, options), options.rotated_box)
         tracker = ServedSiamMask(LongTermTracker(loaded))
     else:
-        tracker = ServedPeer(make_peer(options.tracker, options.nanotrack))
+        tracker = ServedBaseline(make_baseline(options.tracker, options.nanotrack))
     serve(tracker, options.tracker)
 
 

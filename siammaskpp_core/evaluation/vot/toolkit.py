@@ -27,7 +27,7 @@ from vot.tracker import Tracker, TrackerException, Trajectory
 from vot.workspace import Workspace
 
 from siammaskpp_core.errors import UserError
-from siammaskpp_core.evaluation.vot.dataset import Labelled, write_dataset
+from siammaskpp_core.evaluation.vot.dataset import VotSequence, write_dataset
 from siammaskpp_core.evaluation.vot.report import Score
 
 # The toolkit sets its progress bars and messages by this; ours take their place.
@@ -57,7 +57,7 @@ class Plan:
     eao_frames: tuple[int, int]
 
 
-def supervised_plan(sequences: Sequence[Labelled], realtime: bool, year: int | None) -> Plan:
+def supervised_plan(sequences: Sequence[VotSequence], realtime: bool, year: int | None) -> Plan:
     """The reset-based experiment of VOT2013 to VOT2019, as in `year` or else fitted to `sequences`."""
     stack = SUPERVISED_STACKS[year or 2018]
     experiments = _read_stack(stack, realtime)
@@ -70,7 +70,7 @@ def supervised_plan(sequences: Sequence[Labelled], realtime: bool, year: int | N
     return Plan(stack, experiments, _eao_frames(experiments))
 
 
-def multi_start_plan(sequences: Sequence[Labelled], realtime: bool) -> Plan:
+def multi_start_plan(sequences: Sequence[VotSequence], realtime: bool) -> Plan:
     """The anchor-based experiment of VOT2020 and after, fitted to `sequences`."""
     experiments = _read_stack(MULTI_START_STACK, realtime)
     _fit(experiments, [length for sequence in sequences for length in sequence.run_lengths()])
@@ -104,7 +104,7 @@ def _fit(experiments: Mapping[str, Mapping[str, Any]], lengths: Sequence[int]) -
 def run_plan(
     folder: Path,
     plan: Plan,
-    sequences: Sequence[Labelled],
+    sequences: Sequence[VotSequence],
     commands: Mapping[str, Sequence[str]],
     on_sequence: Callable[[str, int], None] = lambda label, frames: None,
 ) -> dict[str, dict[str, Score]]:
@@ -135,7 +135,7 @@ def run_plan(
 
 
 def _workspace(
-    folder: Path, plan: Plan, sequences: Sequence[Labelled], commands: Mapping[str, Sequence[str]]
+    folder: Path, plan: Plan, sequences: Sequence[VotSequence], commands: Mapping[str, Sequence[str]]
 ) -> Workspace:
     write_dataset(folder / "sequences", sequences)
     stack = {"title": "siammaskpp", "experiments": dict(plan.experiments)}

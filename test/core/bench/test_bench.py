@@ -72,7 +72,7 @@ def test_what_follows_from_other_rows():
         row("onnxruntime", 10.0, backbone="efficientnet_lite0"),
     ]
     relate(rows, "published")
-    assert rows[0]["share_of_peak"] == 0.5  # 20 GFLOP in 0.2 s
+    assert rows[0]["fraction_of_peak"] == 0.5  # 20 GFLOP in 0.2 s
     assert [r.get("times_faster") for r in rows] == [4.0, None, None, 8.0, None]
     assert [r.get("times_one_target") for r in rows] == [None, 2.4, None, None, None]
 

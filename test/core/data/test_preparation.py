@@ -21,7 +21,7 @@ from siammaskpp_core.data.preparation import prepare as preparation
 from siammaskpp_core.data.preparation.annotations import PreparationError
 from siammaskpp_core.data.preparation.index import index_path, load_index
 from siammaskpp_core.data.preparation.prepare import prepare, summary
-from siammaskpp_core.data.sources.open import open_source, open_sources
+from siammaskpp_core.data.sources import open_source, open_sources
 from siammaskpp_core.io.images import MediaError
 
 WIDTH, HEIGHT = 160, 120
@@ -315,7 +315,7 @@ def test_frames_of_a_pair_are_near(ilsvrc_folder, frame_range):
 
 def alike(source, index):
     rng = np.random.default_rng(0)
-    return {source.alike(index, rng) for _ in range(50)}
+    return {source.same_class_object(index, rng) for _ in range(50)}
 
 
 def test_alike_are_objects_of_a_category_in_other_scenes(coco_folder, youtube_vos_folder, ilsvrc_folder):
@@ -330,11 +330,13 @@ def test_alike_are_objects_of_a_category_in_other_scenes(coco_folder, youtube_vo
 def test_beside_are_objects_of_a_category_in_the_same_picture(coco_folder, youtube_vos_folder):
     rng = np.random.default_rng(0)
     coco = opened("coco", coco_folder)
-    assert coco.beside(0, rng) is None
+    assert coco.same_class_distractor(0, rng) is None
     for index, other in ((1, 2), (2, 1)):
-        np.testing.assert_array_equal(coco.beside(index, rng), coco.sample(other, rng).box_xywh)
+        np.testing.assert_array_equal(
+            coco.same_class_distractor(index, rng), coco.sample(other, rng).box_xywh
+        )
     vos = opened("youtube_vos", youtube_vos_folder)
-    assert [vos.beside(index, rng) for index in range(4)] == [None] * 4
+    assert [vos.same_class_distractor(index, rng) for index in range(4)] == [None] * 4
 
 
 def test_a_category_of_its_own_or_none_is_like_nothing(youtube_vos_folder, tmp_path):
@@ -431,7 +433,7 @@ def test_many_broken_files_are_an_error(ilsvrc_folder, tmp_path):
     [("RGB", (WIDTH, HEIGHT), "palette PNG"), ("L", (80, 60), "another size"), (None, None, "No such file")],
 )
 def test_broken_masks_are_named(youtube_vos_folder, tmp_path, monkeypatch, mode, size, reason):
-    monkeypatch.setattr(preparation, "MAX_BROKEN_SHARE", 0.1)
+    monkeypatch.setattr(preparation, "MAX_BROKEN_FRACTION", 0.1)
     folder = fresh(youtube_vos_folder, tmp_path)
     path = folder / "train/Annotations/0043f083b5/00010.png"
     path.unlink()
@@ -497,7 +499,9 @@ def test_the_papers_mixture(coco_folder, youtube_vos_folder, ilsvrc_folder, tmp_
     path = Path(__file__).parents[3] / "config/networks/siammaskpp_base.yaml"
     experiment = read_experiment(path)
     network, training = experiment.network, experiment.training
-    pairs = PairDataset(open_sources(training, tmp_path), training, network)
+    pairs = PairDataset(
+        open_sources(training.sources, training.source_frame_ranges, tmp_path), training, network
+    )
     drawn = [pairs[index] for index in range(60)]
     found = [(bool((pair.labels == 1).any()), bool((pair.cells >= 0).any())) for pair in drawn]
     # Negatives, objects with a box alone, objects with a mask; never a mask without a box.

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from siammaskpp_core.config import ConfigError, from_mapping
+from siammaskpp_core.data.sources import open_source, open_sources
 from siammaskpp_core.data.sources.base import Sample
-from siammaskpp_core.data.sources.open import open_source, open_sources
 from siammaskpp_core.errors import UserError
 from siammaskpp_core.network.config import NetworkConfig
 from siammaskpp_core.training import augmentation as clutter
@@ -113,7 +113,7 @@ def test_missing_sources_are_named(tmp_path, spec):
 def test_each_source_has_its_frame_range(data):
     values = {"sources": ["masks:stills", "videos:videos"], "source_weights": [1.0, 1.0]}
     config = from_mapping(TrainingConfig, values | {"source_frame_ranges": [0, 2]})
-    assert open_sources(config, data)[1].frame_range == 2
+    assert open_sources(config.sources, config.source_frame_ranges, data)[1].frame_range == 2
     with pytest.raises(ConfigError, match="source_frame_ranges: one number for each"):
         from_mapping(TrainingConfig, values)
 
@@ -134,10 +134,10 @@ class Drawn:
     def scene(self, index):
         return index // 2
 
-    def alike(self, index, rng):
+    def same_class_object(self, index, rng):
         return (index + 2) % len(self) if self.related else None
 
-    def beside(self, index, rng):
+    def same_class_distractor(self, index, rng):
         return None
 
     def sample(self, index, rng):
@@ -215,7 +215,7 @@ class Neighbours(Drawn):
         super().__init__("a", [], radius=15)
         self.distance = distance
 
-    def beside(self, index, rng):
+    def same_class_distractor(self, index, rng):
         return self._make().box_xywh + (self.distance, 0, 0, 0)
 
 

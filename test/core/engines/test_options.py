@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 
 from siammaskpp_core.bench.operations import Peak, count_operations
-from siammaskpp_core.bench.reference import PublishedEngine
+from siammaskpp_core.bench.reference import ReferenceEngine
 from siammaskpp_core.config import ConfigError
 from siammaskpp_core.engines.export.fusion import fused
 from siammaskpp_core.engines.export.onnx import write_model
@@ -160,7 +160,7 @@ def test_the_mask_vector_is_composed_only_where_that_saves_weights():
 
 
 def test_the_published_formulation_gives_the_same_answers(network, folder, crops):
-    published, engine = PublishedEngine(folder), load_engine(read_model(folder))
+    published, engine = ReferenceEngine(folder), load_engine(read_model(folder))
     kernels, templates = engine.encode_template(crops[0]), published.encode_template(crops[0])
     own = engine.search(crops[1], list(kernels))
     expected = published.search(crops[1], list(templates))
@@ -175,9 +175,9 @@ def test_the_published_formulation_gives_the_same_answers(network, folder, crops
 def test_the_published_formulation_is_of_one_kind_of_network(tmp_path):
     write_model(SiamMaskPP(replace(CONFIG, mask="none")).eval(), TrackingConfig(), tmp_path)
     with pytest.raises(ModelError, match=r"SiamMask\+\+ \(re\) only"):
-        PublishedEngine(tmp_path)
+        ReferenceEngine(tmp_path)
     with pytest.raises(ModelError, match=r"weights\.pt is missing"):
-        PublishedEngine(tmp_path / "nothing")
+        ReferenceEngine(tmp_path / "nothing")
 
 
 def test_operations_by_hand(tmp_path):

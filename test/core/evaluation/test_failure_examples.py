@@ -11,7 +11,7 @@ import pytest
 from siammaskpp_core.cli import evaluate
 from siammaskpp_core.cli import main as cli
 from siammaskpp_core.data.sequences import find_sequences
-from siammaskpp_core.evaluation.failure_examples import WorstMoments, worst_frames
+from siammaskpp_core.evaluation.failure_examples import FailureExamples, worst_frames
 from siammaskpp_core.io.drawing import GAP_PX, target_colour
 from siammaskpp_core.io.outputs import OutputError
 from siammaskpp_core.tracking import RotatedBox, Target, TrackResult
@@ -104,7 +104,7 @@ def is_about(pixel: np.ndarray, colour: tuple[int, int, int]) -> bool:
 
 
 def test_answers_of_one_sequence_only_are_kept(data, tmp_path):
-    moments = WorstMoments(tmp_path / "moments")
+    moments = FailureExamples(tmp_path / "moments")
     for sequence in find_sequences([data]):
         for index in range(1, FRAMES):
             assert len(moments._answers) == index - 1
@@ -118,7 +118,7 @@ def test_answers_of_one_sequence_only_are_kept(data, tmp_path):
 
 
 def test_networks_without_masks_and_a_full_disk(data, tmp_path, monkeypatch):
-    moments = WorstMoments(tmp_path / "moments")
+    moments = FailureExamples(tmp_path / "moments")
     (sequence, _) = find_sequences([data])
     without = answer(BOX)
     without = TrackResult(without.box_xywh, without.rotated_box, without.score, None)

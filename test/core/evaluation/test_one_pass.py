@@ -9,7 +9,7 @@ import pytest
 
 from siammaskpp_core.data.sequences import DatasetError, find_sequences
 from siammaskpp_core.evaluation import baselines as trackers
-from siammaskpp_core.evaluation.baselines import PeerError, make_peer
+from siammaskpp_core.evaluation.baselines import BaselineError, make_baseline
 from siammaskpp_core.evaluation.one_pass import evaluate
 from siammaskpp_core.evaluation.report import report
 from siammaskpp_core.io.images import MediaError
@@ -98,20 +98,20 @@ def test_opencv_peers_follow_the_square(data, name):
     if not hasattr(cv2, f"Tracker{name.upper()}_create"):
         pytest.skip("this OpenCV is not the contrib build")
     sequences = find_sequences([data / "square2"])
-    scores = evaluate([make_peer(name)], sequences)
+    scores = evaluate([make_baseline(name)], sequences)
     assert scores[name]["square2"].curves.values()["auc"] > 0.7
 
 
 def test_peers_that_cannot_run_say_why(tmp_path, monkeypatch):
-    with pytest.raises(PeerError, match="'mosse' is not a peer; choose from csrt, kcf, nanotrack"):
-        make_peer("mosse")
-    with pytest.raises(PeerError, match="nanotrack needs --nanotrack"):
-        make_peer("nanotrack")
-    with pytest.raises(PeerError, match=r"nanotrack_backbone_sim.onnx: no such file"):
-        make_peer("nanotrack", tmp_path)
+    with pytest.raises(BaselineError, match="'mosse' is not a peer; choose from csrt, kcf, nanotrack"):
+        make_baseline("mosse")
+    with pytest.raises(BaselineError, match="nanotrack needs --nanotrack"):
+        make_baseline("nanotrack")
+    with pytest.raises(BaselineError, match=r"nanotrack_backbone_sim.onnx: no such file"):
+        make_baseline("nanotrack", tmp_path)
     monkeypatch.setattr(trackers, "cv2", type("Plain", (), {"__version__": "4.9"}))
-    with pytest.raises(PeerError, match="opencv-contrib-python-headless"):
-        make_peer("csrt")
+    with pytest.raises(BaselineError, match="opencv-contrib-python-headless"):
+        make_baseline("csrt")
 
 
 def test_damaged_nanotrack_files_are_refused(tmp_path):
@@ -119,8 +119,8 @@ def test_damaged_nanotrack_files_are_refused(tmp_path):
         (tmp_path / file).write_bytes(b"nothing")
     if not hasattr(cv2, "TrackerNano_create"):
         pytest.skip("this OpenCV has no TrackerNano")
-    with pytest.raises(PeerError, match="cannot load these files"):
-        make_peer("nanotrack", tmp_path)
+    with pytest.raises(BaselineError, match="cannot load these files"):
+        make_baseline("nanotrack", tmp_path)
 
 
 def test_a_damaged_frame_and_an_annotation_of_another_size_are_named(data):

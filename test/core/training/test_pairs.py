@@ -3,7 +3,7 @@
 import numpy as np
 
 from siammaskpp_core.config import from_mapping
-from siammaskpp_core.data.sources.open import open_source
+from siammaskpp_core.data.sources import open_source
 from siammaskpp_core.network.config import NetworkConfig
 from siammaskpp_core.tracking.anchors import anchor_grid, decode
 from siammaskpp_core.training.config import TrainingConfig

@@ -112,7 +112,7 @@ def test_figures_and_table() -> None:
     ):
         assert any(line.split()[: len(words)] == words for line in text.splitlines()), words
     assert "siammaskpp[quantise]" in text
-    arithmetic = {"gflop": 2.5, "peak_gflops": 100.0, "share_of_peak": 0.25}
+    arithmetic = {"gflop": 2.5, "peak_gflops": 100.0, "fraction_of_peak": 0.25}
     assert ["share", "of", "peak", "0.25"] in [
         line.split() for line in table(result | {"cases": [row | arithmetic]}).splitlines()
     ]
@@ -140,7 +140,7 @@ def test_the_installed_command_prints_json(domain_id: int) -> None:
         stages = {stage: times["median_ms"] for stage, times in case["stages"].items()}
         assert stages["search"] > 1.0
         assert stages["age_received"] > stages["total"] > stages["search"] + stages["refine"]
-        assert 0.01 < case["share_of_peak"] < 1.0
+        assert 0.01 < case["fraction_of_peak"] < 1.0
     assert result["cases"][1]["gflop"] == pytest.approx(2 * result["cases"][0]["gflop"], abs=0.002)
 
 
