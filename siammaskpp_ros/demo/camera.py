@@ -1,4 +1,4 @@
-"""A camera for trying things out: plays a video, a folder of images or a webcam on the topic ``image``."""
+"""Node: a camera that plays a video, a folder of images or a webcam on the topic ``image``."""
 
 from __future__ import annotations
 
@@ -29,15 +29,17 @@ class CameraConfig(Checked):
 
     video: str = option("0", "Video file, folder of images, or index of a webcam")
     rate: float = option(
-        0.0, "Images per second; 0: as the video says, 30 when it does not", low=0.0, high=1000.0, unit="Hz"
+        0.0, "Images per second; 0: the rate of the video, 30 if unknown", low=0.0, high=1000.0, unit="Hz"
     )
-    loop: bool = option(False, "Play the video again and again")
-    frame_id: str = option("camera_optical_frame", "Frame in the images' headers")
-    wait_for_subscribers: int = option(0, "Start to play when the topic has so many", low=0, high=100)
+    loop: bool = option(False, "Repeat the video without end")
+    frame_id: str = option("camera_optical_frame", "Frame id in the headers of the images")
+    wait_for_subscribers: int = option(
+        0, "Wait for this number of subscribers before the video starts", low=0, high=100
+    )
 
 
 class DemoCamera(Node):
-    """Publishes the frames of a source at their real rate, stamped with the time of publishing."""
+    """Publishes the images of a source at their real rate, stamped with the time of publishing."""
 
     def __init__(self) -> None:
         super().__init__("demo_camera")
@@ -45,7 +47,7 @@ class DemoCamera(Node):
         self._publisher = self.create_publisher(Image, "image", QoSProfile(depth=5))
 
     def play(self) -> None:
-        """Publish all frames; returns at the end of the video. Raises :class:`MediaError`."""
+        """Publish all images and return at the end of the video; raises :class:`MediaError`."""
         frames = open_frames(self.config.video)
         self._wait_for_subscribers()
         self._play_once(frames)
@@ -61,16 +63,16 @@ class DemoCamera(Node):
                 return
             header = Header(stamp=self.get_clock().now().to_msg(), frame_id=self.config.frame_id)
             self._publisher.publish(to_image(picture, "bgr8", header))
-            if not frames.is_camera:  # a webcam keeps time by itself
+            if not frames.is_camera:  # a webcam delivers images at its own rate
                 time.sleep(max(0.0, start_s + count * period_s - time.monotonic()))
-        self.get_logger().info(f"{frames.name}: all {count} images were played")
+        self.get_logger().info(f"{frames.name}: all {count} images have been played")
 
     def _wait_for_subscribers(self) -> None:
         while (
             self.context.ok() and self._publisher.get_subscription_count() < self.config.wait_for_subscribers
         ):
             time.sleep(0.05)
-        # The subscribers' side of the match is made a little later.
+        # The subscribers notice the match a little later than the publisher.
         time.sleep(0.5 if self.config.wait_for_subscribers else 0.0)
 
 

@@ -1,7 +1,8 @@
-"""A client of the tracker node: selects a box in the first image, records results until the images end."""
+"""Node: a client of the tracker that selects a target in the first image and records the results."""
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from dataclasses import dataclass
@@ -19,16 +20,17 @@ from siammaskpp.msg import Box, TrackedObjectArray, TrackerStatus
 from siammaskpp.srv import SetTarget
 from siammaskpp_core.config import Checked, ConfigError, option
 from siammaskpp_core.errors import UserError
+from siammaskpp_core.io.stamps import stamp_ns
 from siammaskpp_ros.common.conversions import to_bgr
 from siammaskpp_ros.common.parameters import declare
 from siammaskpp_ros.common.processes import NoAnswer, ask, wait_until
-from siammaskpp_ros.demo.recorder import Recording, stamp_seconds
+from siammaskpp_ros.demo.recorder import Recording
 
-_FOUND_SHARE_NEEDED = 0.9
+_MIN_SEEN_FRACTION = 0.9
 
 
 class DemoFailed(UserError):
-    """The run did not do what a working tracker does."""
+    """The target was not tracked, or not to the end; the message says what happened."""
 
 
 @dataclass(frozen=True)
@@ -36,18 +38,18 @@ class ClientConfig(Checked):
     """Parameters of the demo client."""
 
     box: tuple[float, ...] = option(
-        (0.0, 0.0, 0.0, 0.0), "Box in the first image: x, y, width, height", unit="px"
+        (0.0, 0.0, 0.0, 0.0), "Box of the target in the first image: x, y, width, height", unit="px"
     )
     tracker: str = option("tracker_node", "Name of the tracker node")
     output: str = option("demo_output", "Folder for the recording")
-    first_image_timeout_s: float = option(30.0, "Give up without images", low=1.0, high=3600.0, unit="s")
-    end_after_s: float = option(
-        2.0, "The images have ended when none came for so long", low=0.5, high=60.0, unit="s"
+    first_image_timeout_s: float = option(
+        30.0, "End with an error when no image arrives within this time", low=1.0, high=3600.0, unit="s"
     )
+    end_after_s: float = option(2.0, "End when no image arrives for this long", low=0.5, high=60.0, unit="s")
 
 
 class DemoClient(Node):
-    """Calls set_target for the first image it sees and keeps what the tracker publishes."""
+    """Calls set_target for the first image it receives and records what the tracker publishes."""
 
     def __init__(self) -> None:
         super().__init__("demo_client")
@@ -64,7 +66,7 @@ class DemoClient(Node):
         self._last_image_s = time.monotonic()
         tracker = self.config.tracker
         self._set_target = self.create_client(SetTarget, f"{tracker}/set_target")
-        # Reliable: the box belongs to the very first image.
+        # Reliable: no image may be lost, for the box was drawn on the very first one.
         self.create_subscription(Image, "image", self._on_image, QoSProfile(depth=5))
         self.create_subscription(Image, f"{tracker}/overlay", self._on_overlay, QoSProfile(depth=10))
         self.create_subscription(
@@ -72,8 +74,8 @@ class DemoClient(Node):
         )
         self.create_subscription(TrackerStatus, f"{tracker}/status", self._on_status, 10)
 
-    def follow(self) -> None:
-        """Select the box, record until the images end. Raises :class:`DemoFailed`."""
+    def run(self) -> None:
+        """Select the target and record until no more images arrive; raises :class:`DemoFailed`."""
         timeout_s = self.config.first_image_timeout_s
         if not wait_until(self._executor, lambda: self._first is not None, timeout_s):
             raise DemoFailed(f"no image on {self.resolve_topic_name('image')} within {timeout_s:g} s")
@@ -93,29 +95,33 @@ class DemoClient(Node):
     def _select(self, header: Header) -> None:
         x, y, width, height = self.config.box
         request = SetTarget.Request(header=header, box=Box(x=x, y=y, width=width, height=height))
-        answer = ask(self._executor, self._set_target, request)
-        if not answer.success:
-            raise DemoFailed(f"set_target was refused: {answer.message}")
-        self.get_logger().info(answer.message)
+        response = ask(self._executor, self._set_target, request)
+        if not response.success:
+            raise DemoFailed(f"set_target was refused: {response.message}")
+        self.get_logger().info(response.message)
 
     def _on_image(self, message: Image) -> None:
         self._last_image_s = time.monotonic()
         self._first = self._first or message.header
 
     def _on_overlay(self, message: Image) -> None:
-        self.recording.add_overlay(stamp_seconds(message), to_bgr(message))
+        self.recording.add_overlay(stamp_ns(message.header.stamp), to_bgr(message))
 
     def _on_status(self, message: TrackerStatus) -> None:
-        if message.fps == message.fps or self.status is None:  # the last one with measurements in it
+        # NaN: nothing was measured since the message before. Keep the last measurement.
+        if self.status is None or not math.isnan(message.fps):
             self.status = message
 
 
 def summary(client: DemoClient) -> str:
-    """Counts, rate and latency as the tracker reported them. Raises :class:`DemoFailed` when it failed."""
+    """Return counts, rate and latency as the tracker reported them.
+
+    Raises :class:`DemoFailed` when the target was not seen in most results, or not in the last one.
+    """
     status, states = client.status, client.recording.states()
     if status is None:
         raise DemoFailed("the tracker published no status")
-    found = sum(state != "LOST" for state in states)
+    seen = sum(state != "LOST" for state in states)
     text = (
         f"frames received  {status.frames_received}\n"
         f"frames tracked   {status.frames_tracked}\n"
@@ -124,21 +130,21 @@ def summary(client: DemoClient) -> str:
         f"FPS              {status.fps:.1f}\n"
         f"latency median   {status.latency_median_ms:.1f} ms\n"
         f"latency p95      {status.latency_p95_ms:.1f} ms\n"
-        f"target found in  {found} of {len(states)} results"
+        f"target seen in   {seen} of {len(states)} results"
     )
-    if not states or found < _FOUND_SHARE_NEEDED * len(states) or states[-1] == "LOST":
+    if not states or seen < _MIN_SEEN_FRACTION * len(states) or states[-1] == "LOST":
         last = states[-1] if states else "never seen"
-        raise DemoFailed(f"the target was not followed to the end (last state: {last})\n{text}")
+        raise DemoFailed(f"the target was not tracked to the end (last state: {last})\n{text}")
     return text
 
 
 def main(args: list[str] | None = None) -> int:
-    """Run once; the exit code is 0 when the target was followed to the end, 1 when not."""
+    """Run once; the exit code is 0 when the target was tracked to the end, else 1."""
     try:
         rclpy.init(args=args)
         client = DemoClient()
         try:
-            client.follow()
+            client.run()
         finally:
             folder = Path(client.config.output)
             client.recording.save(folder)
