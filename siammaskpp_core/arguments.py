@@ -1,4 +1,4 @@
-"""Command-line arguments made from a configuration: one for each of its options."""
+"""Command-line arguments: those that come from a configuration, and the types of other arguments."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from siammaskpp_core.config import Config, ConfigError, OptionSpec, spec_of, to_
 
 
 def add_options(command: argparse.ArgumentParser, cls: type[Any], *names: str) -> None:
-    """Add `--NAME` for the options `names` of `cls`, all of them when none is named."""
+    """Add an argument `--NAME` for every option of the configuration `cls`, or only for `names`."""
     for item in fields(cls):
         if names and item.name not in names:
             continue
         spec, flag = spec_of(item), _flag(item.name)
         if isinstance(item.default, bool):
-            command.add_argument(flag, action="store_true", help=_sentence(spec))
+            command.add_argument(flag, action="store_true", help=_help(spec))
             continue
         command.add_argument(
             flag,
             type=_reader(item),
             default=item.default,
-            help=f"{_sentence(spec)} (default {item.default})",
+            help=f"{_help(spec)} (default {item.default})",
             metavar="|".join(spec.choices) or type(item.default).__name__.upper(),
         )
 
 
 def options_from(cls: type[Config], arguments: argparse.Namespace) -> Config:
-    """The configuration that was given by the arguments of :func:`add_options`."""
+    """Return the configuration `cls` with the values of the arguments that :func:`add_options` added."""
     return cls(**{item.name: getattr(arguments, item.name) for item in fields(cls)})  # type: ignore[arg-type]
 
 
 def words_of(config: Any) -> list[str]:
-    """The command line from which :func:`options_from` makes `config`."""
+    """Return the command line from which :func:`options_from` makes `config`."""
     words = []
     for name, value in to_mapping(config).items():
         if value is True:
@@ -45,7 +45,8 @@ def words_of(config: Any) -> list[str]:
     return words
 
 
-def _sentence(spec: OptionSpec) -> str:
+def _help(spec: OptionSpec) -> str:
+    """Return the help line in argparse's style, which begins with a small letter."""
     return spec.help[:1].lower() + spec.help[1:]
 
 
@@ -54,6 +55,7 @@ def _flag(name: str) -> str:
 
 
 def _reader(item: Field[Any]) -> Callable[[str], Any]:
+    """Return the function by which argparse reads and checks a value of an option."""
     kind: type[Any] = type(item.default)
 
     def read(text: str) -> Any:
@@ -64,12 +66,12 @@ def _reader(item: Field[Any]) -> Callable[[str], Any]:
             raise argparse.ArgumentTypeError(str(error)) from error
         return value
 
-    read.__name__ = kind.__name__  # argparse names it when `text` is something else
+    read.__name__ = kind.__name__  # argparse shows this name when the conversion fails
     return read
 
 
 def box(text: str) -> list[float]:
-    """`X,Y,W,H` as four numbers."""
+    """Return the four numbers in `X,Y,W,H`."""
     try:
         values = [float(word) for word in text.split(",")]
     except ValueError:
@@ -80,12 +82,12 @@ def box(text: str) -> list[float]:
 
 
 def names(text: str) -> list[str]:
-    """`A,B` as lower-case names, each once."""
+    """Return the names in `A,B,...` in lower case, each once."""
     return list(dict.fromkeys(name.strip().lower() for name in text.split(",") if name.strip()))
 
 
 def size(text: str) -> tuple[int, int]:
-    """`WIDTHxHEIGHT` of at least 64x64."""
+    """Return the width and height in `WIDTHxHEIGHT`, each of at least 64 pixels."""
     width, _, height = text.lower().partition("x")
     if not (width.isdecimal() and height.isdecimal() and int(width) >= 64 and int(height) >= 64):
         raise argparse.ArgumentTypeError(f"WIDTHxHEIGHT of at least 64x64 is expected, not {text!r}")
@@ -93,24 +95,24 @@ def size(text: str) -> tuple[int, int]:
 
 
 def positive(text: str) -> int:
-    """A whole number of at least 1."""
+    """Return a whole number of at least 1."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"a whole number of at least 1 is expected, not {text!r}")
     return int(text)
 
 
 def sizes(text: str) -> list[tuple[int, int]]:
-    """`WIDTHxHEIGHT,..`, see :func:`size`."""
+    """Return the sizes in `WIDTHxHEIGHT,...`; see :func:`size`."""
     return [size(word) for word in text.split(",")]
 
 
 def positives(text: str) -> list[int]:
-    """`N,..`, see :func:`positive`."""
+    """Return the numbers in `N,...`; see :func:`positive`."""
     return [positive(word) for word in text.split(",")]
 
 
 def seconds(text: str) -> Decimal:
-    """Seconds with up to nine digits behind the point, none of which is lost."""
+    """Return a time in seconds as a Decimal, which keeps the nine decimals of a stamp."""
     try:
         value = Decimal(text)
     except InvalidOperation:

@@ -1,4 +1,4 @@
-"""Names of array types; who takes or gives an array documents its shape, units and frame."""
+"""Names of array types. Functions document the shapes, units and frames of their arrays."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Image: TypeAlias = NDArray[np.uint8]
-"""A picture, BGR [H, W, 3] unless said otherwise."""
+"""An image [H, W, 3] in BGR order unless documented otherwise."""
 Mask: TypeAlias = NDArray[np.uint8]
-"""A mask [H, W], 0 or 255."""
+"""A mask [H, W] with the values 0 and 255."""
 Float32Array: TypeAlias = NDArray[np.float32]
 Float64Array: TypeAlias = NDArray[np.float64]
 BoolArray: TypeAlias = NDArray[np.bool_]

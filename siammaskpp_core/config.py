@@ -1,8 +1,8 @@
 """Options with default, range and help in one place.
 
-Every configuration is a frozen dataclass whose fields are made by :func:`option`. YAML files,
-command-line help, ROS parameter descriptors and the README's tables are read from these fields, so a
-new option is one line.
+Every configuration is a frozen dataclass whose fields are made by :func:`option`. YAML files, command-line
+help, ROS parameter descriptors and the tables in docs/ come from these fields, so that a new option is one
+line.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ Config = TypeVar("Config")
 
 
 class ConfigError(UserError):
-    """A configuration that cannot be used; the message names the key, the reason and what is allowed."""
+    """A configuration that cannot be used; the message names the option, the reason and what is allowed."""
 
 
 @dataclass(frozen=True)
 class OptionSpec:
-    """What :func:`option` records about a field: its help line and what values it takes."""
+    """The help line of an option and the values that it takes: numbers from `low` to `high`, or `choices`."""
 
     help: str
     low: float | None = None
@@ -35,7 +35,7 @@ class OptionSpec:
     unit: str = ""
 
     def check(self, name: str, value: Any) -> None:
-        """Raise :class:`ConfigError` when `value` (or an item of it) is outside the range or choices."""
+        """Raise :class:`ConfigError` when the option does not take `value`, or an item of a tuple."""
         for item in value if isinstance(value, tuple) else (value,):
             if self.choices and item not in self.choices:
                 raise ConfigError(f"{name}: {item!r} is not one of {', '.join(self.choices)}")
@@ -45,7 +45,7 @@ class OptionSpec:
                 raise ConfigError(f"{name}: {item} is outside {self.range_text()}")
 
     def range_text(self) -> str:
-        """The range as people write it: ``[0, 1] s``."""
+        """Return the range with its unit, such as ``[0, 1] s``."""
         low = "-inf" if self.low is None else f"{self.low:g}"
         high = "inf" if self.high is None else f"{self.high:g}"
         return f"[{low}, {high}]" + (f" {self.unit}" if self.unit else "")
@@ -60,21 +60,22 @@ def option(
     choices: tuple[str, ...] = (),
     unit: str = "",
 ) -> Any:
-    """A dataclass field with its help line and range; see :class:`OptionSpec`."""
+    """Return a dataclass field with a default and an :class:`OptionSpec`."""
     return field(default=default, metadata={"option": OptionSpec(help, low, high, choices, unit)})
 
 
 def spec_of(item: Field[Any]) -> OptionSpec:
-    """The :class:`OptionSpec` of a field made by :func:`option`."""
+    """Return the :class:`OptionSpec` of a field that :func:`option` made."""
     spec = item.metadata["option"]
     assert isinstance(spec, OptionSpec)
     return spec
 
 
 def from_mapping(cls: type[Config], values: Mapping[str, Any], source: str = "configuration") -> Config:
-    """Build the frozen dataclass `cls` from `values`, converting numbers and lists to the field's type.
+    """Return the configuration `cls` with `values`; an int becomes a float and a list a tuple where needed.
 
-    Raises :class:`ConfigError` for unknown keys, wrong types and values out of range.
+    Raises :class:`ConfigError` for unknown keys, wrong types and values out of range. Its message begins with
+    `source`.
     """
     known = {item.name: item for item in fields(cls)}  # type: ignore[arg-type]
     unknown = sorted(set(values) - set(known))
@@ -87,7 +88,10 @@ def from_mapping(cls: type[Config], values: Mapping[str, Any], source: str = "co
 
 
 def load_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file; :class:`ConfigError` when it is missing, broken or not a mapping."""
+    """Return the mapping in a YAML file.
+
+    Raises :class:`ConfigError` when the file is missing, is not valid YAML or holds something else.
+    """
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -100,13 +104,13 @@ def load_yaml(path: Path) -> dict[str, Any]:
 
 
 def to_mapping(config: Any) -> dict[str, Any]:
-    """The plain (YAML-ready) mapping of a configuration; the inverse of :func:`from_mapping`."""
+    """Return a configuration as a mapping that YAML can hold; the inverse of :func:`from_mapping`."""
     values = {item.name: getattr(config, item.name) for item in fields(config)}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
 class Checked:
-    """Base of every configuration: checks all ranges when an instance is made."""
+    """Base class of every configuration. It checks all values when an instance is made."""
 
     def __post_init__(self) -> None:
         for item in fields(self):  # type: ignore[arg-type]
@@ -114,7 +118,7 @@ class Checked:
 
 
 def _convert(item: Field[Any], value: Any, source: str) -> Any:
-    """`value` as the type of the field's default; only lossless conversions are made."""
+    """Return `value` as the type of the field's default; only lossless conversions are made."""
     default = item.default
     assert default is not MISSING, f"{item.name} has no default"
     if isinstance(default, tuple):

@@ -1,4 +1,4 @@
-"""The base class of all errors that a user can mend, and the one about packages that are missing."""
+"""The base class of all errors that a user can mend, and the error about a missing package."""
 
 from __future__ import annotations
 

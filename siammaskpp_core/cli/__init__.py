@@ -1,1 +1,4 @@
-"""What the subcommands of `siammaskpp` do, one module each with `run(options)`; and their arguments."""
+"""The command `siammaskpp`: a module for each subcommand, with `add_arguments(commands)` and `run(options)`.
+
+These modules import little at their top, so that `siammaskpp --help` answers at once; a test holds it.
+"""

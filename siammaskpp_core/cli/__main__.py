@@ -1,4 +1,4 @@
-"""python -m siammaskpp_core.cli: the `siammaskpp` command, as torchrun starts it."""
+"""Run the command `siammaskpp` as ``python -m siammaskpp_core.cli``; torchrun starts it this way."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""`siammaskpp ablate`."""
+"""The subcommand `ablate`: train and compare networks that differ in one respect."""
 
 from __future__ import annotations
 
@@ -11,30 +11,56 @@ from siammaskpp_core.errors import extra
 
 
 def add_arguments(commands: Commands) -> None:
-    """Arguments of `ablate`."""
+    """Add the subcommand and its arguments."""
     ablate = commands.add_parser(
         "ablate",
-        help="train and compare networks that differ in one thing (needs the extras [train,eval])",
-        description="Train every row of a configuration alike, measure it on sequences in one pass, and "
-        "write the paper's table: ablation.md, .json and .png. An interrupted run goes on where it stopped.",
+        help="train and compare networks that differ in one respect (needs the extras [train,eval])",
+        description="Train every row of a configuration in the same way, evaluate it in one pass over "
+        "sequences, and write the paper's table: ablation.md, .json, .png. An interrupted run is continued.",
     )
     ablate.add_argument(
-        "--config", required=True, type=Path, metavar="YAML", help="e.g. config/ablations/lite.yaml"
+        "--config",
+        required=True,
+        type=Path,
+        metavar="YAML",
+        help="configuration, such as config/ablations/lite.yaml",
     )
     ablate.add_argument("--data", required=True, type=Path, metavar="DIR", help="folder of the training data")
     ablate.add_argument(
-        "--sequences", required=True, type=Path, nargs="+", metavar="DIR", help="what `evaluate` takes"
+        "--sequences",
+        required=True,
+        type=Path,
+        nargs="+",
+        metavar="DIR",
+        help="folders of sequences in a layout that `evaluate` reads",
     )
-    ablate.add_argument("--output", required=True, type=Path, metavar="DIR", help="a folder for each row")
-    ablate.add_argument("--steps", type=positive, metavar="N", help="of every stage: a small budget")
-    ablate.add_argument("--rows", nargs="+", default=[], metavar="NAME", help="only these rows")
     ablate.add_argument(
-        "--workers", type=positive, default=1, metavar="N", help="processes that make pairs (default 1)"
+        "--output",
+        required=True,
+        type=Path,
+        metavar="DIR",
+        help="folder for the table, with one folder for each row",
+    )
+    ablate.add_argument(
+        "--steps",
+        type=positive,
+        metavar="N",
+        help="number of steps of every stage, for a smaller budget (default: that of the configuration)",
+    )
+    ablate.add_argument(
+        "--rows", nargs="+", default=[], metavar="NAME", help="rows to train (default: all of them)"
+    )
+    ablate.add_argument(
+        "--workers",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="number of processes that prepare pairs (default 1)",
     )
 
 
 def run(options: argparse.Namespace) -> None:
-    """Train, measure and print the table; raises MissingPackageError when a package for it is missing."""
+    """Train and evaluate the rows, and print the table."""
     with extra("train,eval", "for ablations"):
         from siammaskpp_core.evaluation.ablation import ablate
     table = ablate(

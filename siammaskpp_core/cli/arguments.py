@@ -1,4 +1,4 @@
-"""Arguments that choose a model and its engine, and of the commands that are about engines."""
+"""Arguments that several subcommands share."""
 
 from __future__ import annotations
 
@@ -11,27 +11,31 @@ from siammaskpp_core.config import ConfigError
 from siammaskpp_core.engines.options import EngineOptions
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+"""The collection to which a subcommand adds its parser."""
 
 
 def add_model(command: argparse.ArgumentParser) -> None:
-    """The model, and the engine that computes it."""
-    command.add_argument("--model", type=Path, metavar="DIR", help="model folder (default: the one shipped)")
+    """Add `--model` and the options of the engine that runs it."""
+    command.add_argument(
+        "--model", type=Path, metavar="DIR", help="model folder (default: the model of the package)"
+    )
     add_options(command, EngineOptions)
 
 
+def add_rotated_box(command: argparse.ArgumentParser, condition: str = "") -> None:
+    """Add `--rotated-box`; its help begins with `condition`."""
+    command.add_argument(
+        "--rotated-box",
+        choices=("min_area", "ellipse"),
+        help=f"{condition}kind of rotated box around a mask: the rectangle of least area, or the one of "
+        "SiamMask_E that follows an ellipse (default: the kind that the model names)",
+    )
+
+
 def engines(text: str) -> list[EngineOptions]:
-    """`NAME` or `NAME:PRECISION`, several with commas between, each once."""
+    """Return the engines in `NAME,NAME:PRECISION,...`, each once."""
     pairs = (word.partition(":") for word in names(text))
     try:
         return [EngineOptions(name, precision or "fp32") for name, _, precision in pairs]
     except ConfigError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def add_rotated_box(command: argparse.ArgumentParser, where: str = "") -> None:
-    """The kind of rotated box; `where` begins its help."""
-    command.add_argument(
-        "--rotated-box",
-        choices=("min_area", "ellipse"),
-        help=f"{where}around a mask: its smallest rectangle or SiamMask_E's (default: the model's choice)",
-    )

@@ -1,4 +1,4 @@
-"""`siammaskpp build-engine`."""
+"""The subcommand `build-engine`: build TensorRT engines of a model on the device that will run them."""
 
 from __future__ import annotations
 
@@ -11,41 +11,48 @@ from siammaskpp_core.errors import extra
 
 
 def add_arguments(commands: Commands) -> None:
-    """Arguments of `build-engine`."""
+    """Add the subcommand and its arguments."""
     build = commands.add_parser(
         "build-engine",
-        help="make TensorRT engines of a model folder, on the device that will run them",
+        help="build TensorRT engines of a model, on the device that will run them",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Build TensorRT engines, compare them with ONNX Runtime and keep them in\n"
-        "~/.cache/siammaskpp/tensorrt for --engine tensorrt, which uses what was built last for its model.\n"
-        "An engine runs on the kind of GPU and the version of TensorRT it was built with. On a Jetson this\n"
-        "takes minutes. docs/tensorrt.md tells more.",
+        "~/.cache/siammaskpp/tensorrt for --engine tensorrt, which uses the engines that were built last\n"
+        "for its model. An engine runs on the kind of GPU and with the version of TensorRT that it was\n"
+        "built with. Building takes minutes on a Jetson. docs/tensorrt.md tells more.",
         epilog="example:\n  siammaskpp build-engine my_model --max-targets 4",
     )
     build.add_argument(
-        "model", type=Path, nargs="?", metavar="MODEL", help="model folder (default: the one shipped)"
+        "model",
+        type=Path,
+        nargs="?",
+        metavar="MODEL",
+        help="model folder (default: the model of the package)",
     )
     build.add_argument(
         "--precision",
         choices=("fp16", "fp32", "int8"),
         default="fp16",
-        help="fp16 (default), fp32; int8 of a model that `quantise` made",
+        help="precision of the engines (default fp16); int8 needs a model that `quantise` made",
     )
     build.add_argument(
         "--max-targets",
         type=positive,
         default=1,
         metavar="N",
-        help="computed in one call (default 1); more are computed one group after the other",
+        help="number of targets computed in one call (default 1); more are computed group by group",
     )
     build.add_argument(
-        "--workspace", type=positive, metavar="MB", help="the builder's memory (default: TensorRT's choice)"
+        "--workspace",
+        type=positive,
+        metavar="MB",
+        help="memory that the builder may use (default: TensorRT's choice)",
     )
-    build.add_argument("--rebuild", action="store_true", help="even if the engines are there")
+    build.add_argument("--rebuild", action="store_true", help="build the engines even if they exist")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Build the engines of a model folder, unless they are there and right."""
+    """Build the engines of a model, or check the ones that exist; print their differences to ONNX Runtime."""
     from siammaskpp_core.engines.load import DEFAULT_MODEL
     from siammaskpp_core.engines.tensorrt import cache
     from siammaskpp_core.model.folder import read_model
@@ -65,11 +72,11 @@ def run(options: argparse.Namespace) -> None:
     print(f"TensorRT {tensorrt} on {driver.device} ({driver.compute_capability})")
     if folder.exists() and not options.rebuild:
         differences = check_model(model, cache.read(folder, key))
-        (folder / cache.DESCRIPTION).touch()  # the newest is the one that is used
+        (folder / cache.DESCRIPTION).touch()  # --engine tensorrt uses the newest one
     else:
         differences = build_model(
             model, key, folder, options.precision, options.max_targets, options.workspace
         )
     print(f"engines: {folder}")
     listed = ", ".join(f"{name} {value:.1e}" for name, value in differences.items())
-    print(f"largest difference to ONNX Runtime, of the largest value: {listed}")
+    print(f"largest difference to ONNX Runtime, relative to the largest value: {listed}")

@@ -1,4 +1,4 @@
-"""`siammaskpp export`."""
+"""The subcommand `export`: turn a training checkpoint into a model folder."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from siammaskpp_core.errors import extra
 
 
 def add_arguments(commands: Commands) -> None:
-    """Arguments of `export`."""
+    """Add the subcommand and its arguments."""
     export = commands.add_parser(
         "export",
         help="turn a training checkpoint into a model folder (needs the extra [train])",
-        description="Write the ONNX files and the description that --model takes, and check that the "
-        "installed engines compute with them what torch does.",
+        description="Write a model folder for --model, with the ONNX files and model.yaml, and check that "
+        "the installed engines compute the same as torch.",
     )
     export.add_argument(
         "checkpoints",
         type=Path,
         nargs="+",
         metavar="CHECKPOINT",
-        help="file that `siammaskpp train` wrote, or weights.pt of a model folder; of several the mean",
+        help="checkpoint of `siammaskpp train`, or weights.pt of a model folder; several are averaged",
     )
-    export.add_argument("--output", required=True, type=Path, metavar="DIR", help="the model folder to write")
+    export.add_argument("--output", required=True, type=Path, metavar="DIR", help="model folder to write")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Export; raises MissingPackageError when the packages for it are not installed."""
+    """Export the checkpoints."""
     with extra("train", "for exporting"):
         from siammaskpp_core.engines.export.onnx import export
     export(options.checkpoints, options.output)

@@ -1,4 +1,4 @@
-"""`siammaskpp import-weights`."""
+"""The subcommand `import-weights`: turn a published checkpoint into a model folder."""
 
 from __future__ import annotations
 
@@ -10,32 +10,31 @@ from siammaskpp_core.errors import extra
 
 
 def add_arguments(commands: Commands) -> None:
-    """Arguments of `import-weights`."""
+    """Add the subcommand and its arguments."""
     published = commands.add_parser(
         "import-weights",
         help="turn a published checkpoint into a model folder (needs the extra [train])",
-        description="Convert a checkpoint of a published network of the family. Only tensors are read from "
-        "the file: it cannot run code. Every name in it must be known and none may be missing.",
+        description="Convert a published checkpoint of a network of the SiamMask family. Only tensors are "
+        "read from the file, so that it cannot run code. Every name in it must be known, and none may be "
+        "missing.",
     )
-    published.add_argument("file", type=Path, metavar="FILE", help="the checkpoint (.pth, .pt, .tar)")
+    published.add_argument("file", type=Path, metavar="FILE", help="published checkpoint (.pth, .pt, .tar)")
     published.add_argument(
         "--as",
         dest="layout",
         required=True,
         choices=("siammaskpp-authors", "siammask", "pysot-siammask", "pysot-siamrpn", "torchvision-resnet50"),
-        help="where the checkpoint comes from",
+        help="project that published the checkpoint",
     )
-    published.add_argument(
-        "--output", required=True, type=Path, metavar="DIR", help="the model folder to write"
-    )
+    published.add_argument("--output", required=True, type=Path, metavar="DIR", help="model folder to write")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Convert; raises MissingPackageError when the packages for it are not installed."""
+    """Convert the checkpoint and write the model folder."""
     with extra("train", "to import weights"):
         from siammaskpp_core.engines.export.onnx import save_model
         from siammaskpp_core.training.public_weights import TORCHVISION, import_weights
     model, tracking = import_weights(options.file, options.layout)
     save_model(model, tracking, options.output)
     if options.layout == TORCHVISION:
-        print("only the backbone is trained: a start for `siammaskpp train`, not a tracker")
+        print("only the backbone is trained: start `siammaskpp train` from it, but do not track with it")

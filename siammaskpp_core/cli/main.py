@@ -1,4 +1,4 @@
-"""The `siammaskpp` command. What a subcommand needs is imported when it runs."""
+"""Entry point of the command `siammaskpp`."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ _COMMANDS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; the exit code is 0, 2 for an error that the user can mend, 130 when interrupted.
+    """Run a subcommand and return the exit code: 0, 2 for an error that the user can mend, 130 for Ctrl-C.
 
-    Every other error is a mistake in this program and is raised, so that Python shows its traceback and
-    exits with 1.
+    Every other error is a mistake in this program. It is raised, so that Python shows its traceback and exits
+    with 1.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -49,18 +49,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("interrupted", file=sys.stderr)
         return 130
     except (UserError, OSError) as error:
-        if options.traceback or not _is_the_users(error):
+        if options.traceback or not _is_for_the_user(error):
             raise
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
 
 
-def _is_the_users(error: UserError | OSError) -> bool:
-    """True for an error that the user can mend.
+def _is_for_the_user(error: UserError | OSError) -> bool:
+    """Return True for an error that the user can mend.
 
-    An OSError is one when it comes from the operating system, as for a missing file or a full disk; one
-    without a number was raised by a library for reasons of its own.
+    An OSError with a number comes from the operating system: a file is missing or may not be read, or the
+    disk is full. One without a number was made by a library and is a mistake like any other exception.
     """
     return isinstance(error, UserError) or error.errno is not None
 
@@ -68,14 +68,14 @@ def _is_the_users(error: UserError | OSError) -> bool:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="siammaskpp",
-        description="SiamMask++: follow an object through a video, with its mask, from one box.",
+        description="SiamMask++: track an object through a video, with its mask, from one box.",
     )
-    parser.add_argument("--traceback", action="store_true", help="show where in the code an error arose")
+    parser.add_argument(
+        "--traceback",
+        action="store_true",
+        help="show the full traceback of an error that is otherwise told in one line",
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in _COMMANDS.values():
         command.add_arguments(commands)
     return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,4 +1,4 @@
-"""`siammaskpp prepare-data`."""
+"""The subcommand `prepare-data`: index a data set for training."""
 
 from __future__ import annotations
 
@@ -10,32 +10,35 @@ from siammaskpp_core.cli.arguments import Commands
 
 
 def add_arguments(commands: Commands) -> None:
-    """Arguments of `prepare-data`."""
+    """Add the subcommand and its arguments."""
     prepare = commands.add_parser(
         "prepare-data",
-        help="read and check a data set once, so that training can use it (needs the extra [train])",
+        help="check a data set and index it for training (needs the extra [train])",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Read every annotation of a data set, as it is downloaded and unpacked, and write what\n"
-        "training needs to one file, siammaskpp.KIND.npz. It appears only when it is complete.",
-        epilog="kinds, and what lies in DIR (docs/training-data.md):\n"
+        description="Read every annotation of a data set that was downloaded and unpacked, and write what\n"
+        "training needs to one file, siammaskpp.KIND.npz. The file appears only when it is complete.",
+        epilog="kinds, and the content of DIR (docs/training-data.md):\n"
         "  coco          train2017/  annotations/instances_train2017.json\n"
         "  youtube_vos   train/JPEGImages/  train/Annotations/  train/meta.json\n"
         "  imagenet_vid  Data/VID/train/  Annotations/VID/train/\n"
         "  imagenet_det  Data/DET/train/  Annotations/DET/train/\n\n"
         "example:\n  siammaskpp prepare-data imagenet_vid ~/data/ILSVRC2015",
     )
-    prepare.add_argument("kind", metavar="KIND", help="which data set it is (below)")
-    prepare.add_argument("folder", type=Path, metavar="DIR", help="the data set's folder")
+    prepare.add_argument("kind", metavar="KIND", help="kind of data set (see below)")
+    prepare.add_argument("folder", type=Path, metavar="DIR", help="folder of the data set")
     prepare.add_argument(
-        "--output", type=Path, metavar="DIR", help="folder for the file, where DIR cannot be written to"
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="folder for the file, in case DIR cannot be written to (default: DIR)",
     )
     prepare.add_argument(
-        "--workers", type=positive, metavar="N", help="processes (default: one for each processor)"
+        "--workers", type=positive, metavar="N", help="number of processes (default: one per processor)"
     )
 
 
 def run(options: argparse.Namespace) -> None:
-    """Prepare, and print what was found and left out."""
+    """Index the data set, and print what was found and left out."""
     from siammaskpp_core.data.preparation.prepare import prepare, summary
 
     print(summary(prepare(options.kind, options.folder, options.output, options.workers)))

@@ -1,4 +1,4 @@
-"""`siammaskpp quantise`."""
+"""The subcommand `quantise`: turn a model folder into one that computes in int8."""
 
 from __future__ import annotations
 
@@ -11,35 +11,47 @@ from siammaskpp_core.errors import extra
 
 
 def add_arguments(commands: Commands) -> None:
-    """Arguments of `quantise`."""
+    """Add the subcommand and its arguments."""
     quantise = commands.add_parser(
         "quantise",
         help="turn a model folder into one that computes in int8 (needs the extra [quantise])",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Write the int8 twin of a model folder, which --model takes on every engine. The ranges\n"
-        "of its numbers are measured on crops from videos or folders of images, best such as the network\n"
-        "will see. A quarter of the crops is kept for comparing the answers with those in float.",
+        description="Write an int8 copy of a model folder, for --model with any engine. The ranges of its\n"
+        "values are measured on crops from videos or folders of images, which should resemble the images\n"
+        "of the later use. A quarter of the crops is kept to compare the results with those in float.",
         epilog="example:\n  siammaskpp quantise my_model --calibration videos/*.mp4 --output my_model_int8",
     )
     quantise.add_argument(
-        "model", type=Path, nargs="?", metavar="MODEL", help="model folder (default: the one shipped)"
+        "model",
+        type=Path,
+        nargs="?",
+        metavar="MODEL",
+        help="model folder (default: the model of the package)",
     )
     quantise.add_argument(
-        "--calibration", required=True, nargs="+", metavar="VIDEO", help="videos or folders of images"
+        "--calibration",
+        required=True,
+        nargs="+",
+        metavar="VIDEO",
+        help="videos or folders of images to take crops from",
     )
     quantise.add_argument(
-        "--pairs", type=positive, default=32, metavar="N", help="crops taken of each of them (default 32)"
+        "--pairs",
+        type=positive,
+        default=32,
+        metavar="N",
+        help="number of pairs of crops from each video (default 32)",
     )
     quantise.add_argument(
-        "--symmetric", action="store_true", help="as TensorRT needs it; slower on a CPU with onnxruntime"
+        "--symmetric",
+        action="store_true",
+        help="use symmetric ranges, which TensorRT needs and which are slower with onnxruntime on a CPU",
     )
-    quantise.add_argument(
-        "--output", required=True, type=Path, metavar="DIR", help="the model folder to write"
-    )
+    quantise.add_argument("--output", required=True, type=Path, metavar="DIR", help="model folder to write")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Quantise; raises MissingPackageError when the packages for it are not installed."""
+    """Quantise the model, and print how much its results differ from those in float."""
     from siammaskpp_core.engines.export.quantise import crop_pairs
     from siammaskpp_core.engines.load import DEFAULT_MODEL
 
@@ -47,6 +59,6 @@ def run(options: argparse.Namespace) -> None:
         from siammaskpp_core.engines.export.quantise import quantise_model
     pairs = [pair for source in options.calibration for pair in crop_pairs(source, options.pairs)]
     differences = quantise_model(options.model or DEFAULT_MODEL, options.output, pairs, options.symmetric)
-    print("relative root mean square difference to float, on crops that were not calibrated with:")
+    print("relative root mean square difference to float, on crops that were not used for calibration:")
     for name, value in differences.items():
         print(f"  {name:12} {value:.3f}")

@@ -1,4 +1,4 @@
-"""`siammaskpp track-bag`."""
+"""The subcommand `track-bag`: track one object through the images of a ROS 2 bag."""
 
 from __future__ import annotations
 
@@ -11,38 +11,42 @@ from siammaskpp_core.engines.options import EngineOptions
 
 
 def add_arguments(commands: Commands) -> None:
-    """Arguments of `track-bag`."""
+    """Add the subcommand and its arguments."""
     track = commands.add_parser(
         "track-bag",
-        help="follow one object through the images of a ROS 2 bag (needs the extra [bag])",
+        help="track one object through the images of a ROS 2 bag (needs the extra [bag])",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Follow the object in a box through a recording and write what the node would publish\n"
-        "to a new bag: /tracker_node/tracked_objects and /tracker_node/mask, with the stamps and frames of\n"
-        "the images. MCAP and sqlite3 bags, raw and compressed images; no ROS installation is needed.",
+        description="Track the object in a box through a bag and write what the node would publish to a new\n"
+        "bag: /tracker_node/tracked_objects and /tracker_node/mask, with the stamps and frames of the\n"
+        "images. MCAP and sqlite3 bags with raw or compressed images are read; ROS need not be installed.",
         epilog="example:\n"
         "  siammaskpp track-bag my_bag --topic /camera/image_raw --box 306,122,110,262 --copy",
     )
     track.add_argument("bag", type=Path, metavar="BAG", help="folder of a bag, or its .mcap or .db3 file")
     track.add_argument("--topic", required=True, help="topic of the camera's images")
     track.add_argument(
-        "--box", required=True, type=box, metavar="X,Y,W,H", help="the object: left, top, size in pixels"
+        "--box",
+        required=True,
+        type=box,
+        metavar="X,Y,W,H",
+        help="box of the object: left, top, width and height in pixels",
     )
     track.add_argument(
         "--stamp",
         type=seconds,
         metavar="SECONDS",
-        help="stamp of the image on which the box was drawn, all digits (default: the first image)",
+        help="stamp, with all decimals, of the image on which the box was drawn (default: the first image)",
     )
     track.add_argument(
-        "--output", type=Path, metavar="DIR", help="the bag to write (default: BAG_tracked, beside it)"
+        "--output", type=Path, metavar="DIR", help="bag to write (default: BAG_tracked, beside BAG)"
     )
-    track.add_argument("--copy", action="store_true", help="also copy all topics of BAG")
+    track.add_argument("--copy", action="store_true", help="copy all topics of BAG to the new bag as well")
     add_rotated_box(track)
     add_model(track)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Track through the bag, write the results, print images and speed."""
+    """Track through the bag, write the new bag, and print the number of images and the speed."""
     from siammaskpp_core.engines.load import load_tracker
     from siammaskpp_core.offline.bag import track_bag
     from siammaskpp_core.tracking import LongTermTracker

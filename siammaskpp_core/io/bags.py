@@ -1,7 +1,4 @@
-"""Recordings of ROS 2 (MCAP and sqlite3 bags), read and written without a ROS installation.
-
-Needs the extra [bag].
-"""
+"""Read and write ROS 2 bags (MCAP and sqlite3) without a ROS installation; needs the extra [bag]."""
 
 from __future__ import annotations
 
@@ -23,6 +20,7 @@ from rosbags.typesys.store import Typestore
 from siammaskpp_core.arrays import Image
 from siammaskpp_core.errors import UserError
 from siammaskpp_core.io.image_messages import ImageMessageError, compressed_to_bgr, raw_to_bgr
+from siammaskpp_core.io.stamps import NS_PER_S, stamp_ns
 
 _DECODERS: dict[str, Any] = {
     "sensor_msgs/msg/Image": raw_to_bgr,
@@ -32,37 +30,37 @@ _MESSAGES = ("Box", "RotatedBox", "TrackedObject", "TrackedObjectArray")
 
 
 class BagError(UserError):
-    """A bag that cannot be read or written; the text names the cause and what to do."""
+    """A bag that cannot be read or written; the message names the cause and a remedy."""
 
 
 @dataclass(frozen=True)
 class BagImage:
-    """One image of a bag; `recorded_ns` is when it was recorded."""
+    """One image of a bag: a sensor_msgs/Image or CompressedImage, and when it was recorded."""
 
-    message: Any  # sensor_msgs/Image or sensor_msgs/CompressedImage
+    message: Any
     recorded_ns: int
 
     @property
     def header(self) -> Any:
-        """Its std_msgs/Header."""
+        """The image's std_msgs/Header."""
         return self.message.header
 
     @property
     def stamp_ns(self) -> int:
-        """The header's stamp in ns."""
-        return int(self.header.stamp.sec) * 1_000_000_000 + int(self.header.stamp.nanosec)
+        """The stamp of the header in ns."""
+        return stamp_ns(self.header.stamp)
 
     def bgr(self) -> Image:
-        """The picture, uint8 [H, W, 3]; :class:`BagError` when it cannot be read."""
+        """Return the decoded image, uint8 [H, W, 3] BGR; raises :class:`BagError` when that fails."""
         try:
             return _DECODERS[self.message.__msgtype__](self.message)
         except ImageMessageError as error:
-            raise BagError(f"the image recorded at {self.recorded_ns * 1e-9:.3f} s: {error}") from error
+            raise BagError(f"the image recorded at {self.recorded_ns / NS_PER_S:.3f} s: {error}") from error
 
 
 @dataclass(frozen=True)
 class RawMessage:
-    """Any message as it lies in the bag."""
+    """A message of any type in its serialised form."""
 
     connection: Connection
     recorded_ns: int
@@ -70,7 +68,7 @@ class RawMessage:
 
 
 class Bag:
-    """An opened bag; see :func:`open_bag`."""
+    """An open bag, made by :func:`open_bag`."""
 
     def __init__(self, path: Path, reader: AnyReader) -> None:
         self.path = path
@@ -80,12 +78,12 @@ class Bag:
 
     @property
     def is_mcap(self) -> bool:
-        """Whether it is stored as MCAP (else: sqlite3)."""
+        """True for an MCAP bag, False for a sqlite3 bag."""
         files = self.path.iterdir() if self.path.is_dir() else [self.path]
         return any(".mcap" in file.suffixes for file in files)
 
     def image_topics(self) -> dict[str, int]:
-        """Topics of images and how many each has."""
+        """Return the number of images of every topic that carries images."""
         topics: dict[str, int] = {}
         for connection in self.connections:
             if connection.msgtype in _DECODERS:
@@ -93,22 +91,28 @@ class Bag:
         return topics
 
     def count(self, topic: str) -> int:
-        """Images on `topic`; :class:`BagError` when there are none, naming the topics that have some."""
+        """Return the number of images on `topic`.
+
+        Raises :class:`BagError`, which names the topics with images, when there are none.
+        """
         topics = self.image_topics()
         if topics.get(topic):
             return topics[topic]
         listed = ", ".join(f"{name} ({count})" for name, count in sorted(topics.items()) if count)
         known = {connection.topic: connection.msgtype for connection in self.connections}
         if topic in topics:
-            what = f"the topic {topic} is empty"
+            cause = f"the topic {topic} is empty"
         elif topic in known:
-            what = f"the topic {topic} is of type {known[topic]}, not of images"
+            cause = f"the topic {topic} is of type {known[topic]}, not of images"
         else:
-            what = f"there is no topic {topic}"
-        raise BagError(f"{self.path}: {what}; topics with images: {listed or 'none'}")
+            cause = f"there is no topic {topic}"
+        raise BagError(f"{self.path}: {cause}; topics with images: {listed or 'none'}")
 
     def messages(self, topics: set[str] | None = None) -> Iterator[RawMessage]:
-        """All messages in the order in which they were recorded, or those of some topics."""
+        """Yield the messages of `topics` (None: of all topics) in the order of their recording.
+
+        Raises :class:`BagError` when the bag is damaged.
+        """
         chosen = [item for item in self.connections if topics is None or item.topic in topics]
         try:
             for connection, recorded_ns, data in self._reader.messages(chosen) if chosen else ():
@@ -117,11 +121,11 @@ class Bag:
             raise BagError(f"{self.path}: damaged or cut off ({error}); try ros2 bag reindex") from error
 
     def images(self, topic: str) -> Iterator[BagImage]:
-        """The images on `topic`."""
+        """Yield the images on `topic`."""
         return map(self.image, self.messages({topic}))
 
     def image(self, message: RawMessage) -> BagImage:
-        """The image in a `message` of a topic of images."""
+        """Return the image in a `message` of a topic with images."""
         try:
             content = self._reader.deserialize(message.data, message.connection.msgtype)
         except AnyReaderError as error:
@@ -133,13 +137,16 @@ class Bag:
 
 @contextmanager
 def open_bag(path: Path) -> Iterator[Bag]:
-    """The bag at `path`: a folder with metadata.yaml, or one .mcap or .db3 file. Raises :class:`BagError`."""
+    """Open the bag at `path`, a folder with metadata.yaml or a single .mcap or .db3 file.
+
+    Raises :class:`BagError` when there is no bag that can be read.
+    """
     if not path.exists():
         raise BagError(f"{path}: no such file or folder")
     try:
         reader = AnyReader([path], default_typestore=get_typestore(Stores.ROS2_JAZZY))
         reader.open()
-    except Exception as error:  # readers of damaged files fail in many ways
+    except Exception as error:  # rosbags fails in many ways on files that are damaged or no bags
         raise BagError(
             f"{path}: not a bag that can be read ({error}); the folder of a ROS 2 bag, or its .mcap or .db3 "
             "file, is expected"
@@ -151,17 +158,17 @@ def open_bag(path: Path) -> Iterator[Bag]:
 
 
 class BagWriter:
-    """Writes results, and messages of other bags as they are; see :func:`create_bag`."""
+    """Writes new messages, and copies messages of other bags; made by :func:`create_bag`."""
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
         self._connections: dict[tuple[str, str], Connection] = {}
         self._typestore = interfaces()
         self.types: dict[str, Any] = self._typestore.types
-        """Message classes by their name, such as std_msgs/msg/Header; siammaskpp's are among them."""
+        """Message classes by name, such as std_msgs/msg/Header or siammaskpp/msg/Box."""
 
     def write(self, topic: str, message: Any, recorded_ns: int) -> None:
-        """Write a message made of `types`."""
+        """Write a message whose class is one of `types`."""
         kind: str = message.__msgtype__
         connection = self._connections.get((topic, kind))
         if connection is None:
@@ -170,7 +177,7 @@ class BagWriter:
         self._writer.write(connection, recorded_ns, self._typestore.serialize_cdr(message, kind))
 
     def copy(self, bag: Bag, message: RawMessage) -> None:
-        """Write a message of `bag` as it is."""
+        """Write a message of `bag` unchanged, with the time of its recording."""
         source = message.connection
         connection = self._connections.get((source.topic, source.msgtype))
         if connection is None:
@@ -192,15 +199,15 @@ class BagWriter:
 
 @contextmanager
 def create_bag(path: Path, is_mcap: bool = True) -> Iterator[BagWriter]:
-    """A new bag in the folder `path`, which appears only if the ``with`` block ends without an error.
+    """Create a bag in the folder `path`, which appears only if the ``with`` block ends without an error.
 
-    Raises :class:`BagError` when the place is not usable.
+    Raises :class:`BagError` when the place cannot be used.
     """
     if path.exists():
         raise BagError(f"{path}: exists already; choose another output or remove it")
     if not path.parent.is_dir():
         raise BagError(f"{path}: the folder {path.parent} does not exist; create it first")
-    # The bag's files have their folder's name, so that one must be right from the start.
+    # Writer names the files of a bag after its folder: that folder has its final name from the start.
     work = path.with_name(f".{path.name}.part")
     shutil.rmtree(work, ignore_errors=True)
     storage = StoragePlugin.MCAP if is_mcap else StoragePlugin.SQLITE3
@@ -213,7 +220,7 @@ def create_bag(path: Path, is_mcap: bool = True) -> Iterator[BagWriter]:
 
 
 def interfaces() -> Typestore:
-    """The message types of ROS 2 Jazzy and of this package."""
+    """Return the message types of ROS 2 Jazzy and of this package."""
     store = get_typestore(Stores.ROS2_JAZZY)
     folder = _message_folder()
     types: dict[str, Any] = {}
@@ -225,7 +232,7 @@ def interfaces() -> Typestore:
 
 
 def _message_folder() -> Path:
-    """Where msg/ lies: in the repository, in a colcon workspace, or where pip has put it."""
+    """Return the folder of the .msg files: in the repository, a colcon workspace or pip's prefix."""
     prefixes = [*filter(None, os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)), sys.prefix]
     folders = [Path(__file__).parents[2] / "msg"]
     folders += [Path(prefix) / "share" / "siammaskpp" / "msg" for prefix in prefixes]

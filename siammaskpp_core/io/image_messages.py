@@ -1,6 +1,7 @@
-"""Pictures out of ROS image messages, wherever these come from: a node or a bag.
+"""Decode ROS image messages of a node or of a bag to BGR.
 
-A message is anything with the fields of sensor_msgs/Image or sensor_msgs/CompressedImage; no ROS is needed.
+A message is any object with the fields of sensor_msgs/Image or sensor_msgs/CompressedImage; ROS is not
+needed.
 """
 
 from __future__ import annotations
@@ -15,24 +16,24 @@ from siammaskpp_core.errors import UserError
 
 
 class RawMessage(Protocol):
-    """The fields of sensor_msgs/Image that make the picture."""
+    """The fields of sensor_msgs/Image that describe its pixels; `data` is a buffer of bytes."""
 
     height: int
     width: int
     encoding: str
     is_bigendian: int
     step: int
-    data: Any  # a buffer of bytes
+    data: Any
 
 
 class CompressedMessage(Protocol):
-    """The fields of sensor_msgs/CompressedImage that make the picture."""
+    """The fields of sensor_msgs/CompressedImage except its header; `data` is a buffer of bytes."""
 
     format: str
-    data: Any  # a buffer of bytes
+    data: Any
 
 
-# Encoding -> number of channels and OpenCV's conversion to BGR (None: it is BGR already).
+# Bytes per pixel of each encoding, and OpenCV's conversion to BGR (None for BGR itself).
 NATIVE_ENCODINGS: dict[str, tuple[int, int | None]] = {
     "bgr8": (3, None),
     "8UC3": (3, None),
@@ -46,30 +47,30 @@ NATIVE_ENCODINGS: dict[str, tuple[int, int | None]] = {
     "uyvy": (2, cv2.COLOR_YUV2BGR_UYVY),
     "yuv422_yuy2": (2, cv2.COLOR_YUV2BGR_YUY2),
     "yuyv": (2, cv2.COLOR_YUV2BGR_YUY2),
-    # ROS names the upper left 2x2 pixels, OpenCV's constants the ones from (1, 1) on.
+    # ROS names a Bayer pattern after its upper left 2x2 pixels, OpenCV after the 2x2 pixels from (1, 1) on.
     "bayer_rggb8": (1, cv2.COLOR_BayerBG2BGR),
     "bayer_bggr8": (1, cv2.COLOR_BayerRG2BGR),
     "bayer_gbrg8": (1, cv2.COLOR_BayerGR2BGR),
     "bayer_grbg8": (1, cv2.COLOR_BayerGB2BGR),
 }
-# 16 bits a channel, of which the upper 8 are kept -> the encoding that is left then.
+# Encodings with 16 bits per channel, and the encoding that remains when the upper 8 bits are kept.
 DEEP_ENCODINGS = {"mono16": "mono8", "bgr16": "bgr8", "rgb16": "rgb8", "bgra16": "bgra8", "rgba16": "rgba8"}
 
 
 class ImageMessageError(UserError):
-    """An image message that cannot be read; the text says why and what to do."""
+    """An image message that cannot be decoded; the message names the cause and a remedy."""
 
 
 def is_known(encoding: str) -> bool:
-    """Whether :func:`raw_to_bgr` can read it."""
+    """Return True for an encoding that :func:`raw_to_bgr` decodes."""
     return encoding in NATIVE_ENCODINGS or encoding in DEEP_ENCODINGS
 
 
 def raw_to_bgr(message: RawMessage) -> Image:
-    """The picture of a raw image message as HxWx3 uint8 BGR.
+    """Return the image of a raw message, uint8 [H, W, 3] BGR; rows may be padded (`step`).
 
-    bgr8 is a read-only view of the message's memory (no copy); rows may be padded (`step`).
-    Raises :class:`ImageMessageError` for encodings and sizes that cannot be read.
+    For bgr8 this is a read-only view of the message's memory, without a copy. Raises
+    :class:`ImageMessageError` for an unknown encoding and for a size that contradicts the data.
     """
     if not is_known(message.encoding):
         raise ImageMessageError(
@@ -83,30 +84,33 @@ def raw_to_bgr(message: RawMessage) -> Image:
         return view
     try:
         return np.asarray(cv2.cvtColor(view, conversion), np.uint8)
-    except cv2.error as error:  # Bayer and YUV pictures have even sides
+    except cv2.error as error:  # OpenCV refuses Bayer and YUV images with odd sides
         raise ImageMessageError(
-            f"a picture of {message.width}x{message.height} cannot be {message.encoding}: {error}; "
+            f"an image of {message.width}x{message.height} cannot be {message.encoding}: {error}; "
             "check its publisher"
         ) from error
 
 
 def compressed_to_bgr(message: CompressedMessage) -> Image:
-    """The picture of a compressed image message, likewise."""
+    """Return the image of a compressed message, uint8 [H, W, 3] BGR.
+
+    Raises :class:`ImageMessageError` when it cannot be decoded.
+    """
     data = np.frombuffer(message.data, np.uint8)
-    picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    if picture is None:
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    if image is None:
         raise ImageMessageError(
             f"a compressed image of format {message.format!r} ({data.size} bytes) cannot be decoded; "
-            "JPEG and PNG pictures are expected (compressedDepth and video streams are not)"
+            "JPEG and PNG images are expected (compressedDepth and video streams are not)"
         )
-    return np.asarray(picture, np.uint8)
+    return np.asarray(image, np.uint8)
 
 
 def _view(message: RawMessage, channels: int) -> Image:
-    """The message's memory as a read-only array of height x width (x channels)."""
+    """Return the message's memory as a read-only array [H, W], or [H, W, channels] for several channels."""
     height, width, step = message.height, message.width, message.step
     row = width * channels
-    # The padding behind the last row is often not sent.
+    # Some publishers leave out the padding behind the last row.
     needed = step * (height - 1) + row
     if height == 0 or width == 0 or step < row or len(message.data) < needed:
         raise ImageMessageError(
@@ -121,7 +125,7 @@ def _view(message: RawMessage, channels: int) -> Image:
 
 
 def _upper_bytes(message: RawMessage, channels: int) -> Image:
-    """The more significant byte of each 16-bit value, height x width (x channels)."""
+    """Return the more significant byte of each 16-bit value, [H, W] or [H, W, channels]."""
     pairs = _view(message, 2 * channels)
     upper = pairs[:, :, (0 if message.is_bigendian else 1) :: 2]
     return np.ascontiguousarray(upper[:, :, 0] if channels == 1 else upper)

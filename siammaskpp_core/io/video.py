@@ -1,6 +1,6 @@
-"""Where frames come from (video file, folder of images, camera) and where pictures go.
+"""Read frames from a video file, a folder of images or a camera, and write video files.
 
-Frames are HxWx3 uint8 in BGR order. What is written appears under its final name only when complete.
+Frames are uint8 [H, W, 3] in BGR order.
 """
 
 from __future__ import annotations
@@ -16,32 +16,32 @@ from siammaskpp_core.io.images import IMAGE_SUFFIXES, MediaError, image_files, r
 from siammaskpp_core.io.outputs import OutputError
 
 CODECS = {".mp4": "mp4v", ".avi": "MJPG", ".mkv": "mp4v"}
-# Containers that store the number of frames; for others OpenCV estimates it from the duration.
+# These containers store the number of frames; for others OpenCV estimates it from the duration.
 EXACT_COUNT_SUFFIXES = {".mp4", ".m4v", ".mov", ".avi"}
 DEFAULT_FPS = 25.0
 
 
 @dataclass(frozen=True)
 class Frames:
-    """An opened source; iterate over it once.
-
-    Attributes:
-        name: for messages.
-        size: width and height in pixels; all frames have it.
-        fps: frames per second, None when the source does not say.
-        count: number of frames, None when unknown (cameras); an estimate for some video formats.
-        is_camera: a source without an end.
-    """
+    """An open source of frames, made by :func:`open_frames`. It can be iterated over once."""
 
     name: str
+    """Name of the source in messages."""
     size: tuple[int, int]
+    """Width and height of every frame in pixels."""
     fps: float | None
+    """Frames per second; None when the source does not say."""
     count: int | None
+    """Number of frames, for some video formats an estimate; None when it is unknown, as for cameras."""
     is_camera: bool
+    """True for a camera, whose frames do not end."""
     _images: Iterator[Image]
 
     def __iter__(self) -> Iterator[Image]:
-        """The frames; :class:`MediaError` when one cannot be read or has another size than the first."""
+        """Yield the frames.
+
+        Raises :class:`MediaError` when one cannot be read or has another size than the first.
+        """
         for index, image in enumerate(self._images):
             size = (image.shape[1], image.shape[0])
             if size != self.size:
@@ -53,7 +53,7 @@ class Frames:
 
 
 def open_frames(source: str | Path) -> Frames:
-    """Open a video file, a folder of images, or a camera by its index ("0").
+    """Open a video file, a folder of images, or the camera with an index such as "0".
 
     Raises :class:`MediaError` when there is nothing to read.
     """
@@ -86,7 +86,7 @@ def _open_capture(name: str, source: str | int, exact_count: bool) -> Frames:
     if not found:
         capture.release()
         if is_camera:
-            raise MediaError(f"{name}: no picture from it; check that it is plugged in, free and permitted")
+            raise MediaError(f"{name}: it gives no image; check that it is plugged in, free and permitted")
         raise MediaError(
             f"{name}: not a video that OpenCV can read (damaged, empty or of an unknown format); "
             f"try converting it: ffmpeg -i {name} converted.mp4"
@@ -104,7 +104,10 @@ def _open_capture(name: str, source: str | int, exact_count: bool) -> Frames:
 
 
 def _captured(name: str, capture: cv2.VideoCapture, first: Image, expected: int) -> Iterator[Image]:
-    """The frames of `capture`, which is released at the end; `expected` 0: any number will do."""
+    """Yield `first` and the other frames of `capture`, and release it at the end.
+
+    Raises :class:`MediaError` when clearly fewer than `expected` frames could be read; 0 accepts any number.
+    """
     number, image, found = 0, first, True
     try:
         while found:
@@ -121,7 +124,11 @@ def _captured(name: str, capture: cv2.VideoCapture, first: Image, expected: int)
 
 
 class VideoWriter:
-    """Writes frames to a video file; use it as a context. :class:`OutputError` when OpenCV cannot."""
+    """Writes frames to a video file; a context manager.
+
+    Frames have the `size` (width, height) in pixels; without `fps` the rate is :data:`DEFAULT_FPS`. Raises
+    :class:`OutputError` when OpenCV cannot write such a file.
+    """
 
     def __init__(self, path: Path, size: tuple[int, int], fps: float | None) -> None:
         codec = CODECS.get(path.suffix.lower())
@@ -133,7 +140,7 @@ class VideoWriter:
             raise OutputError(f"{path}: OpenCV cannot write it; check the folder's permissions, or try .avi")
 
     def write(self, image: Image) -> None:
-        """Append one frame of the writer's size."""
+        """Append one frame."""
         self._writer.write(image)
 
     def __enter__(self) -> VideoWriter:

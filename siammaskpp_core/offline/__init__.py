@@ -1,1 +1,1 @@
-"""siammaskpp_core/offline."""
+"""Track one object through a recording: a video, a folder of images or a ROS 2 bag."""

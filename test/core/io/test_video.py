@@ -61,7 +61,7 @@ def test_unreadable_sources_name_cause_and_remedy(tmp_path):
     text.write_text("not a video")
     with pytest.raises(MediaError, match=r"text.mp4: not a video that OpenCV can read.*ffmpeg"):
         open_frames(text)
-    with pytest.raises(MediaError, match="camera 97: no picture from it"):
+    with pytest.raises(MediaError, match="camera 97: it gives no image"):
         open_frames("97")
 
 
