@@ -1,11 +1,10 @@
-"""From a mask, depth and the camera's calibration to where an object is, how it is turned, and its velocity.
+"""Position, orientation, size and velocity of a tracked object.
 
-Lengths are in metres. Points and axes are in the camera's optical frame: x right, y down, z forward.
+They are measured from its mask, a depth image and the calibration of the camera. Lengths are in metres.
+Points and axes are in the camera's optical frame: x right, y down, z forward.
 """
 
-from siammaskpp_core.pose.bearing import Bearing, bearing_of
-from siammaskpp_core.pose.camera import Camera, CameraError
-from siammaskpp_core.pose.config import PoseConfig
+from siammaskpp_core.pose.camera import Bearing, Camera, CameraError, bearing_of
 from siammaskpp_core.pose.estimator import PoseEstimate, PoseEstimator, Velocity
 from siammaskpp_core.pose.orientation import quaternion_xyzw
 from siammaskpp_core.pose.points import DepthError, depth_in_metres
@@ -17,7 +16,6 @@ __all__ = [
     "CameraError",
     "DepthError",
     "NoPose",
-    "PoseConfig",
     "PoseEstimate",
     "PoseEstimator",
     "Velocity",

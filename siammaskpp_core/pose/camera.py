@@ -1,7 +1,8 @@
-"""A calibrated camera: from pixels to rays."""
+"""A calibrated camera, and what one image tells without depth: the bearing of an object."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,22 +12,27 @@ from numpy.typing import ArrayLike
 
 from siammaskpp_core.arrays import Float64Array
 from siammaskpp_core.errors import UserError
+from siammaskpp_core.tracking.boxes import RotatedBox
 
-# Distortion models of sensor_msgs/CameraInfo (distortion_models.hpp) and how many coefficients each has.
+BOUNDARY_SIGMA_PX = 2.0
+"""Assumed standard deviation of the boundary of a mask or box."""
+# Numbers of coefficients of the distortion models in sensor_msgs/CameraInfo (distortion_models.hpp).
 _COEFFICIENTS = {"plumb_bob": (4, 5), "rational_polynomial": (8, 12, 14), "equidistant": (4,)}
 _UNDISTORTION = (cv2.TERM_CRITERIA_COUNT + cv2.TERM_CRITERIA_EPS, 30, 1e-9)
+# A tilted or partly hidden object shows less than its full length and therefore seems farther away.
+_FORESHORTENING_SIGMA = 0.1
 
 
 class CameraError(UserError):
-    """A calibration that cannot be used; the text says why and what to do."""
+    """A calibration cannot be used; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
 class Camera:
-    """The pinhole camera of images of `width` x `height` pixels.
+    """A pinhole camera with lens distortion for images of `width` x `height` pixels.
 
-    `matrix` [3, 3] is K; `distortion` holds the coefficients D of the model `model`, none for rectified
-    images. Made by :meth:`from_calibration`.
+    `matrix` [3, 3] is K; `distortion` holds the coefficients D of the distortion model `model` and is empty
+    for rectified images. Use :meth:`from_calibration` to make one.
     """
 
     width: int
@@ -46,10 +52,11 @@ class Camera:
         offset: tuple[int, int] = (0, 0),
         binning: tuple[int, int] = (1, 1),
     ) -> Camera:
-        """The camera of images of `size` (width, height) in pixels of the full, unbinned sensor.
+        """Return the camera of images that cover `size` (width, height) pixels of the full, unbinned sensor.
 
-        `offset` is the images' corner on the sensor and `binning` how many columns and rows make a pixel
-        (region of interest and binning of CameraInfo). Raises :class:`CameraError`.
+        `matrix` [3, 3] is K and `distortion` D, both for the full sensor. `offset` is the images' corner on
+        the sensor and `binning` says how many columns and rows of the sensor make one pixel (region of
+        interest and binning of CameraInfo). Raises :class:`CameraError`.
         """
         k = np.array(matrix, np.float64).reshape(3, 3)
         d = np.array(distortion, np.float64).reshape(-1)
@@ -71,9 +78,10 @@ class Camera:
         return cls(width, height, k, d, model)
 
     def rays(self, pixels: ArrayLike) -> Float64Array:
-        """Rays (x/z, y/z, 1) [N, 3] through `pixels` [N, 2] (column, row); integers are pixel centres.
+        """Return the rays (x/z, y/z, 1) [N, 3] through `pixels` [N, 2] (column, row).
 
-        Continuous pixel coordinates, those of boxes, are half a pixel more.
+        Integers are pixel centres here. In the continuous pixel coordinates of boxes, centres lie half a
+        pixel higher.
         """
         uv = np.asarray(pixels, np.float64).reshape(-1, 2)
         if not self.distortion.size or not len(uv):
@@ -81,17 +89,49 @@ class Camera:
         elif self.model == "equidistant":
             x_over_z = cv2.fisheye.undistortPoints(uv[:, None], self.matrix, self.distortion)[:, 0]
         else:
-            # undistortPoints itself stops after 5 iterations, too early for wide lenses.
-            same = np.eye(3)
+            # undistortPoints itself stops after 5 iterations, which is too early for wide lenses.
+            identity = np.eye(3)
             x_over_z = cv2.undistortPointsIter(
-                uv[:, None], self.matrix, self.distortion, same, same, _UNDISTORTION
+                uv[:, None], self.matrix, self.distortion, identity, identity, _UNDISTORTION
             )[:, 0]
         return np.column_stack([x_over_z, np.ones(len(uv))])
 
     @property
     def focal_px(self) -> float:
-        """The focal length in pixels, mean of both axes."""
+        """The focal length in pixels, as the mean over both axes."""
         return float(self.matrix[0, 0] + self.matrix[1, 1]) / 2
+
+
+@dataclass(frozen=True)
+class Bearing:
+    """The direction of an object (a unit vector [3]) and the angle that its longer side subtends.
+
+    `boundary_sigma_rad` is the standard deviation of the object's boundary as an angle.
+    """
+
+    direction: Float64Array
+    angle_rad: float
+    boundary_sigma_rad: float
+
+    def position(self, size_m: float) -> tuple[Float64Array, Float64Array]:
+        """Return position [3] in m and covariance [3, 3] of an object whose longer side measures `size_m`."""
+        range_m = size_m / (2 * math.tan(self.angle_rad / 2))
+        across = (range_m * self.boundary_sigma_rad) ** 2
+        relative_sigma = self.boundary_sigma_rad / self.angle_rad
+        along = range_m**2 * (2 * relative_sigma**2 + _FORESHORTENING_SIGMA**2)
+        outer = np.outer(self.direction, self.direction)
+        return self.direction * range_m, across * (np.eye(3) - outer) + along * outer
+
+
+def bearing_of(box: RotatedBox, camera: Camera, boundary_sigma_px: float = BOUNDARY_SIGMA_PX) -> Bearing:
+    """Return the bearing of the centre of a rotated box whose sides are known to `boundary_sigma_px`."""
+    axis_rad = box.angle_rad + (math.pi / 2 if box.height > box.width else 0.0)
+    half = np.array([math.cos(axis_rad), math.sin(axis_rad)]) * max(box.width, box.height) / 2
+    center = np.array([box.center_x, box.center_y]) - 0.5  # from continuous coordinates to pixel centres
+    rays = camera.rays([center, center - half, center + half])
+    direction, first, last = rays / np.linalg.norm(rays, axis=1, keepdims=True)
+    angle_rad = 2 * math.asin(min(float(np.linalg.norm(last - first)) / 2, 1.0))
+    return Bearing(direction, angle_rad, boundary_sigma_px / camera.focal_px)
 
 
 def _check_distortion(d: Float64Array, model: str) -> None:

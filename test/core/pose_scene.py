@@ -1,4 +1,4 @@
-"""A plate before a wall as a depth camera sees it, ray by ray; the truth is known."""
+"""A plate before a wall as a depth camera sees it: ray by ray, with known ground truth."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def camera() -> Camera:
 
 
 def rotation(x_deg: float = 0.0, y_deg: float = 0.0, z_deg: float = 0.0) -> np.ndarray:
-    """First about z (in the plate's plane), then about the camera's x and y."""
+    """Rotation matrix [3, 3]: first about z (in the plate's plane), then about the camera's x and y."""
     turn = np.eye(3)
     for axis, degrees in ((2, z_deg), (0, x_deg), (1, y_deg)):
         vector = np.zeros(3)
@@ -32,19 +32,19 @@ def rotation(x_deg: float = 0.0, y_deg: float = 0.0, z_deg: float = 0.0) -> np.n
 
 @dataclass(frozen=True)
 class Plate:
-    """A flat rectangle of `size_m` (along its x and y) whose middle is at `position_m`."""
+    """A flat rectangle of `size_m` (along its x and y) whose centre is at `position_m`."""
 
     position_m: tuple[float, float, float]
     rotation: np.ndarray
     size_m: tuple[float, float] = (0.4, 0.24)
 
     def depth(self) -> np.ndarray:
-        """z in every pixel, infinite beside the plate."""
+        """Depth z [H, W] in m of every pixel, infinite beside the plate."""
         u, v = np.meshgrid(np.arange(SIZE[0]), np.arange(SIZE[1]))
         rays = np.dstack([(u - K[0, 2]) / K[0, 0], (v - K[1, 2]) / K[1, 1], np.ones(u.shape)])
-        normal, middle = self.rotation[:, 2], np.array(self.position_m)
-        z = (normal @ middle) / (rays @ normal)
-        on_plate = np.abs((rays * z[:, :, None] - middle) @ self.rotation[:, :2])
+        normal, center = self.rotation[:, 2], np.array(self.position_m)
+        z = (normal @ center) / (rays @ normal)
+        on_plate = np.abs((rays * z[:, :, None] - center) @ self.rotation[:, :2])
         return np.where((on_plate <= np.array(self.size_m) / 2).all(axis=2) & (z > 0), z, np.inf)
 
 
@@ -57,9 +57,10 @@ def picture(
     dtype: type = np.float32,
     seed: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Depth image and mask.
+    """Depth image and mask [H, W] of the plate.
 
-    `noise` is the deviation at 1 m, and grows with z^2; `holes` is the share of pixels without depth.
+    `noise` in m is the standard deviation at 1 m, which grows with z^2; `holes` is the fraction of pixels
+    without depth.
     """
     rng = np.random.default_rng(seed)
     depth = plate.depth()
@@ -74,8 +75,8 @@ def picture(
     return depth.astype(np.float32), mask
 
 
-def seen(mask: np.ndarray, score: float = 0.9) -> TrackResult:
-    """What the tracker says of a mask."""
+def tracked(mask: np.ndarray, score: float = 0.9) -> TrackResult:
+    """The tracker's result for an object with this mask."""
     contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     if not contours:
         return TrackResult(np.array([0.0, 0, 2, 2]), RotatedBox(1, 1, 2, 2, 0.0), score, mask)
@@ -85,7 +86,7 @@ def seen(mask: np.ndarray, score: float = 0.9) -> TrackResult:
 
 
 def turned_by_deg(rotation_a: np.ndarray, rotation_b: np.ndarray) -> float:
-    """The angle between two orientations of a rectangle, which looks the same after half a turn."""
+    """Angle between two orientations of a rectangle, which looks the same after half a turn."""
     half_turn = np.diag([-1.0, -1.0, 1.0])
     angles = [
         np.linalg.norm(cv2.Rodrigues(rotation_a.T @ rotation_b @ turn)[0]) for turn in (np.eye(3), half_turn)

@@ -1,13 +1,13 @@
-"""The filter: velocity, certainty, outliers, gaps, and time that jumps."""
+"""The motion filter: velocity, covariance, outliers, gaps and jumps back in time."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from pose_scene import Plate, camera, picture, rotation, seen
+from pose_scene import Plate, camera, picture, rotation, tracked
 
-from siammaskpp_core.pose import NoPose, PoseConfig, PoseEstimator
-from siammaskpp_core.pose.motion import Motion
+from siammaskpp_core.pose import NoPose, PoseEstimator
+from siammaskpp_core.pose.motion import ACCELERATION_SIGMA_M_S2, MotionFilter
 
 STEP_NS = 33_333_333
 COVARIANCE = np.diag([1e-4, 1e-4, 4e-4])
@@ -21,7 +21,7 @@ def place(index: int) -> np.ndarray:
 
 def test_velocity_of_a_noisy_straight_motion() -> None:
     rng = np.random.default_rng(1)
-    motion = Motion(PoseConfig())
+    motion = MotionFilter()
     errors, speeds = [], []
     for index in range(90):
         measured = place(index) + rng.multivariate_normal(np.zeros(3), COVARIANCE)
@@ -40,9 +40,9 @@ def test_velocity_of_a_noisy_straight_motion() -> None:
 
 
 def test_it_agrees_with_the_textbook_on_two_steps() -> None:
-    """One axis by hand: prior variance r and v, then a prediction over t and a correction."""
-    t, r, v, q = 0.1, 0.04, 9.0, 2.0
-    motion = Motion(PoseConfig(acceleration=q))
+    """One axis by hand: prior variances r and v, then a prediction over t and a correction."""
+    t, r, v, q = 0.1, 0.04, 9.0, ACCELERATION_SIGMA_M_S2
+    motion = MotionFilter()
     motion.update(0, np.array([1.0, 0, 2]), np.eye(3) * r)
     state = motion.update(100_000_000, np.array([1.2, 0, 2]), np.eye(3) * r)
     assert state is not None
@@ -54,8 +54,8 @@ def test_it_agrees_with_the_textbook_on_two_steps() -> None:
     assert state.position_covariance == pytest.approx(np.eye(3) * (1 - gain) * prior, abs=1e-12)
 
 
-def test_an_outlier_is_left_out_and_a_new_place_is_believed_at_the_third_time() -> None:
-    motion = Motion(PoseConfig())
+def test_an_outlier_is_rejected_and_a_new_position_is_accepted_at_the_third_time() -> None:
+    motion = MotionFilter()
     for index in range(20):
         motion.update(index * STEP_NS, START, COVARIANCE)
     assert motion.update(20 * STEP_NS, START + 2, COVARIANCE) is None
@@ -69,10 +69,10 @@ def test_an_outlier_is_left_out_and_a_new_place_is_believed_at_the_third_time() 
     assert not answers[2].is_velocity_known
 
 
-def test_certainty_falls_with_the_time_between_images() -> None:
+def test_covariance_grows_with_the_time_between_images() -> None:
     sigmas = []
     for gap_ns in (STEP_NS, 15 * STEP_NS):
-        motion = Motion(PoseConfig())
+        motion = MotionFilter()
         for index in range(20):
             motion.update(index * STEP_NS, START, COVARIANCE)
         state = motion.update(19 * STEP_NS + gap_ns, START, COVARIANCE)
@@ -82,8 +82,8 @@ def test_certainty_falls_with_the_time_between_images() -> None:
 
 
 @pytest.mark.parametrize("jump_ns", [-5_000_000_000, 1_500_000_000])
-def test_after_a_gap_or_a_jump_back_it_begins_anew(jump_ns: int) -> None:
-    motion = Motion(PoseConfig())
+def test_a_gap_or_a_jump_back_restarts_the_filter(jump_ns: int) -> None:
+    motion = MotionFilter()
     for index in range(20):
         motion.update(10**10 + index * STEP_NS, place(index), COVARIANCE)
     state = motion.update(10**10 + 19 * STEP_NS + jump_ns, START - 1, COVARIANCE)
@@ -99,7 +99,7 @@ def test_a_moving_plate_is_followed_within_one_percent() -> None:
         at = np.array([-0.2, 0.0, 1.4]) + velocity * index / 30
         plate = Plate(tuple(at), rotation(0, 20, 10 + 2 * index), (0.3, 0.18))
         depth, mask = picture(plate, noise=0.005, holes=0.2, dtype=np.uint16, seed=index)
-        pose = estimator.from_depth(seen(mask), depth, camera(), index * STEP_NS)
+        pose = estimator.from_depth(tracked(mask), depth, camera(), index * STEP_NS)
         assert np.linalg.norm(pose.position_m - at) <= max(0.01 * np.linalg.norm(at), 0.005)
         if index >= 15:
             assert pose.velocity is not None
@@ -110,7 +110,7 @@ def test_a_jump_of_the_mask_makes_no_pose() -> None:
     estimator = PoseEstimator()
     for index in range(5):
         depth, mask = picture(Plate((0.0, 0.0, 1.0), np.eye(3)))
-        estimator.from_depth(seen(mask), depth, camera(), index * STEP_NS)
+        estimator.from_depth(tracked(mask), depth, camera(), index * STEP_NS)
     depth, mask = picture(Plate((0.4, 0.0, 2.0), np.eye(3)))
     with pytest.raises(NoPose, match="jumped"):
-        estimator.from_depth(seen(mask), depth, camera(), 5 * STEP_NS)
+        estimator.from_depth(tracked(mask), depth, camera(), 5 * STEP_NS)

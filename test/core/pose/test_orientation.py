@@ -1,4 +1,4 @@
-"""Axes and size against rendered truth."""
+"""Axes and size against rendered ground truth."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import math
 import cv2
 import numpy as np
 import pytest
-from pose_scene import SIZE, K, Plate, camera, picture, rotation, seen, turned_by_deg
+from pose_scene import SIZE, K, Plate, camera, picture, rotation, tracked, turned_by_deg
 
 from siammaskpp_core.pose import PoseEstimate, PoseEstimator
 
 
 def estimated(plate: Plate, **scene) -> PoseEstimate:
     depth, mask = picture(plate, **scene)
-    return PoseEstimator().from_depth(seen(mask), depth, camera(), 0)
+    return PoseEstimator().from_depth(tracked(mask), depth, camera(), 0)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_the_axes_go_on_through_a_whole_turn() -> None:
     for index, degrees in enumerate(range(0, 360, 15)):
         plate = Plate((0.0, 0.0, 1.0), rotation(0, 0, degrees))
         depth, mask = picture(plate)
-        pose = estimator.from_depth(seen(mask), depth, camera(), index * 33_000_000)
+        pose = estimator.from_depth(tracked(mask), depth, camera(), index * 33_000_000)
         np.testing.assert_allclose(pose.rotation, plate.rotation, atol=0.03)
         assert before is None or np.trace(before.T @ pose.rotation) > 2.9
         before = pose.rotation
@@ -55,29 +55,29 @@ def test_the_axes_of_a_square_do_not_jump_between_its_sides() -> None:
     for index, degrees in enumerate(range(0, 180, 10)):
         plate = Plate((0.0, 0.0, 1.0), rotation(0, 0, degrees), (0.25, 0.24))
         depth, mask = picture(plate)
-        pose = estimator.from_depth(seen(mask), depth, camera(), index * 33_000_000)
+        pose = estimator.from_depth(tracked(mask), depth, camera(), index * 33_000_000)
         np.testing.assert_allclose(pose.rotation, plate.rotation, atol=0.05)
 
 
 def cylinder(tilt_deg: float, radius_m: float = 0.06, length_m: float = 0.4) -> tuple[np.ndarray, np.ndarray]:
-    """Depth and mask of a cylinder 1 m away whose axis is turned in the image plane."""
+    """Depth and mask of a cylinder 1 m away whose axis is rotated in the image plane."""
     u, v = np.meshgrid(np.arange(SIZE[0]), np.arange(SIZE[1]))
     rays = np.dstack([(u - K[0, 2]) / K[0, 0], (v - K[1, 2]) / K[1, 1], np.ones(u.shape)])
     axis = np.array([math.cos(math.radians(tilt_deg)), math.sin(math.radians(tilt_deg)), 0])
-    middle = np.array([0.0, 0, 1 + radius_m])
+    center = np.array([0.0, 0, 1 + radius_m])
     across = rays - (rays @ axis)[:, :, None] * axis
-    offset = middle - (middle @ axis) * axis
+    offset = center - (center @ axis) * axis
     a, b, c = (across**2).sum(2), across @ offset, offset @ offset - radius_m**2
     root = b**2 - a * c
     z = (b - np.sqrt(np.maximum(root, 0))) / a
-    hit = (root > 0) & (np.abs((rays * z[:, :, None] - middle) @ axis) < length_m / 2)
+    hit = (root > 0) & (np.abs((rays * z[:, :, None] - center) @ axis) < length_m / 2)
     return np.where(hit, z, 3.0).astype(np.float32), np.where(hit, 255, 0).astype(np.uint8)
 
 
 @pytest.mark.parametrize("tilt_deg", [0, 25, -60])
 def test_a_curved_body_has_its_principal_axes(tilt_deg: float) -> None:
     depth, mask = cylinder(tilt_deg)
-    pose = PoseEstimator().from_depth(seen(mask), depth, camera(), 0)
+    pose = PoseEstimator().from_depth(tracked(mask), depth, camera(), 0)
     axis = [math.cos(math.radians(tilt_deg)), math.sin(math.radians(tilt_deg)), 0]
     assert abs(pose.rotation[:, 0] @ axis) > math.cos(math.radians(3))
     assert pose.rotation[2, 2] > math.cos(math.radians(3))
@@ -96,7 +96,7 @@ def test_the_axis_of_a_cone_is_not_that_of_its_outline(tilt_deg: float) -> None:
     body = (np.abs(across) < radius) & (along < 0.15)
     depth = np.where(body, 1.1 - 1.5 * np.sqrt(np.maximum(radius**2 - across**2, 0)), 3.0)
     mask = np.where(body, 255, 0).astype(np.uint8)
-    pose = PoseEstimator().from_depth(seen(mask), depth.astype(np.float32), camera(), 0)
+    pose = PoseEstimator().from_depth(tracked(mask), depth.astype(np.float32), camera(), 0)
     in_the_image = pose.rotation[:2, 0] / np.linalg.norm(pose.rotation[:2, 0])
     assert abs(in_the_image @ [cos, sin]) > math.cos(math.radians(3))
 
@@ -138,5 +138,5 @@ def test_an_outlier_of_the_depth_does_not_tilt_it() -> None:
     depth, mask = picture(plate)
     x, y, width, height = cv2.boundingRect(mask)
     depth[y : y + height // 4, x : x + width // 4] += 0.08
-    pose = PoseEstimator().from_depth(seen(mask), depth, camera(), 0)
+    pose = PoseEstimator().from_depth(tracked(mask), depth, camera(), 0)
     assert turned_by_deg(pose.rotation, plate.rotation) < 3

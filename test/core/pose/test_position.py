@@ -1,20 +1,20 @@
-"""The position against rendered truth; what must not move it, and what must make it less certain."""
+"""Position against rendered ground truth, what must not move it, and what must raise its covariance."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from pose_scene import Plate, camera, picture, rotation, seen
+from pose_scene import Plate, camera, picture, rotation, tracked
 
-from siammaskpp_core.pose import NoPose, PoseConfig, PoseEstimate, PoseEstimator
-from siammaskpp_core.pose.position import near_the_median
+from siammaskpp_core.pose import NoPose, PoseEstimate, PoseEstimator
+from siammaskpp_core.pose.position import median_inliers
 
 PLACES = [(0.0, 0.0, 1.0), (0.25, -0.15, 1.5), (-0.5, 0.3, 2.5), (0.02, 0.03, 0.6)]
 TURNS = [(0, 0, 0), (0, 0, 30), (45, 0, 20), (0, -50, 70), (-30, 25, -10)]
 
 
-def estimated(depth: np.ndarray, mask: np.ndarray, score: float = 1.0, **options: float) -> PoseEstimate:
-    return PoseEstimator(PoseConfig(**options)).from_depth(seen(mask), depth, camera(), 0, score)
+def estimated(depth: np.ndarray, mask: np.ndarray, score: float = 1.0) -> PoseEstimate:
+    return PoseEstimator().from_depth(tracked(mask), depth, camera(), 0, score)
 
 
 @pytest.mark.parametrize("turn", TURNS)
@@ -34,7 +34,7 @@ def test_within_one_percent_of_the_range(place, turn, dtype: type, noise: float,
 
 @pytest.mark.parametrize("grown_px", [0, 2])
 def test_no_pixel_of_the_background_moves_it(grown_px: int) -> None:
-    """The mask may reach over the object's edge."""
+    """This holds for masks that reach over the object's boundary, too."""
     import cv2
 
     plate = Plate((0.1, 0.05, 1.2), rotation(20, 10, 30))
@@ -62,9 +62,9 @@ def test_what_hides_or_shows_through_a_third_of_the_mask_is_left_out(other_m: fl
 
 def test_depths_around_the_median() -> None:
     depth_m = np.array([1.0, 1.01, 1.02, 1.03, 1.04, 3.0, 9.0])
-    np.testing.assert_array_equal(near_the_median(depth_m), [True] * 5 + [False] * 2)
-    assert near_the_median(np.linspace(1, 2, 500)).all()  # a slanted surface is whole
-    assert near_the_median(np.full(9, 2.0)).all()
+    np.testing.assert_array_equal(median_inliers(depth_m), [True] * 5 + [False] * 2)
+    assert median_inliers(np.linspace(1, 2, 500)).all()  # a slanted surface is whole
+    assert median_inliers(np.full(9, 2.0)).all()
 
 
 def test_half_of_the_surface_without_depth_moves_it_little_and_makes_it_uncertain() -> None:
