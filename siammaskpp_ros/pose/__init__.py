@@ -1,1 +1,1 @@
-"""siammaskpp_ros/pose."""
+"""Poses of the tracked targets: depth and calibration in, geometry_msgs, vision_msgs and transforms out."""

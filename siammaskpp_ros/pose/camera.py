@@ -1,4 +1,4 @@
-"""camera_info: which topic it comes on, and the camera that it describes."""
+"""The subscription to camera_info, and the calibrated camera that such a message describes."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from siammaskpp_core.pose import Camera, CameraError
 
 
 class CameraInput:
-    """Keeps the newest camera_info.
+    """Keeps the camera of the newest camera_info.
 
-    It is not paired with the images: a calibration stays, and an image whose camera_info was lost would
-    have no pose.
+    Images are not paired with it: a calibration does not change from image to image, and an image whose
+    camera_info was lost would have no pose.
     """
 
     def __init__(self, node: Node, image_topic: str, is_rectified: bool) -> None:
         self._node = node
         self._is_rectified = is_rectified
         self._info: CameraInfo | None = None
-        self._built: tuple[CameraInfo, Camera] | None = None
+        self._cached: tuple[CameraInfo, Camera] | None = None
         self.topic = info_topic(node, image_topic)
         qos = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
         self._subscription = node.create_subscription(CameraInfo, self.topic, self._on_info, qos)
 
     def close(self) -> None:
-        """Take no more of them."""
+        """End the subscription."""
         self._node.destroy_subscription(self._subscription)
 
     def camera(self, header: Header, width: int, height: int) -> Camera:
-        """The camera of an image of this header and size in pixels.
+        """Return the camera of an image with this header and size in pixels.
 
-        Raises :class:`CameraError` when no camera_info has come, or that of other images.
+        Raises :class:`CameraError` without camera_info and when it is for images of another size or frame.
         """
         info = self._info
         if info is None:
@@ -41,9 +41,9 @@ class CameraInput:
                 f"no camera_info on {self.topic} ({self._node.count_publishers(self.topic)} publishers): the "
                 "camera's calibration is not known. Let its driver publish it, or remap camera_info:=..."
             )
-        if self._built is None or self._built[0] is not info:
-            self._built = (info, camera_of(info, self._is_rectified))
-        camera = self._built[1]
+        if self._cached is None or self._cached[0] is not info:
+            self._cached = (info, camera_of(info, self._is_rectified))
+        camera = self._cached[1]
         if (camera.width, camera.height) != (width, height):
             raise CameraError(
                 f"camera_info on {self.topic} is for images of {camera.width}x{camera.height}, these have "
@@ -62,7 +62,7 @@ class CameraInput:
 
 
 def info_topic(node: Node, image_topic: str) -> str:
-    """camera_info as it was remapped; else beside the images, as image_transport has it."""
+    """Return the topic to which camera_info is remapped, or the one beside the images by default."""
     remapped: str = node.resolve_topic_name("camera_info")
     if remapped != node.resolve_topic_name("camera_info", only_expand=True):
         return remapped
@@ -70,7 +70,10 @@ def info_topic(node: Node, image_topic: str) -> str:
 
 
 def camera_of(info: CameraInfo, is_rectified: bool) -> Camera:
-    """The camera of a message; raises :class:`CameraError`."""
+    """Return the camera that a message describes.
+
+    Rectified images have the matrix P and no distortion, raw images K and D. Raises :class:`CameraError`.
+    """
     region = info.roi
     is_whole = not (region.width and region.height)
     return Camera.from_calibration(

@@ -1,4 +1,4 @@
-"""Depth images: read, and paired with what was seen in the colour images."""
+"""Depth images: how their messages are read, and how they are paired with the tracked colour images."""
 
 from __future__ import annotations
 
@@ -10,37 +10,64 @@ from typing import Any
 import numpy as np
 from rclpy.node import Node
 from sensor_msgs.msg import Image
+from std_msgs.msg import Header
 
-from siammaskpp_core.errors import UserError
+from siammaskpp_core.errors import MissingPackageError
+from siammaskpp_core.io.stamps import NS_PER_S, has_jumped_back, stamp_ns
 from siammaskpp_core.pose import DepthError
 from siammaskpp_core.pose.points import Depth
 from siammaskpp_ros.common.image_input import ImageInput
-from siammaskpp_ros.pose.observations import TrackedImage, stamp_ns_of
+from siammaskpp_ros.common.tracked_target import TrackedTarget
+from siammaskpp_ros.pose.options import PoseOptions
 
-# A second of a camera of 30 Hz: as slow may the tracker be.
-_QUEUE = 30
+# At 30 Hz the tracker may be one second behind the depth images.
+_QUEUE_SIZE = 30
+_SUBSCRIPTION_QUEUE_SIZE = 5
 _DTYPES = {"16UC1": "u2", "mono16": "u2", "32FC1": "f4"}
 
 
-class PoseUnavailable(UserError):
-    """A package that the parameters ask for is missing; the text says which and how to get it."""
+@dataclass(frozen=True)
+class TrackedImage:
+    """The visible targets in one image of `width` x `height` pixels.
+
+    `time_jump_count` says how often the time of the images had jumped back before: stamps can be compared
+    only among images with the same count.
+    """
+
+    header: Header
+    width: int
+    height: int
+    targets: list[TrackedTarget]
+    options: PoseOptions
+    time_jump_count: int
+
+    @property
+    def stamp_ns(self) -> int:
+        """The stamp of the image in ns."""
+        return stamp_ns(self.header.stamp)
+
+    @property
+    def pose_target(self) -> TrackedTarget | None:
+        """The one target whose pose is published on topics of its own; None when it is not visible."""
+        wanted = self.options.pose_target
+        return next((target for target in self.targets if wanted in ("", target.id)), None)
 
 
 @dataclass(frozen=True)
 class PairCounts:
-    """Since activation."""
+    """Counts since the node was configured; `unmatched` images will never get a depth image."""
 
-    sightings: int = 0
+    tracked_images: int = 0
     depth_images: int = 0
     paired: int = 0
     unmatched: int = 0
 
 
 class DepthPairing:
-    """Calls `paired` with a tracked_image and the depth image nearest in time.
+    """Calls `paired` with each tracked image and the depth image nearest in time.
 
-    Both may come first and from any thread. Tracking has been done by then: an image is never held back for
-    its depth, and what has no depth has no pose, but all the rest.
+    Either of the two may come first and from any thread. Images are paired after they have been tracked, so
+    that a mask never waits for its depth and an image without depth lacks nothing but the pose.
     """
 
     def __init__(self, node: Node, slop_s: float, paired: Callable[[TrackedImage, Image], None]) -> None:
@@ -50,59 +77,61 @@ class DepthPairing:
         self._paired = paired
         self._lock = threading.Lock()
         self._newest_depth_ns = 0
-        self._newest_seen_ns = 0
+        self._newest_image_ns = 0
         self._images, self._depth_images, self._pairs = 0, 0, 0
-        self._said = PairCounts()
+        self._reported = PairCounts()
         self._input: ImageInput | None = None
         self.reset()
 
     def start(self, reliability: str) -> None:
-        """Subscribe to the depth images."""
-        self._input = ImageInput(self._node, self._on_depth, "depth", reliability=reliability, queue=5)
+        """Subscribe to the depth images with this reliability (see :class:`ImageInput`)."""
+        self._input = ImageInput(
+            self._node, self._on_depth, "depth", reliability=reliability, queue=_SUBSCRIPTION_QUEUE_SIZE
+        )
 
     def stop(self) -> None:
-        """Take no more of them, and forget what waits."""
+        """End the subscription and drop everything that waits."""
         if self._input is not None:
             self._input.close()
             self._input = None
         self.reset()
 
-    def put(self, tracked_image: TrackedImage) -> None:
-        """Hand over what was seen in one image."""
+    def put(self, image: TrackedImage) -> None:
+        """Hand over a tracked image."""
         with self._lock:
             self._images += 1
-            self._newest_seen_ns = tracked_image.stamp_ns
-            seen = self._seen
-        seen.signalMessage(tracked_image)
+            self._newest_image_ns = image.stamp_ns
+            image_filter = self._image_filter
+        image_filter.signalMessage(image)
 
     def reset(self) -> None:
-        """Forget what waits: time has jumped back, and what is newest in the queues would stay there."""
+        """Drop everything that waits; needed after a jump back in time, when old stamps look newest."""
         with self._lock:
-            self._seen, self._depths = self._filters.SimpleFilter(), self._filters.SimpleFilter()
+            self._image_filter, self._depth_filter = (self._filters.SimpleFilter() for _ in range(2))
             self._synchronizer = self._filters.ApproximateTimeSynchronizer(
-                [self._seen, self._depths], _QUEUE, self._slop_s
+                [self._image_filter, self._depth_filter], _QUEUE_SIZE, self._slop_s
             )
             self._synchronizer.registerCallback(self._on_pair)
             self._newest_depth_ns = 0
 
     def counts(self) -> PairCounts:
-        """How many depth images came, and how many images had theirs or will never have one."""
+        """Return the counts of images, of depth images, and of images with and without a partner."""
         with self._lock:
-            horizon_ns = self._newest_depth_ns - int(self._slop_s * 1e9)
-            waiting = sum(stamp_ns >= horizon_ns for stamp_ns in list(self._synchronizer.queues[0]))
+            horizon_ns = self._newest_depth_ns - int(self._slop_s * NS_PER_S)
+            waiting = sum(waiting_ns >= horizon_ns for waiting_ns in list(self._synchronizer.queues[0]))
             unmatched = max(self._images - self._pairs - waiting, 0)
             return PairCounts(self._images, self._depth_images, self._pairs, unmatched)
 
-    def complaint(self) -> str:
-        """Which images since the last call had no depth, why, and what to do; empty when all had."""
+    def new_problem(self) -> str:
+        """Say why images since the last call had no depth and what to do; empty when all had."""
         if self._input is None:
             return ""
         self._input.adapt()
-        now, before = self.counts(), self._said
-        self._said = now
+        now, before = self.counts(), self._reported
+        self._reported = now
         with self._lock:
-            off_s = (self._newest_depth_ns - self._newest_seen_ns) * 1e-9
-        is_waiting = now.sightings > before.sightings and off_s < -self._slop_s
+            offset_s = (self._newest_depth_ns - self._newest_image_ns) / NS_PER_S
+        is_waiting = now.tracked_images > before.tracked_images and offset_s < -self._slop_s
         if is_waiting and now.depth_images == before.depth_images:
             return (
                 f"no depth image on {self._input.topic} ({self._node.count_publishers(self._input.topic)} "
@@ -114,28 +143,42 @@ class DepthPairing:
             return ""
         return (
             f"{missing} images had no depth within {self._slop_s:g} s; the newest depth image is "
-            f"{off_s:+.3f} s from the newest tracked image. Synchronise the streams, or raise depth_slop_s"
+            f"{offset_s:+.3f} s from the newest tracked image. Synchronise the streams, or raise depth_slop_s"
         )
 
-    def _on_depth(self, message: Image, _take_s: float) -> None:
-        stamp_ns = stamp_ns_of(message.header)
-        if stamp_ns < self._newest_depth_ns:
+    def _on_depth(self, message: Image, _receive_delay_s: float) -> None:
+        now_ns = stamp_ns(message.header.stamp)
+        if has_jumped_back(self._newest_depth_ns, now_ns):
             self.reset()
         with self._lock:
             self._depth_images += 1
-            self._newest_depth_ns = stamp_ns
-            depths = self._depths
-        depths.signalMessage(message)
+            self._newest_depth_ns = now_ns
+            depth_filter = self._depth_filter
+        depth_filter.signalMessage(message)
 
-    def _on_pair(self, tracked_image: TrackedImage, depth: Image) -> None:
-        # Must not raise: the synchroniser would keep its lock.
+    def _on_pair(self, image: TrackedImage, depth: Image) -> None:
+        # An exception in here would leave the synchroniser locked for ever.
         with self._lock:
             self._pairs += 1
-        self._paired(tracked_image, depth)
+        self._paired(image, depth)
+
+
+def registered_depth(message: Image, header: Header) -> Depth:
+    """Return the pixels of a depth message (see :func:`depth_array`) for the colour image with `header`.
+
+    Raises :class:`~siammaskpp_core.pose.DepthError` when it is in another frame than the colour image.
+    """
+    frame_id = message.header.frame_id
+    if frame_id not in ("", header.frame_id):
+        raise DepthError(
+            f"depth is in the frame {frame_id!r}, the colour image in {header.frame_id!r}: use depth that is "
+            "registered to the colour image (aligned_depth_to_color, depth_registered)"
+        )
+    return depth_array(message)
 
 
 def depth_array(message: Image) -> Depth:
-    """The pixels of a depth message [H, W], uint16 in mm or float32 in m; rows may be padded.
+    """Return the pixels [H, W] of a depth message, uint16 in mm or float32 in m; rows may be padded.
 
     Raises :class:`~siammaskpp_core.pose.DepthError` for other encodings and broken messages.
     """
@@ -144,10 +187,10 @@ def depth_array(message: Image) -> Depth:
             f"depth of encoding {message.encoding!r} cannot be read; 16UC1 (mm) and 32FC1 (m) can (REP 118)"
         )
     dtype = np.dtype((">" if message.is_bigendian else "<") + _DTYPES[message.encoding])
-    row = message.width * dtype.itemsize
-    if not row or not message.height or message.step < row:
+    row_bytes = message.width * dtype.itemsize
+    if not row_bytes or not message.height or message.step < row_bytes:
         raise DepthError(f"the depth image contradicts itself: {message.width} columns, step {message.step}")
-    if len(message.data) < message.step * (message.height - 1) + row:
+    if len(message.data) < message.step * (message.height - 1) + row_bytes:
         raise DepthError(f"the depth image is cut off: {len(message.data)} bytes came; check its publisher")
     shape, strides = (message.height, message.width), (message.step, dtype.itemsize)
     view: Depth = np.ndarray(shape, dtype, buffer=message.data, strides=strides)
@@ -158,7 +201,7 @@ def _message_filters() -> Any:
     try:
         import message_filters
     except ImportError as error:
-        raise PoseUnavailable(
+        raise MissingPackageError(
             f"depth: true needs the package message_filters ({error}): apt install "
             "ros-$ROS_DISTRO-message-filters (it is not on PyPI), or set depth to false"
         ) from error

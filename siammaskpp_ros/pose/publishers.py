@@ -1,10 +1,14 @@
-"""Poses as messages. Stamp and frame are those of the image; nothing is published for what is not seen."""
+"""The topics and transforms about poses.
+
+Stamp and frame are always those of the image; nothing is published about a target that is not visible.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from types import ModuleType
+from typing import Any
 
-import numpy as np
 from geometry_msgs.msg import (
     PoseStamped,
     PoseWithCovarianceStamped,
@@ -12,28 +16,27 @@ from geometry_msgs.msg import (
     TwistStamped,
     Vector3Stamped,
 )
-from numpy.typing import NDArray
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
+from siammaskpp_core.arrays import Float64Array
+from siammaskpp_core.errors import MissingPackageError
 from siammaskpp_core.pose import PoseEstimate
-from siammaskpp_ros.pose.depth import PoseUnavailable
-from siammaskpp_ros.pose.detections import Detections
+from siammaskpp_ros.common.tracked_target import TrackedTarget
 from siammaskpp_ros.pose.messages import markers_of, pose_message, pose_with_covariance, to_cloud, vector
-from siammaskpp_ros.pose.observations import TrackedImage
 
 _QOS = QoSProfile(depth=10)
-_NEWEST = QoSProfile(depth=1)
+_NEWEST_QOS = QoSProfile(depth=1)
 
 
 class PosePublishers:
-    """The topics of one target and of all.
+    """Publishes poses: those of one target on topics of their own, those of all targets together.
 
-    Of one: ``~/pose``, ``~/target_pose``, ``~/velocity``, ``~/bearing``, ``~/points``; of all:
-    ``~/detections``, ``~/detections_3d``, ``~/markers``, and transforms.
+    The one target has ``~/pose``, ``~/target_pose``, ``~/velocity``, ``~/bearing`` and ``~/points``. All
+    targets have ``~/detections``, ``~/detections_3d`` and ``~/markers``, and transforms with `publish_tf`.
     """
 
     def __init__(self, node: Node, publish_tf: bool) -> None:
@@ -43,77 +46,128 @@ class PosePublishers:
         self._target_pose = node.create_publisher(PoseStamped, "~/target_pose", _QOS)
         self._velocity = node.create_publisher(TwistStamped, "~/velocity", _QOS)
         self._bearing = node.create_publisher(Vector3Stamped, "~/bearing", _QOS)
-        self._points = node.create_publisher(PointCloud2, "~/points", _NEWEST)
-        self._markers = node.create_publisher(MarkerArray, "~/markers", _NEWEST)
-        self._of_one = (self._pose, self._target_pose, self._velocity, self._points)
-        self._detections = Detections(node)
+        self._points = node.create_publisher(PointCloud2, "~/points", _NEWEST_QOS)
+        self._markers = node.create_publisher(MarkerArray, "~/markers", _NEWEST_QOS)
+        self._from_poses = (self._pose, self._target_pose, self._velocity, self._points, self._markers)
+        self._detections = DetectionPublishers(node)
 
     @property
-    def wants_poses(self) -> bool:
-        """Whether anybody uses a pose."""
-        publishers = [*self._of_one, self._markers]
+    def needs_poses(self) -> bool:
+        """True while transforms are broadcast or somebody subscribes to a topic that is made from poses."""
         return (
             self._transforms is not None
-            or any(item.get_subscription_count() for item in publishers)
-            or self._detections.wants_3d
+            or any(publisher.get_subscription_count() for publisher in self._from_poses)
+            or self._detections.needs_poses
         )
 
     @property
-    def wants_bearing(self) -> bool:
-        """Whether anybody uses the direction."""
+    def needs_bearing(self) -> bool:
+        """True while somebody subscribes to ``~/bearing``."""
         return bool(self._bearing.get_subscription_count())
 
-    def publish_detections(self, tracked_image: TrackedImage) -> None:
-        """What needs neither depth nor calibration."""
-        self._detections.publish_2d(tracked_image)
+    def publish_detections(self, header: Header, targets: Sequence[TrackedTarget]) -> None:
+        """Publish ``~/detections``, which needs neither depth nor calibration."""
+        self._detections.publish_2d(header, targets)
 
-    def publish_bearing(self, header: Header, direction: NDArray[np.float64]) -> None:
-        """The unit vector [3] towards one target."""
+    def publish_bearing(self, header: Header, direction: Float64Array) -> None:
+        """Publish the unit vector [3] towards the one target."""
         self._bearing.publish(Vector3Stamped(header=header, vector=vector(direction)))
 
-    def publish(
-        self, tracked_image: TrackedImage, poses: Mapping[str, PoseEstimate], target: str | None
+    def publish_poses(
+        self,
+        header: Header,
+        targets: Sequence[TrackedTarget],
+        poses: Mapping[str, PoseEstimate],
+        pose_target: TrackedTarget | None,
     ) -> None:
-        """`poses` by id of the targets that have one; `target` is the id of the one target."""
-        header = tracked_image.header
-        if target is not None and target in poses:
-            self._publish_one(header, poses[target])
-        self._detections.publish_3d(tracked_image, poses)
+        """Publish `poses`, which holds the poses of those visible `targets` that have one, by their ids."""
+        if pose_target is not None and pose_target.id in poses:
+            self._publish_one(header, poses[pose_target.id])
+        self._detections.publish_3d(header, targets, poses)
         if poses and self._markers.get_subscription_count():
-            labels = {item.id: item.label or item.id for item in tracked_image.seen}
+            labels = {target.id: target.label or target.id for target in targets}
             self._markers.publish(markers_of(header, poses, labels))
         if self._transforms is not None:
             self._transforms.publish(header, poses)
 
     def destroy(self) -> None:
-        """Take the topics away."""
-        for publisher in (*self._of_one, self._bearing, self._markers):
+        """Destroy all publishers."""
+        for publisher in (*self._from_poses, self._bearing):
             self._node.destroy_publisher(publisher)
         self._detections.destroy()
 
     def _publish_one(self, header: Header, pose: PoseEstimate) -> None:
-        place = pose_with_covariance(pose)
-        self._pose.publish(PoseWithCovarianceStamped(header=header, pose=place))
-        self._target_pose.publish(PoseStamped(header=header, pose=place.pose))
+        message = pose_with_covariance(pose)
+        self._pose.publish(PoseWithCovarianceStamped(header=header, pose=message))
+        self._target_pose.publish(PoseStamped(header=header, pose=message.pose))
         if pose.velocity is not None:
-            message = TwistStamped(header=header)
-            message.twist.linear = vector(pose.velocity.linear_m_s)
-            self._velocity.publish(message)
+            twist = TwistStamped(header=header)
+            twist.twist.linear = vector(pose.velocity.linear_m_s)
+            self._velocity.publish(twist)
         if len(pose.points) and self._points.get_subscription_count():
             self._points.publish(to_cloud(pose.points, header))
 
 
-class TransformOutput:
-    """Broadcasts from the camera's optical frame to a frame for every target, ``<node>/<id>``.
+class DetectionPublishers:
+    """Publishes ``~/detections`` and ``~/detections_3d`` where vision_msgs is installed."""
 
-    Raises :class:`PoseUnavailable` where tf2_ros is missing.
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._messages = _vision_messages()
+        self._detections_2d, self._detections_3d = None, None
+        if self._messages is None:
+            node.get_logger().info(
+                "~/detections and ~/detections_3d are left out: vision_msgs is not installed "
+                "(apt install ros-$ROS_DISTRO-vision-msgs)"
+            )
+            return
+        self._detections_2d = node.create_publisher(self._messages.Detection2DArray, "~/detections", _QOS)
+        self._detections_3d = node.create_publisher(self._messages.Detection3DArray, "~/detections_3d", _QOS)
+
+    @property
+    def needs_poses(self) -> bool:
+        """True while somebody subscribes to ``~/detections_3d``."""
+        return self._detections_3d is not None and bool(self._detections_3d.get_subscription_count())
+
+    def publish_2d(self, header: Header, targets: Sequence[TrackedTarget]) -> None:
+        """Publish the rotated boxes of all visible `targets`."""
+        if self._detections_2d is None or not targets or not self._detections_2d.get_subscription_count():
+            return
+        assert self._messages is not None
+        detections = [_detection_2d(self._messages, header, target) for target in targets]
+        self._detections_2d.publish(self._messages.Detection2DArray(header=header, detections=detections))
+
+    def publish_3d(
+        self, header: Header, targets: Sequence[TrackedTarget], poses: Mapping[str, PoseEstimate]
+    ) -> None:
+        """Publish the boxes in space of those `targets` that have a pose."""
+        if self._detections_3d is None or not poses or not self.needs_poses:
+            return
+        assert self._messages is not None
+        detections = [
+            _detection_3d(self._messages, header, target, poses[target.id])
+            for target in targets
+            if target.id in poses
+        ]
+        self._detections_3d.publish(self._messages.Detection3DArray(header=header, detections=detections))
+
+    def destroy(self) -> None:
+        """Destroy both publishers."""
+        for publisher in filter(None, (self._detections_2d, self._detections_3d)):
+            self._node.destroy_publisher(publisher)
+
+
+class TransformOutput:
+    """Broadcasts a transform from the camera's optical frame to the frame ``<node>/<id>`` of every target.
+
+    Raises :class:`~siammaskpp_core.errors.MissingPackageError` where tf2_ros is not installed.
     """
 
     def __init__(self, node: Node) -> None:
         try:
             from tf2_ros import TransformBroadcaster
         except ImportError as error:
-            raise PoseUnavailable(
+            raise MissingPackageError(
                 f"publish_tf: true needs the package tf2_ros ({error}): apt install "
                 "ros-$ROS_DISTRO-tf2-ros-py (it is not on PyPI), or set publish_tf to false"
             ) from error
@@ -121,7 +175,7 @@ class TransformOutput:
         self._broadcaster = TransformBroadcaster(node)
 
     def publish(self, header: Header, poses: Mapping[str, PoseEstimate]) -> None:
-        """Broadcast all `poses` at the image's time."""
+        """Broadcast all `poses` with the stamp of their image."""
         if poses:
             self._broadcaster.sendTransform([self._transform(header, *item) for item in poses.items()])
 
@@ -130,3 +184,38 @@ class TransformOutput:
         message.transform.translation = vector(pose.position_m)
         message.transform.rotation = pose_message(pose).orientation
         return message
+
+
+def _vision_messages() -> ModuleType | None:
+    try:
+        from vision_msgs import msg
+    except ImportError:
+        return None
+    return msg
+
+
+def _detection_2d(messages: Any, header: Header, target: TrackedTarget) -> Any:
+    box = target.result.rotated_box
+    message = messages.Detection2D(header=header, id=target.id)
+    message.results = [_hypothesis(messages, target)]
+    message.bbox.center.position.x, message.bbox.center.position.y = float(box.center_x), float(box.center_y)
+    message.bbox.center.theta = float(box.angle_rad)
+    message.bbox.size_x, message.bbox.size_y = float(box.width), float(box.height)
+    return message
+
+
+def _detection_3d(messages: Any, header: Header, target: TrackedTarget, pose: PoseEstimate) -> Any:
+    message = messages.Detection3D(header=header, id=target.id)
+    hypothesis = _hypothesis(messages, target)
+    hypothesis.pose = pose_with_covariance(pose)
+    message.results = [hypothesis]
+    message.bbox.center = hypothesis.pose.pose
+    message.bbox.size = vector(pose.extent_m)
+    return message
+
+
+def _hypothesis(messages: Any, target: TrackedTarget) -> Any:
+    result = messages.ObjectHypothesisWithPose()
+    result.hypothesis.class_id = target.label or target.id
+    result.hypothesis.score = float(target.result.score)
+    return result

@@ -21,10 +21,10 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage, Image
 
 from siammaskpp_core.config import ConfigError
+from siammaskpp_core.errors import MissingPackageError
 from siammaskpp_ros.common import parameters
 from siammaskpp_ros.common.image_input import ImageInput, image_topic
 from siammaskpp_ros.common.worker import LatestWorker, WorkerHangs
-from siammaskpp_ros.pose.depth import PoseUnavailable
 from siammaskpp_ros.pose.stage import PoseStage
 from siammaskpp_ros.tracker.diagnostics import Reporter
 from siammaskpp_ros.tracker.frame_buffer import Frame, FrameBuffer
@@ -96,7 +96,7 @@ class TrackerNode(LifecycleNode):
             return self._refuse(f"The network cannot be loaded: {error}")
         try:
             self._poses = PoseStage(self, config)
-        except PoseUnavailable as error:
+        except MissingPackageError as error:
             return self._refuse(str(error))
         self._frames = FrameBuffer(config.frame_buffer_s, config.frame_buffer_mb * 1_000_000)
         self._targets = self._target_services.targets = TargetStore(tracker, self._frames)

@@ -1,4 +1,4 @@
-"""Depth messages, calibrations, pairing and messages of poses, each alone."""
+"""Depth messages, calibrations, pairing and messages of poses, each tested alone."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
+from siammaskpp_core.errors import MissingPackageError
 from siammaskpp_core.pose import CameraError, DepthError, PoseEstimate
 from siammaskpp_core.pose.estimator import Velocity
 from siammaskpp_ros.pose.camera import CameraInput, camera_of, info_topic
-from siammaskpp_ros.pose.depth import DepthPairing, PoseUnavailable, depth_array
+from siammaskpp_ros.pose.depth import DepthPairing, TrackedImage, depth_array
 from siammaskpp_ros.pose.messages import markers_of, pose_with_covariance, to_cloud
-from siammaskpp_ros.pose.observations import TrackedImage
 from siammaskpp_ros.pose.options import PoseOptions
 from siammaskpp_ros.pose.publishers import TransformOutput
 
@@ -78,7 +78,7 @@ def test_rectified_images_have_the_camera_of_the_projection_matrix() -> None:
     info.p[0] = info.p[5] = 250.0
     np.testing.assert_allclose(camera_of(info, True).rays([[159.5 + 250, 119.5]]), [[1, 0, 1]])
     straight = (FOCAL_PX + 159.5, 119.5)
-    assert camera_of(info, False).rays([straight])[0, 0] > 1.05  # the lens has drawn it inwards
+    assert camera_of(info, False).rays([straight])[0, 0] > 1.05  # the lens has moved it inwards
 
 
 def test_a_region_of_the_sensor_has_its_own_camera() -> None:
@@ -97,7 +97,7 @@ def test_camera_info_lies_beside_the_images_unless_it_is_remapped(node: Node, do
         assert info_topic(remapped, "/camera/image_raw") == "/left/info"
 
 
-def test_what_is_wrong_with_camera_info_is_said(node: Node) -> None:
+def test_errors_name_what_is_wrong_with_camera_info(node: Node) -> None:
     source = CameraInput(node, "/image", False)
     with pytest.raises(CameraError, match="no camera_info on /camera_info"):
         source.camera(header(1), 320, 240)
@@ -112,12 +112,12 @@ def test_what_is_wrong_with_camera_info_is_said(node: Node) -> None:
         source.camera(header(2), 320, 240)
 
 
-def tracked_image(stamp_s: float, epoch: int = 0) -> TrackedImage:
-    return TrackedImage(header(stamp_s), 320, 240, [], PoseOptions(), epoch)
+def tracked_image(stamp_s: float) -> TrackedImage:
+    return TrackedImage(header(stamp_s), 320, 240, [], PoseOptions(), 0)
 
 
 class Pairs:
-    """A pairing that is fed by hand."""
+    """A pairing without subscriptions: tests hand over images and depth."""
 
     def __init__(self, node: Node, slop_s: float = 0.02) -> None:
         self.stamps: list[tuple[float, float]] = []
@@ -127,13 +127,13 @@ class Pairs:
         for stamp_s in stamps_s:
             self.pairing._on_depth(Image(header=header(stamp_s)), 0.0)
 
-    def see(self, *stamps_s: float) -> None:
+    def track(self, *stamps_s: float) -> None:
         for stamp_s in stamps_s:
             self.pairing.put(tracked_image(stamp_s))
 
-    def _on_pair(self, seen: TrackedImage, depth: Image) -> None:
+    def _on_pair(self, image: TrackedImage, depth: Image) -> None:
         self.stamps.append(
-            tuple(item.header.stamp.sec + item.header.stamp.nanosec * 1e-9 for item in (seen, depth))
+            tuple(item.header.stamp.sec + item.header.stamp.nanosec * 1e-9 for item in (image, depth))
         )
 
 
@@ -145,72 +145,73 @@ def pairs(node: Node) -> Pairs:
 
 def test_pairs_are_nearest_in_time_whichever_comes_first(pairs: Pairs) -> None:
     pairs.depth(1.000, 1.033, 1.066)
-    pairs.see(1.035)
+    pairs.track(1.035)
     assert pairs.stamps == [pytest.approx((1.035, 1.033))]
-    pairs.see(1.100)
+    pairs.track(1.100)
     pairs.depth(1.099)
     assert pairs.stamps[1] == pytest.approx((1.100, 1.099))
-    pairs.see(1.2)
+    pairs.track(1.2)
     pairs.depth(1.221)
     assert len(pairs.stamps) == 2
 
 
 def test_a_slow_tracker_finds_the_depth_of_its_old_image(pairs: Pairs) -> None:
     pairs.depth(*(1 + index / 30 for index in range(25)))
-    pairs.see(1.1)
+    pairs.track(1.1)
     assert pairs.stamps == [pytest.approx((1.1, 1.1))]
 
 
 def test_unmatched_images_are_counted_when_their_depth_can_no_longer_come(pairs: Pairs) -> None:
-    pairs.see(1.0, 1.1, 1.2)
+    pairs.track(1.0, 1.1, 1.2)
     assert pairs.pairing.counts().unmatched == 0
     pairs.depth(1.2)
     counts = pairs.pairing.counts()
-    assert (counts.sightings, counts.depth_images, counts.paired, counts.unmatched) == (3, 1, 1, 2)
-    pairs.see(*(2 + index / 10 for index in range(40)))  # the queue forgets the oldest
+    assert (counts.tracked_images, counts.depth_images, counts.paired, counts.unmatched) == (3, 1, 1, 2)
+    pairs.track(*(2 + index / 10 for index in range(40)))  # the queue forgets the oldest
     assert pairs.pairing.counts().unmatched == 2 + 10
 
 
-def test_what_has_no_depth_is_named_with_the_reason(pairs: Pairs) -> None:
+def test_images_without_depth_are_reported_with_the_reason(pairs: Pairs) -> None:
     pairs.pairing.start("auto")
-    pairs.see(1.0)
-    assert "no depth image on /depth (0 publishers)" in pairs.pairing.complaint()
-    assert pairs.pairing.complaint() == ""  # nothing new was seen
+    pairs.track(1.0)
+    assert "no depth image on /depth (0 publishers)" in pairs.pairing.new_problem()
+    assert pairs.pairing.new_problem() == ""  # no image has been tracked since
     pairs.depth(2.0, 3.0)
-    pairs.pairing.complaint()
-    pairs.see(3.0)  # a slow tracker, whose depth came long before
-    assert pairs.pairing.complaint() == ""
-    pairs.see(4.0)
+    pairs.pairing.new_problem()
+    pairs.track(3.0)  # a slow tracker: its depth image came long before
+    assert pairs.pairing.new_problem() == ""
+    pairs.track(4.0)
     pairs.depth(4.1)
     assert (
-        "1 images had no depth within 0.02 s; the newest depth image is +0.100 s" in pairs.pairing.complaint()
+        "1 images had no depth within 0.02 s; the newest depth image is +0.100 s"
+        in pairs.pairing.new_problem()
     )
 
 
 def test_after_a_jump_back_pairs_come_again(pairs: Pairs) -> None:
     pairs.depth(*(100 + index / 10 for index in range(40)))
-    pairs.see(103.9)
+    pairs.track(103.9)
     pairs.depth(5.0, 5.1)  # the depth stream jumps first
-    pairs.see(5.1)
+    pairs.track(5.1)
     assert pairs.stamps[-1] == pytest.approx((5.1, 5.1))
     pairs.pairing.reset()  # the image stream has jumped
-    pairs.see(1.0)
+    pairs.track(1.0)
     pairs.depth(1.0)
     assert pairs.stamps[-1] == pytest.approx((1.0, 1.0))
 
 
 def test_pairs_come_from_two_threads_at_once(pairs: Pairs) -> None:
     stamps_s = [1 + index / 20 for index in range(400)]
-    seen = threading.Thread(target=lambda: pairs.see(*stamps_s))
+    tracked = threading.Thread(target=lambda: pairs.track(*stamps_s))
     arrived = threading.Thread(target=lambda: [pairs.depth(stamp_s) for stamp_s in stamps_s])
-    for thread in (seen, arrived):
+    for thread in (tracked, arrived):
         thread.start()
-    for thread in (seen, arrived):
+    for thread in (tracked, arrived):
         thread.join(30)
         assert not thread.is_alive()
     assert pairs.pairing.counts().paired == len(pairs.stamps)
-    assert all(seen_s == pytest.approx(depth_s) for seen_s, depth_s in pairs.stamps)
-    pairs.see(100.0)
+    assert all(image_s == pytest.approx(depth_s) for image_s, depth_s in pairs.stamps)
+    pairs.track(100.0)
     pairs.depth(100.0)
     assert pairs.stamps[-1] == pytest.approx((100.0, 100.0))
 
@@ -218,9 +219,9 @@ def test_pairs_come_from_two_threads_at_once(pairs: Pairs) -> None:
 def test_missing_packages_are_named(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("message_filters", "tf2_ros"):
         monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(PoseUnavailable, match=r"ros-\$ROS_DISTRO-message-filters"):
-        DepthPairing(node, 0.02, lambda seen, depth: None)
-    with pytest.raises(PoseUnavailable, match=r"ros-\$ROS_DISTRO-tf2-ros-py"):
+    with pytest.raises(MissingPackageError, match=r"ros-\$ROS_DISTRO-message-filters"):
+        DepthPairing(node, 0.02, lambda image, depth: None)
+    with pytest.raises(MissingPackageError, match=r"ros-\$ROS_DISTRO-tf2-ros-py"):
         TransformOutput(node)
 
 
