@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from siammaskpp.msg import TrackedObjectArray
+from siammaskpp.msg import TrackedObject, TrackedObjectArray
 from siammaskpp_core.arrays import AnyArray, Image
 from siammaskpp_core.io.drawing import contact_sheet
+from siammaskpp_core.io.results import Row, TableWriter
 from siammaskpp_core.io.stamps import NS_PER_S, stamp_ns
 from siammaskpp_core.io.video import VideoWriter
 from siammaskpp_core.tracking import State
 
-_BOX_COLUMNS = ("x", "y", "width", "height")
-_ROTATED_COLUMNS = ("center_x", "center_y", "rotated_width", "rotated_height", "angle_rad")
-_COLUMNS = ("stamp_s", "id", "state", "score", *_BOX_COLUMNS, *_ROTATED_COLUMNS)
 _SHEET_PICTURES, _SHEET_COLUMNS, _SHEET_WIDTH_PX = 12, 4, 320
 
 
@@ -28,8 +25,10 @@ class Recording:
 
     overlays: list[tuple[int, AnyArray]] = field(default_factory=list)
     """Stamps in ns and JPEG data [N] uint8."""
-    rows: list[list[object]] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
     """One row of the table for each target in each image."""
+    tracked_images: int = 0
+    """Number of images whose results have arrived."""
 
     def add_overlay(self, time_ns: int, picture: Image) -> None:
         """Add a picture [H, W, 3] BGR, kept as JPEG so that a long video fits in memory."""
@@ -37,25 +36,23 @@ class Recording:
 
     def add_objects(self, message: TrackedObjectArray) -> None:
         """Add a row to the table for each target."""
-        stamp_s = stamp_ns(message.header.stamp) / NS_PER_S
+        time_ns = stamp_ns(message.header.stamp)
         for item in message.objects:
-            box, rotated = item.box, item.rotated_box
-            values = [box.x, box.y, box.width, box.height]
-            values += [rotated.center_x, rotated.center_y, rotated.width, rotated.height, rotated.angle]
-            texts = [f"{value:.3f}" for value in [item.score, *values]]
-            self.rows.append([f"{stamp_s:.6f}", item.id, State(item.state).name, *texts])
+            name, place = State(item.state).name, _place(item) if item.mask_value else None
+            self.rows.append(Row(time_ns, self.tracked_images, item.id, name, item.score, place))
+        self.tracked_images += 1
 
     def states(self) -> list[str]:
         """Return the track state of each row, by name."""
-        return [str(row[2]) for row in self.rows]
+        return [row.state for row in self.rows]
 
     def save(self, folder: Path) -> None:
         """Write tracks.csv to `folder`, and overlay.mp4 and contact_sheet.png when there are pictures."""
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "tracks.csv").open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(_COLUMNS)
-            writer.writerows(self.rows)
+            table = TableWriter(file)
+            for row in self.rows:
+                table.write(row)
         if not self.overlays:
             return
         self._save_video(folder / "overlay.mp4")
@@ -72,6 +69,13 @@ class Recording:
         with VideoWriter(path, (width, height), fps) as writer:
             for _, data in self.overlays:
                 writer.write(_decoded(data))
+
+
+def _place(item: TrackedObject) -> tuple[float, ...]:
+    """Return box and rotated box of a target as columns of the table."""
+    box, rotated = item.box, item.rotated_box
+    sides = (rotated.width, rotated.height, rotated.angle)
+    return (box.x, box.y, box.width, box.height, rotated.center_x, rotated.center_y, *sides)
 
 
 def _decoded(data: AnyArray) -> Image:
