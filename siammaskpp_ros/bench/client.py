@@ -22,7 +22,8 @@ from siammaskpp.msg import Box, FrameTiming, TrackedObjectArray
 from siammaskpp.srv import SetTarget
 from siammaskpp_core.bench.scene import moving_objects
 from siammaskpp_core.errors import UserError
-from siammaskpp_ros.common.processes import ask, start, stop, wait_until
+from siammaskpp_ros.common.node_main import ask, wait_until
+from siammaskpp_ros.common.processes import start, stop
 from siammaskpp_ros.tracker.publishers import STAGES
 
 _NAMESPACE = "/siammaskpp_bench"

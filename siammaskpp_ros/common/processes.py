@@ -1,20 +1,15 @@
-"""Nodes of this package as child processes, and their end."""
+"""Start and stop nodes of this package as child processes."""
 
 from __future__ import annotations
 
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
-from typing import Any
 
 from ament_index_python.packages import get_package_prefix
-from rclpy.executors import Executor
-
-from siammaskpp_core.errors import UserError
 
 _STOP_TIMEOUT_S = 10.0
 
@@ -49,7 +44,7 @@ def ended_by_signals() -> Iterator[Event]:
     """An event that Ctrl-C and SIGTERM set, for nodes that have to do something before they end.
 
     To be used with rclpy.init(signal_handler_options=SignalHandlerOptions.NO): rclpy's own handlers take the
-    context away at any moment. Signals are seen between two callbacks: see :func:`spin_until`.
+    context away at any moment. Signals are seen between two callbacks.
     """
     ended = Event()
     before = {
@@ -60,39 +55,3 @@ def ended_by_signals() -> Iterator[Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def spin_until(ended: Event, executor: Executor) -> None:
-    """Spin in short turns, so that an end is seen; an executor shut down from outside may wait for ever."""
-    while not ended.is_set():
-        executor.spin_once(timeout_sec=0.1)
-
-
-_CALL_TIMEOUT_S = 3.0
-_CALL_TRIES = 4
-
-
-class NoAnswer(UserError):
-    """A service that does not answer."""
-
-
-def wait_until(executor: Executor, is_true: Callable[[], object], timeout_s: float) -> bool:
-    """Work until `is_true`; False when it did not come true in time."""
-    end_s = time.monotonic() + timeout_s
-    while not is_true():
-        if time.monotonic() > end_s:
-            return False
-        executor.spin_once(timeout_sec=0.1)
-    return True
-
-
-def ask(executor: Executor, client: Any, request: Any) -> Any:
-    """The answer of a service; raises :class:`NoAnswer`.
-
-    An answer is now and then lost by the middleware, so it is asked again.
-    """
-    for _ in range(_CALL_TRIES):
-        future = client.call_async(request)
-        if wait_until(executor, future.done, _CALL_TIMEOUT_S):
-            return future.result()
-    raise NoAnswer(f"{client.srv_name} does not answer; is the tracker running?")

@@ -22,8 +22,8 @@ from siammaskpp_core.config import Checked, ConfigError, option
 from siammaskpp_core.errors import UserError
 from siammaskpp_core.io.stamps import stamp_ns
 from siammaskpp_ros.common.conversions import to_bgr
+from siammaskpp_ros.common.node_main import NoAnswer, ask, wait_until
 from siammaskpp_ros.common.parameters import declare
-from siammaskpp_ros.common.processes import NoAnswer, ask, wait_until
 from siammaskpp_ros.demo.recorder import Recording
 
 _MIN_SEEN_FRACTION = 0.9

@@ -20,7 +20,8 @@ from siammaskpp.msg import TrackedObject, TrackedObjectArray
 from siammaskpp_core.config import ConfigError, from_mapping, to_mapping
 from siammaskpp_core.io.stamps import has_jumped_back, stamp_ns
 from siammaskpp_ros.common import parameters
-from siammaskpp_ros.common.processes import ended_by_signals, spin_until
+from siammaskpp_ros.common.node_main import spin_until
+from siammaskpp_ros.common.processes import ended_by_signals
 from siammaskpp_ros.follow.control import (
     RUNTIME_FOLLOW_PARAMETERS,
     STOP,

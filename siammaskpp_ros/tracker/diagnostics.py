@@ -19,7 +19,6 @@ from siammaskpp.msg import TrackedObject, TrackerStatus
 from siammaskpp_core.engines.load import DEFAULT_MODEL
 from siammaskpp_core.io.image_messages import ImageMessageError
 from siammaskpp_ros.common.image_input import ImageInput
-from siammaskpp_ros.tracker import diagnostics
 from siammaskpp_ros.tracker.parameters import NodeConfig
 
 _WINDOW_S = 5.0
@@ -236,12 +235,12 @@ class Reporter:
         self._silent_since_s = 0.0
         self._logged_failure = ("", 0.0)
         self.fault = ""
-        self.statistics = diagnostics.Statistics()
+        self.statistics = Statistics()
 
     def start(self) -> None:
         """Count anew: the node becomes active."""
         self.fault = ""
-        self.statistics = diagnostics.Statistics()
+        self.statistics = Statistics()
         self._silent_since_s = time.monotonic()
 
     def failed(self, index: int, error: Exception) -> None:
@@ -267,16 +266,16 @@ class Reporter:
             images.adapt()
             hint = images.hint()
             self._complain(config, measured, hint, now_s)
-        state, text = diagnostics.judge(measured, images is not None, targets, now_s, hint)
+        state, text = judge(measured, images is not None, targets, now_s, hint)
         model = config.model or str(DEFAULT_MODEL)
         stamp = self._node.get_clock().now().to_msg()
-        status = diagnostics.status_message(measured, state, text, stamp, config.engine, model, targets)
+        status = status_message(measured, state, text, stamp, config.engine, model, targets)
         self._status.publish(status)
         camera = {"image_topic": images.topic, "incompatible_qos": images.incompatible} if images else {}
         name = self._node.get_fully_qualified_name()
-        self._diagnostics.publish(diagnostics.diagnostic_message(status, name, measured, camera))
+        self._diagnostics.publish(diagnostic_message(status, name, measured, camera))
 
-    def _complain(self, config: NodeConfig, measured: diagnostics.Measured, hint: str, now_s: float) -> None:
+    def _complain(self, config: NodeConfig, measured: Measured, hint: str, now_s: float) -> None:
         """Log that no images come, once in `no_image_warning_s`."""
         silent_since_s = max(self._silent_since_s, measured.last_received_s or 0.0)
         if now_s - silent_since_s > config.no_image_warning_s:

@@ -17,7 +17,8 @@ from siammaskpp_ros.common.conversions import to_bgr
 class Frame:
     """An image as it came: `index` counts arrivals from 1.
 
-    `received_s` is its arrival on the monotonic clock, `receive_delay_s` the time from then to the node's callback.
+    `received_s` is its arrival on the monotonic clock, `receive_delay_s` the time from then until the node's
+    callback was called.
     """
 
     message: Image | CompressedImage

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import gc
 import itertools
-import os
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import rclpy
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
-from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import Executor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage, Image
 
-from siammaskpp_core.config import ConfigError
 from siammaskpp_core.errors import MissingPackageError
 from siammaskpp_ros.common import parameters
 from siammaskpp_ros.common.image_input import ImageInput, image_topic
+from siammaskpp_ros.common.node_main import run_node
 from siammaskpp_ros.common.worker import LatestWorker, WorkerHangs
 from siammaskpp_ros.pose.stage import PoseStage
 from siammaskpp_ros.tracker.diagnostics import Reporter
@@ -144,11 +140,12 @@ class TrackerNode(LifecycleNode):
         self._release()
         return super().on_shutdown(state)
 
-    def stop_worker(self) -> bool:
-        """End the worker before the node is destroyed; False when the tracker hangs."""
+    def stop_threads(self) -> None:
+        """End all threads before the node is destroyed; raises :class:`WorkerHangs`."""
         poses_have_ended = self._poses is None or self._poses.stop_worker()
         clicks_have_ended = self._selection is None or self._selection.stop_worker(_STOP_TIMEOUT_S)
-        return self._worker.stop(_STOP_TIMEOUT_S) and poses_have_ended and clicks_have_ended
+        if not (self._worker.stop(_STOP_TIMEOUT_S) and poses_have_ended and clicks_have_ended):
+            raise WorkerHangs("the tracker does not come back from an image")
 
     # Images ----------------------------------------------------------------------------------------
 
@@ -241,42 +238,14 @@ class TrackerNode(LifecycleNode):
 
 
 def main(args: list[str] | None = None, tracker_loader: TrackerLoader = load_long_term_tracker) -> int:
-    """Run the node until Ctrl-C or SIGTERM; the exit code is 0 then, 1 when it could not start."""
-    node: TrackerNode | None = None
-    executor: SingleThreadedExecutor | None = None
-    exit_code = 0
-    try:
-        rclpy.init(args=args)
-        # Not rclpy.spin: its global executor is never shut down and complains at exit now and then.
-        executor = SingleThreadedExecutor()
-        node = TrackerNode(tracker_loader)
-        executor.add_node(node)
-        if node.start():
-            executor.spin()
-        else:
-            exit_code = 1
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except (ConfigError, ParameterException) as error:
-        print(f"tracker_node: {error}", file=sys.stderr)
-        exit_code = 1
-    except Exception:
-        # Ctrl-C invalidates the context while a callback may still use it; that is no failure.
-        if rclpy.ok():
-            raise
-    _close(node, executor, exit_code)
-    return exit_code
+    """Run the node until Ctrl-C or SIGTERM; return 0 then, and 1 when the node cannot start."""
+    return run_node(
+        "tracker_node", lambda: TrackerNode(tracker_loader), _work, args=args, finish=TrackerNode.stop_threads
+    )
 
 
-def _close(node: TrackerNode | None, executor: SingleThreadedExecutor | None, exit_code: int) -> None:
-    """Free what main made; ends the process at once when the tracker hangs."""
-    if node is not None and not node.stop_worker():
-        # Ending the interpreter while a thread hangs in a driver can crash; nothing is left to save.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(exit_code)
-    if executor is not None:
-        executor.shutdown(timeout_sec=1.0)
-    if node is not None:
-        node.destroy_node()
-    rclpy.try_shutdown()
+def _work(node: TrackerNode, executor: Executor) -> int:
+    if not node.start():
+        return 1
+    executor.spin()
+    return 0

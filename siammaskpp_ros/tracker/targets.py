@@ -21,7 +21,6 @@ from siammaskpp_core.tracking import LongTermConfig, LongTermTracker, Target, Tr
 from siammaskpp_core.tracking.click import box_at
 from siammaskpp_core.tracking.long_term.state import State
 from siammaskpp_ros.common.tracked_target import TrackedTarget
-from siammaskpp_ros.tracker import targets as replay
 from siammaskpp_ros.tracker.frame_buffer import Frame, FrameBuffer
 
 
@@ -51,6 +50,12 @@ def load_long_term_tracker(model_dir: Path | None, options: EngineOptions) -> Lo
     return LongTermTracker(load_tracker(model_dir, options))
 
 
+MAX_STEPS = 10
+"""Steps of a target on its way from the image its box was drawn on to the newest one."""
+BUDGET_S = 0.1
+"""How long each image may wait for targets that catch up; one step is always made."""
+# Nearer to each other than at 10 Hz, images tell a tracker little new.
+_MIN_INTERVAL_S = 0.1
 # How long a request waits for the image at work: longer than a step with many targets on a slow board takes.
 _BUSY_TIMEOUT_S = 3.0
 
@@ -68,7 +73,7 @@ class _Entry:
     label: str
     target: Target
     index: int  # of the newest frame it has been searched for in; at first, the one its box was drawn on
-    steps_left: int = replay.MAX_STEPS  # until it has caught up with the newest frame; 0 from then on
+    steps_left: int = MAX_STEPS  # until it has caught up with the newest frame; 0 from then on
 
 
 class TargetStore:
@@ -178,14 +183,14 @@ class TargetStore:
 
     def _catch_up(self, newest: Frame, config: LongTermConfig) -> None:
         """Lead targets through frames before `newest`, as far as the time for it goes."""
-        end_s = time.monotonic() + replay.BUDGET_S
+        end_s = time.monotonic() + BUDGET_S
         with self._entries_lock:
             behind = [
                 item for item in self._entries.values() if item.steps_left and item.index < newest.index
             ]
         for entry in behind:
             frames = self._frames.between(entry.index, newest.index)
-            for frame in replay.way(frames, newest, entry.steps_left, self._step_s):
+            for frame in way(frames, newest, entry.steps_left, self._step_s):
                 entry.index, entry.steps_left = frame.index, entry.steps_left - 1
                 self._search(frame, frame.bgr(), [entry], config)
                 if time.monotonic() > end_s:
@@ -216,14 +221,6 @@ class TargetStore:
 def _tracked_target(id: str, entry: _Entry, result: TrackResult) -> TrackedTarget:
     presence = entry.target.presence
     return TrackedTarget(id, entry.label, result, presence.state, presence.is_seen)
-
-
-MAX_STEPS = 10
-"""Steps of a target on its way from the image its box was drawn on to the newest one."""
-BUDGET_S = 0.1
-"""How long each image may wait for targets that catch up; one step is always made."""
-# Nearer to each other than at 10 Hz, images tell a tracker little new.
-_MIN_INTERVAL_S = 0.1
 
 
 def way(frames: Sequence[Frame], newest: Frame, steps: int, step_s: float) -> list[Frame]:

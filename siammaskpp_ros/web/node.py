@@ -19,8 +19,8 @@ from siammaskpp.msg import TrackedObjectArray, TrackerStatus
 from siammaskpp.srv import RemoveTarget, SetTarget
 from siammaskpp_core.config import Checked, option
 from siammaskpp_ros.common.image_input import ImageInput
+from siammaskpp_ros.common.node_main import NoAnswer
 from siammaskpp_ros.common.parameters import declare
-from siammaskpp_ros.common.processes import NoAnswer
 from siammaskpp_ros.web.view import LiveView
 
 _ANSWER_TIMEOUT_S = 5.0

@@ -16,7 +16,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
 from siammaskpp_core.config import ConfigError
-from siammaskpp_ros.common.processes import spin_until
+from siammaskpp_ros.common.node_main import spin_until
 from siammaskpp_ros.web.node import WebSelector
 
 try:

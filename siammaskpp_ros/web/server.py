@@ -17,7 +17,7 @@ from siammaskpp.msg import Box
 from siammaskpp.srv import SetTarget
 from siammaskpp_core.errors import UserError
 from siammaskpp_core.io.image_messages import ImageMessageError
-from siammaskpp_ros.common.processes import NoAnswer
+from siammaskpp_ros.common.node_main import NoAnswer
 from siammaskpp_ros.web.access import Access
 from siammaskpp_ros.web.node import WebSelector
 from siammaskpp_ros.web.view import View, packet

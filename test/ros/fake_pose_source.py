@@ -12,7 +12,8 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo, Image
 
 from siammaskpp.msg import TrackedObject, TrackedObjectArray
-from siammaskpp_ros.common.processes import ended_by_signals, spin_until
+from siammaskpp_ros.common.node_main import spin_until
+from siammaskpp_ros.common.processes import ended_by_signals
 
 SHIRT_BGR = (60, 60, 200)
 
