@@ -1,14 +1,13 @@
-"""Frame sources and outputs, with real files."""
+"""Frame sources and video files."""
 
-import contextlib
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from siammaskpp_core.io.images import MediaError, image_files
-from siammaskpp_core.io.outputs import Output, OutputError
+from siammaskpp_core.io.images import MediaError
+from siammaskpp_core.io.outputs import OutputError
 from siammaskpp_core.io.video import VideoWriter, open_frames
 
 
@@ -38,12 +37,6 @@ def test_folder_in_natural_order(tmp_path):
     frames = open_frames(tmp_path)
     assert (frames.size, frames.count, frames.fps) == ((64, 48), 3, None)
     assert [int(image[0, 0, 0]) for image in frames] == [1, 9, 10]
-
-
-def test_names_of_letters_and_digits_can_be_compared(tmp_path):
-    for name in ("1.png", "a.png", "a2.png", "2b.png"):
-        (tmp_path / name).touch()
-    assert [path.name for path in image_files(tmp_path)] == ["1.png", "2b.png", "a.png", "a2.png"]
 
 
 def test_grey_pictures_become_bgr(tmp_path):
@@ -83,44 +76,6 @@ def test_a_video_cut_off_is_refused_at_its_end(tmp_path):
         list(open_frames(path))
 
 
-def fail_in_the_middle(final: Path) -> None:
-    with contextlib.suppress(KeyError), Output(final) as work:
-        work.write_text("half")
-        raise KeyError
-
-
-def test_output_appears_only_when_complete(tmp_path):
-    final = tmp_path / "tracks.csv"
-    fail_in_the_middle(final)
-    assert list(tmp_path.iterdir()) == []
-    with Output(final) as work:
-        work.write_text("whole")
-        assert not final.exists()
-    assert final.read_text() == "whole"
-    assert list(tmp_path.iterdir()) == [final]
-
-
-def test_output_folder_appears_only_when_complete(tmp_path):
-    final = tmp_path / "masks"
-    with Output(final, is_folder=True) as work:
-        (work / "0.png").touch()
-        assert not final.exists()
-    assert [path.name for path in final.iterdir()] == ["0.png"]
-    with pytest.raises(OutputError, match="not an empty folder"):
-        Output(final, is_folder=True)
-
-
-def test_a_failed_output_keeps_the_file_of_before(tmp_path):
-    final = tmp_path / "tracks.csv"
-    final.write_text("before")
-    fail_in_the_middle(final)
-    assert final.read_text() == "before"
-
-
-def test_places_that_cannot_be_written(tmp_path):
-    with pytest.raises(OutputError, match="does not exist; create it first"):
-        Output(tmp_path / "missing/tracks.csv")
-    with pytest.raises(OutputError, match="is a folder"):
-        Output(tmp_path)
+def test_formats_that_cannot_be_written(tmp_path):
     with pytest.raises(OutputError, match=r"written as .avi, .mkv, .mp4"):
         VideoWriter(tmp_path / "clip.gif", (64, 48), 10)

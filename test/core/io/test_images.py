@@ -1,0 +1,87 @@
+"""One rule for images: bit depth, alpha channel, EXIF orientation."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from siammaskpp_core.io.images import (
+    MediaError,
+    image_files,
+    open_as_stored,
+    read_annotation,
+    read_image,
+    stored_size,
+)
+
+WIDTH, HEIGHT = 48, 32
+
+
+def gradient() -> np.ndarray:
+    image = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    image[:, :, 0] = np.linspace(0, 250, WIDTH).astype(np.uint8)
+    image[:, :, 2] = 90
+    return image
+
+
+@pytest.fixture
+def turned(tmp_path: Path) -> Path:
+    """A JPEG whose EXIF orientation says that it is to be turned by 90 degrees."""
+    PillowImage = pytest.importorskip("PIL.Image")
+    path = tmp_path / "turned.jpg"
+    exif = PillowImage.Exif()
+    exif[0x0112] = 6
+    PillowImage.fromarray(gradient()[:, :, ::-1]).save(path, exif=exif, quality=95)
+    return path
+
+
+def test_names_of_letters_and_digits_can_be_compared(tmp_path):
+    for name in ("1.png", "a.png", "a2.png", "2b.png"):
+        (tmp_path / name).touch()
+    assert [path.name for path in image_files(tmp_path)] == ["1.png", "2b.png", "a.png", "a2.png"]
+
+
+def test_eight_bits_and_no_alpha_channel(tmp_path):
+    image = gradient()
+    cv2.imwrite(str(tmp_path / "deep.png"), image.astype(np.uint16) * 256)
+    cv2.imwrite(str(tmp_path / "alpha.png"), np.dstack([image, np.full((HEIGHT, WIDTH), 9, np.uint8)]))
+    cv2.imwrite(str(tmp_path / "grey.png"), image[:, :, 0])
+    for name in ("deep.png", "alpha.png"):
+        read = read_image(tmp_path / name)
+        assert read.dtype == np.uint8
+        np.testing.assert_array_equal(read, image)
+    assert read_image(tmp_path / "grey.png").shape == (HEIGHT, WIDTH, 3)
+    np.testing.assert_array_equal(read_image(tmp_path / "grey.png", is_grey=True), image[:, :, 0])
+
+
+def test_exif_turns_an_image_unless_it_is_wanted_as_stored(turned):
+    assert read_image(turned).shape == (WIDTH, HEIGHT, 3)
+    stored = read_image(turned, as_stored=True)
+    assert stored.shape == (HEIGHT, WIDTH, 3)
+    assert np.abs(stored.astype(int) - gradient()).mean() < 4
+    assert read_image(turned, is_grey=True, as_stored=True).shape == (HEIGHT, WIDTH)
+    assert stored_size(turned) == (HEIGHT, WIDTH)
+
+
+def test_annotations_keep_grey_and_the_colours_of_a_palette(tmp_path):
+    PillowImage = pytest.importorskip("PIL.Image")
+    numbers = np.zeros((HEIGHT, WIDTH), np.uint8)
+    numbers[4:8, 4:8] = 2
+    cv2.imwrite(str(tmp_path / "grey.png"), numbers)
+    np.testing.assert_array_equal(read_annotation(tmp_path / "grey.png"), numbers)
+    palette = PillowImage.fromarray(numbers, "P")
+    palette.putpalette([0, 0, 0, 10, 20, 30, 200, 100, 50])
+    palette.save(tmp_path / "palette.png")
+    assert read_annotation(tmp_path / "palette.png")[5, 5].tolist() == [50, 100, 200]
+    with open_as_stored(tmp_path / "palette.png") as opened:
+        np.testing.assert_array_equal(np.asarray(opened), numbers)
+
+
+def test_files_that_cannot_be_read_are_named(tmp_path):
+    with pytest.raises(MediaError, match=r"none\.png: no such file"):
+        read_image(tmp_path / "none.png")
+    (tmp_path / "text.png").write_text("text")
+    for read in (read_image, read_annotation):
+        with pytest.raises(MediaError, match=r"text\.png: not a readable image"):
+            read(tmp_path / "text.png")
