@@ -1,4 +1,4 @@
-"""Anchors of the response's cells (SiamRPN, section 3.2), relative to the search crop's centre."""
+"""Anchor boxes of the response's cells (SiamRPN, section 3.2), relative to the search crop's centre."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ MAX_LOG_RATIO = float(np.log(1000 / 16))
 
 
 def anchor_sizes(ratios: tuple[float, ...], scale: float) -> Float32Array:
-    """Width and height [A, 2] of the anchors in crop pixels; `ratios` are height / width.
+    """Return width and height [A, 2] of the anchors in crop pixels; `ratios` are height / width.
 
-    Rounded down to whole strides before scaling, as the published networks were trained.
+    They are rounded down to whole pixels before scaling, as in the reference implementation.
     """
     widths = np.floor(np.sqrt(STRIDE * STRIDE / np.asarray(ratios)))
     heights = np.floor(widths * np.asarray(ratios))
@@ -21,12 +21,15 @@ def anchor_sizes(ratios: tuple[float, ...], scale: float) -> Float32Array:
 
 
 def cell_offsets(cells: int = RESPONSE_SIZE) -> Float32Array:
-    """Distance of the response's rows (or columns) from the crop's centre, in crop pixels."""
+    """Return the distances [cells] of the response's rows or columns from the crop's centre in crop pixels."""
     return ((np.arange(cells) - cells // 2) * STRIDE).astype(np.float32)
 
 
 def anchor_grid(ratios: tuple[float, ...], scale: float, cells: int = RESPONSE_SIZE) -> Float32Array:
-    """Anchors [4, A, cells, cells] as (centre x, centre y, width, height) in crop pixels from the centre."""
+    """Return anchors [4, A, cells, cells] as centre x, centre y, width, height.
+
+    The unit is crop pixels; centres are relative to the crop's centre.
+    """
     sizes = anchor_sizes(ratios, scale)
     grid = np.empty((4, len(sizes), cells, cells), np.float32)
     grid[0] = cell_offsets(cells)[None, None, :]
@@ -36,16 +39,16 @@ def anchor_grid(ratios: tuple[float, ...], scale: float, cells: int = RESPONSE_S
 
 
 def encode(boxes: Float32Array, anchors: Float32Array) -> Float32Array:
-    """Normalised offsets (dx, dy, dw, dh) that turn anchors into boxes; both (cx, cy, w, h) on axis 0."""
+    """Return the normalised offsets (dx, dy, dw, dh) from anchors to boxes, both (cx, cy, w, h) on axis 0."""
     centres = (boxes[:2] - anchors[:2]) / anchors[2:]
     return np.concatenate([centres, np.log(boxes[2:] / anchors[2:])])
 
 
 def decode(offsets: Float32Array, anchors: Float32Array) -> Float32Array:
-    """Boxes (cx, cy, w, h) on axis 0 from normalised offsets; the inverse of :func:`encode`.
+    """Return boxes (cx, cy, w, h) on axis 0 from normalised offsets; this inverts :func:`encode`.
 
-    Sides are between 1/62 and 62 times the anchor's, as in torchvision's detectors: untrained networks
-    answer numbers whose exponential overflows.
+    Sides are limited to 1/62 to 62 times the anchor's, as in torchvision's detectors, because the output of an
+    untrained network would overflow the exponential.
     """
     centres = offsets[:2] * anchors[2:] + anchors[:2]
     sizes = np.exp(np.clip(offsets[2:], -MAX_LOG_RATIO, MAX_LOG_RATIO)) * anchors[2:]

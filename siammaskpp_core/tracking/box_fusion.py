@@ -1,4 +1,4 @@
-"""How a target's box was drawn, learned from the image in which it was drawn."""
+"""Box fusion: the reported box is made of the decoded box and the mask's bounding box."""
 
 from __future__ import annotations
 
@@ -10,42 +10,53 @@ from siammaskpp_core.arrays import Float64Array
 from siammaskpp_core.tracking.boxes import overlap
 from siammaskpp_core.tracking.config import TrackingConfig
 
-_TRUSTED_OVERLAP = 0.5
-"""What is found in the first image must overlap the given box by this, or nothing is learned from it."""
-_LARGEST_RATIO = 1.3
-"""Of sides: beyond it, what is found is not what is in the box."""
+# A box found in the first image must overlap the given box by this much before anything is learned from it.
+_MIN_OVERLAP = 0.5
+# A larger ratio of sides means that the box found is not around the object that was pointed at.
+_MAX_SIDE_RATIO = 1.3
 
 
 @dataclass(frozen=True)
 class BoxFusion:
-    """How the reported box is made of the decoded box and the mask's upright one.
+    """Weights by which the decoded box and the mask's bounding box become the reported box.
 
-    Boxes are drawn around all that is visible or around a part, tightly or with a margin. Where the mask
-    fits the given box better than the decoded box does, it has the larger share.
+    People draw boxes around all that is visible or around a part, tightly or with a margin. The weights are
+    learned from the image in which the box was drawn: the mask's weight is larger where the mask fits the
+    given box better than the decoded box does.
     """
 
-    mask_box_weight: float = 1.0
+    mask_weight: float = 1.0
+    """Weight of the mask's bounding box; the decoded box has the rest."""
     size_ratio: tuple[float, float] = (1.0, 1.0)
-    """By which width and height are multiplied, about the centre."""
+    """Factors of the fused box's width and height, applied about its centre."""
 
     @classmethod
     def learned(
-        cls, given: Float64Array, decoded: Float64Array, mask_box: Float64Array | None, config: TrackingConfig
+        cls,
+        given: Float64Array,
+        decoded: Float64Array,
+        mask_box: Float64Array | None,
+        config: TrackingConfig,
     ) -> BoxFusion:
-        """From the boxes (x, y, w, h) found around the target in the image in which `given` was drawn."""
-        plain = cls(config.mask_box_weight)
-        by_mask = 0.0 if mask_box is None else float(overlap(mask_box, given))
-        by_decoding = float(overlap(decoded, given))
-        if max(by_mask, by_decoding) < _TRUSTED_OVERLAP:
-            return plain
-        share = config.mask_box_weight + config.mask_box_gain * (by_mask - by_decoding)
-        fit = cls(float(np.clip(share, min(config.mask_box_weight_min, config.mask_box_weight), 1)))
-        found = fit.box(decoded, mask_box)
-        ratio = np.clip(given[2:] / found[2:], 1 / _LARGEST_RATIO, _LARGEST_RATIO) ** config.size_correction
-        return cls(fit.mask_box_weight, (float(ratio[0]), float(ratio[1])))
+        """Return the fusion that suits `given`, from the boxes found in the image in which it was drawn.
+
+        All boxes are float64 [4] as x, y, width, height; `mask_box` is None when the mask is empty. The
+        default weights are returned when neither box overlaps `given` well.
+        """
+        default = cls(config.mask_box_weight)
+        mask_overlap = 0.0 if mask_box is None else float(overlap(mask_box, given))
+        decoded_overlap = float(overlap(decoded, given))
+        if max(mask_overlap, decoded_overlap) < _MIN_OVERLAP:
+            return default
+        weight = config.mask_box_weight + config.mask_box_gain * (mask_overlap - decoded_overlap)
+        lowest = min(config.mask_box_weight_min, config.mask_box_weight)
+        fusion = cls(float(np.clip(weight, lowest, 1)))
+        ratio = np.clip(given[2:] / fusion.box(decoded, mask_box)[2:], 1 / _MAX_SIDE_RATIO, _MAX_SIDE_RATIO)
+        width_ratio, height_ratio = (ratio**config.size_correction).tolist()
+        return cls(fusion.mask_weight, (width_ratio, height_ratio))
 
     def box(self, decoded: Float64Array, mask_box: Float64Array | None) -> Float64Array:
-        """The box to report, float64 [4]; the decoded one is all there is where the mask is empty."""
-        box = decoded if mask_box is None else decoded + self.mask_box_weight * (mask_box - decoded)
+        """Return the reported box, float64 [4]; it is the decoded one, resized, when there is no mask box."""
+        box = decoded if mask_box is None else decoded + self.mask_weight * (mask_box - decoded)
         size = box[2:] * self.size_ratio
         return np.concatenate([box[:2] + (box[2:] - size) / 2, size])

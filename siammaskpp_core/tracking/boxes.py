@@ -1,4 +1,4 @@
-"""Upright and rotated boxes.
+"""Axis-aligned and rotated boxes.
 
 All boxes are in continuous pixel coordinates: the pixel in column c and row r covers [c, c+1) x [r, r+1),
 so a mask whose pixels span columns 3..5 has x = 3 and width = 3.
@@ -7,17 +7,33 @@ so a mask whose pixels span columns 3..5 has x = 3 and width = 3.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike
 
-from siammaskpp_core.arrays import Float32Array, Float64Array, Image
+from siammaskpp_core.arrays import Float32Array, Float64Array, Mask
 from siammaskpp_core.errors import UserError
 
 
 class BoxError(UserError):
-    """A box that cannot be tracked; the message says why."""
+    """A box that cannot be tracked; the message gives the reason."""
+
+
+class Place(NamedTuple):
+    """Centre and size of an axis-aligned box in image pixels."""
+
+    center_x: float
+    center_y: float
+    width: float
+    height: float
+
+    @property
+    def box_xywh(self) -> Float64Array:
+        """The box as left, top, width, height, float64 [4]."""
+        left, top = self.center_x - self.width / 2, self.center_y - self.height / 2
+        return np.array([left, top, self.width, self.height])
 
 
 @dataclass(frozen=True)
@@ -30,8 +46,14 @@ class RotatedBox:
     height: float
     angle_rad: float
 
+    @classmethod
+    def axis_aligned(cls, box_xywh: Float64Array) -> RotatedBox:
+        """Return the box left, top, width, height as a rectangle that is not turned."""
+        x, y, width, height = box_xywh.tolist()
+        return cls(x + width / 2, y + height / 2, width, height, 0.0)
+
     def corners(self) -> Float32Array:
-        """The four corners [4, 2] in pixels, in order around the box."""
+        """Return the four corners [4, 2] in pixels, in order around the box."""
         cos, sin = np.cos(self.angle_rad), np.sin(self.angle_rad)
         half = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * (self.width / 2, self.height / 2)
         turned = half @ np.array([[cos, sin], [-sin, cos]])
@@ -39,7 +61,7 @@ class RotatedBox:
 
 
 def checked_box(box_xywh: ArrayLike, image_width: int, image_height: int) -> Float64Array:
-    """`box_xywh` as float64 [4], cut to the image.
+    """Return `box_xywh` as float64 [4], cut to the image.
 
     Raises :class:`BoxError` when it is not four finite numbers, has no area, or lies outside the image.
     """
@@ -65,7 +87,10 @@ def checked_box(box_xywh: ArrayLike, image_width: int, image_height: int) -> Flo
 
 
 def overlap(boxes_a: ArrayLike, boxes_b: ArrayLike) -> Float64Array:
-    """Intersection over union of (x, y, w, h) boxes, broadcast over the leading axes; 0 for empty ones."""
+    """Return the intersection over union of (x, y, w, h) boxes, broadcast over the leading axes.
+
+    Empty boxes have overlap 0.
+    """
     a, b = np.asarray(boxes_a, dtype=np.float64), np.asarray(boxes_b, dtype=np.float64)
     low = np.maximum(a[..., :2], b[..., :2])
     high = np.minimum(a[..., :2] + a[..., 2:], b[..., :2] + b[..., 2:])
@@ -74,7 +99,7 @@ def overlap(boxes_a: ArrayLike, boxes_b: ArrayLike) -> Float64Array:
     return np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
 
 
-def mask_bounding_box(mask: Image) -> Float64Array | None:
-    """The upright box (x, y, w, h) of the non-zero pixels, None when there are none."""
+def mask_bounding_box(mask: Mask) -> Float64Array | None:
+    """Return the axis-aligned bounding box (x, y, w, h) of the non-zero pixels; None when there are none."""
     x, y, width, height = cv2.boundingRect(mask)
     return np.array([x, y, width, height], dtype=np.float64) if width else None

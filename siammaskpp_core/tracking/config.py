@@ -1,4 +1,4 @@
-"""How a tracker follows its target from frame to frame."""
+"""Hyper-parameters of the tracking step."""
 
 from __future__ import annotations
 
@@ -9,52 +9,73 @@ from siammaskpp_core.config import Checked, option
 
 @dataclass(frozen=True)
 class TrackingConfig(Checked):
-    """Hyper-parameters of the tracking step (SiamRPN, section 4.3; SiamMask, section 3.3)."""
+    """Hyper-parameters of the tracking step (SiamRPN, section 4.3; SiamMask, section 3.3).
 
-    context: float = option(0.5, "background around the target, in mean sides", low=0.0, high=2.0)
-    penalty_k: float = option(0.09, "how much a change of size or ratio costs", low=0.0, high=1.0)
-    window_influence: float = option(0.39, "share of the cosine window in the score", low=0.0, high=1.0)
-    size_lr: float = option(0.38, "how fast the target's size follows, for a score of 1", low=0.0, high=1.0)
+    They belong to a network and are stored with its weights.
+    """
+
+    context: float = option(
+        0.5,
+        "Margin of the template around the box, as a fraction of the box's width plus height",
+        low=0.0,
+        high=2.0,
+    )
+    penalty_k: float = option(
+        0.09, "Strength of the penalty on changes of the box's size and aspect ratio", low=0.0, high=1.0
+    )
+    window_influence: float = option(
+        0.39, "Weight of the cosine window when peaks of the response are ranked", low=0.0, high=1.0
+    )
+    size_lr: float = option(
+        0.38, "Rate at which the size of the search box follows a peak with probability 1", low=0.0, high=1.0
+    )
     confidence_slope: float = option(
         1.0,
-        "calibration: score = logistic(slope * (the network's logit - baseline_weight * usual logit) + offset)",
+        "Slope of the calibration: confidence = logistic(slope * (logit - baseline_weight * baseline) + offset)",
         low=0.01,
         high=10.0,
     )
-    confidence_offset: float = option(0.0, "see confidence_slope", low=-20.0, high=20.0)
+    confidence_offset: float = option(
+        0.0, "Offset of the calibration (see confidence_slope)", low=-20.0, high=20.0
+    )
     baseline_weight: float = option(
         0.0,
-        "see confidence_slope; the usual logit is that of the target's sightings so far",
+        "Weight of the target's baseline logit, the smoothed logit of its observations so far",
         low=0.0,
         high=0.9,
     )
     mask_box_weight: float = option(
-        1.0, "of the mask's upright box in the reported one, the rest is the decoded box's", low=0.0, high=1.0
+        1.0,
+        "Weight of the mask's bounding box in the reported box; the decoded box has the rest",
+        low=0.0,
+        high=1.0,
     )
     mask_box_gain: float = option(
         0.0,
-        "how much mask_box_weight follows the first image: per overlap of mask less decoded box",
+        "Gain of mask_box_weight for each unit by which the mask fits the first box better than the decoded one",
         low=0.0,
         high=10.0,
     )
     mask_box_weight_min: float = option(
-        0.4, "the least that mask_box_weight becomes by it", low=0.0, high=1.0
+        0.4, "Lower limit of mask_box_weight after that gain", low=0.0, high=1.0
     )
     size_correction: float = option(
         0.0,
-        "how much the reported size follows that of the first box; 1: all that differs there",
+        "Exponent that scales the reported size by the first box's size over the size found in the first image",
         low=0.0,
         high=1.0,
     )
-    mask_threshold: float = option(0.5, "probability above which a pixel is the target", low=0.01, high=0.99)
+    mask_threshold: float = option(
+        0.5, "Probability above which a pixel belongs to the mask", low=0.01, high=0.99
+    )
     guided_filter_radius: int = option(
         0,
-        "a mask's edges follow those of the picture within so many of its 127 pixels (guided filter); 0: not",
+        "Radius, in mask pixels, of the guided filter that aligns mask edges with image edges; 0 disables it",
         low=0,
         high=31,
     )
     rotated_box: str = option(
         "min_area",
-        "rotated box of a mask: its smallest rectangle, or as turned as its best ellipse (SiamMask_E)",
+        "Rotated box of a mask: the smallest rectangle, or a box aligned with the fitted ellipse (SiamMask_E)",
         choices=("min_area", "ellipse"),
     )

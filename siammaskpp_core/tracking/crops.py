@@ -1,4 +1,4 @@
-"""Square crops around a target, and the way back from crop to image."""
+"""Square crops around a target, and the transform from crop to image."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from siammaskpp_core.network.config import SEARCH_SIZE, TEMPLATE_SIZE
 
 
 def context_side(width: float, height: float, context: float = 0.5) -> float:
-    """Side, in image pixels, of the square that becomes the template (SiamFC, section 2.4).
+    """Return the side, in image pixels, of the square that becomes the template (SiamFC, section 2.4).
 
-    `sqrt((w + p)(h + p))` with p = context * (w + h).
+    It is `sqrt((w + p)(h + p))` with p = context * (w + h).
     """
     margin = context * (width + height)
     return float(np.sqrt((width + margin) * (height + margin)))
@@ -22,7 +22,10 @@ def context_side(width: float, height: float, context: float = 0.5) -> float:
 
 @dataclass(frozen=True)
 class CropWindow:
-    """A square of the image, resized to `size` x `size` pixels. Its middle pixel is the square's centre."""
+    """A square of the image that is resized to `size` x `size` pixels.
+
+    The centre and `side` are in image pixels; the centre of the crop's middle pixel is the square's centre.
+    """
 
     center_x: float
     center_y: float
@@ -31,12 +34,12 @@ class CropWindow:
 
     @classmethod
     def template(cls, center_x: float, center_y: float, context_side_px: float) -> CropWindow:
-        """The template's window (127x127)."""
+        """Return the template's window (127x127)."""
         return cls(center_x, center_y, context_side_px, TEMPLATE_SIZE)
 
     @classmethod
     def search(cls, center_x: float, center_y: float, context_side_px: float) -> CropWindow:
-        """The search region's window (255x255) at the template's scale."""
+        """Return the search region's window (255x255) at the template's scale."""
         return cls(center_x, center_y, context_side_px * SEARCH_SIZE / TEMPLATE_SIZE, SEARCH_SIZE)
 
     @property
@@ -45,10 +48,10 @@ class CropWindow:
         return self.size / self.side
 
     def image_from_crop(self) -> Float64Array:
-        """Affine matrix [2, 3] from indices of crop pixels to indices of image pixels."""
+        """Return the affine matrix [2, 3] from indices of crop pixels to indices of image pixels."""
         step = 1.0 / self.scale
         middle = (self.size - 1) / 2
-        # The index of a pixel's centre is its continuous coordinate less one half.
+        # A pixel's index is the continuous coordinate of its centre minus one half.
         return np.array(
             [
                 [step, 0.0, self.center_x - 0.5 - middle * step],
@@ -57,7 +60,7 @@ class CropWindow:
         )
 
     def cut(self, image: Image, padding_bgr: tuple[float, ...], out: Image | None = None) -> Image:
-        """The crop [size, size, 3]; pixels outside the image get `padding_bgr`. Written to `out` if given."""
+        """Return the crop [size, size, 3], in `out` if given; pixels outside the image get `padding_bgr`."""
         return cv2.warpAffine(
             image,
             self.image_from_crop(),
@@ -70,5 +73,5 @@ class CropWindow:
 
 
 def mean_colour(image: Image) -> tuple[float, ...]:
-    """The image's mean BGR colour, with which crops are padded."""
+    """Return the image's mean BGR colour, which pads crops outside the image."""
     return cv2.mean(image)[:3]

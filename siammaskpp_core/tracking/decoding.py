@@ -1,4 +1,4 @@
-"""From the network's answer to the target's place: score, penalties and cosine window."""
+"""Decoding: the best peak of the response, ranked by probability, shape penalty and cosine window."""
 
 from __future__ import annotations
 
@@ -17,46 +17,49 @@ if TYPE_CHECKING:
     from siammaskpp_core.engines.protocol import SearchOutput
 
 
-class Candidate(NamedTuple):
-    """Where one target was found.
+class Peak(NamedTuple):
+    """A peak of the response: a box that may be the target's.
 
-    view: which of the target's search regions (0 unless several scales are searched); cell (row, column);
-    center_xy and size_wh in the region's crop pixels, the centre from the crop's centre; score is the
-    network's probability that this is the target; penalty (0..1] for the change of shape.
+    `center_xy` and `size_wh`, float32 [2], are in pixels of the search crop; the centre is relative to the
+    crop's centre.
     """
 
-    view: int
+    scale_index: int
+    """Index of the searched scale (:attr:`Decoder.scales`) in which the peak lies."""
     cell: tuple[int, int]
+    """Row and column of the response."""
     center_xy: Float32Array
     size_wh: Float32Array
-    score: float
+    probability: float
+    """The network's uncalibrated probability that this is the target."""
     penalty: float
+    """Factor in (0, 1] for the change of size and aspect ratio."""
 
 
 class Decoder(Protocol):
-    """Chooses the best place for a target in the answers for its search regions."""
+    """Finds the best peak in the network's outputs for one target."""
 
     @property
     def scales(self) -> tuple[float, ...]:
-        """Sides of the search regions, in sides of the usual one."""
+        """Sides of the regions that are searched for a target, relative to its search region."""
 
     def best(
         self, outputs: Sequence[SearchOutput], target_wh: tuple[float, float], config: TrackingConfig
-    ) -> Candidate:
-        """The best candidate in one answer per scale.
+    ) -> Peak:
+        """Return the best peak of `outputs`, one for each of :attr:`scales`.
 
-        `target_wh` is the target's size in pixels of the crop of scale 1. Raises FloatingPointError when
-        the network's answer is not finite.
+        `target_wh` is the expected width and height in pixels of the crop of scale 1. Raises
+        FloatingPointError when the network's output is not finite.
         """
 
 
 def make_decoder(network: NetworkConfig) -> Decoder:
-    """The decoder for the network's kind of answers."""
+    """Return the decoder for a network with box regression, or for one that only scores."""
     return AnchorDecoder(network) if network.has_boxes else ScaleDecoder(network)
 
 
 class AnchorDecoder:
-    """Decodes boxes from anchors (SiamRPN, section 4.3). Holds constants only."""
+    """Decodes boxes from anchors (SiamRPN, section 4.3). It holds constants only."""
 
     scales = (1.0,)
 
@@ -67,21 +70,21 @@ class AnchorDecoder:
 
     def best(
         self, outputs: Sequence[SearchOutput], target_wh: tuple[float, float], config: TrackingConfig
-    ) -> Candidate:
+    ) -> Peak:
         """See :class:`Decoder`."""
         (output,) = outputs
         assert output.loc is not None
-        score = _probability(output.cls)
+        probability = _probabilities(output.cls)
         boxes = decode(output.loc.reshape(self.anchors.shape), self.anchors)
-        penalty = _change_penalty(boxes[2], boxes[3], target_wh, config)
-        ranking = penalty * score * (1 - config.window_influence) + self.window * config.window_influence
+        penalty = _shape_penalty(boxes[2], boxes[3], target_wh, config)
+        ranking = penalty * probability * (1 - config.window_influence) + self.window * config.window_influence
         anchor, row, column = _argmax(ranking)
-        return Candidate(
-            view=0,
+        return Peak(
+            scale_index=0,
             cell=(row, column),
             center_xy=boxes[:2, anchor, row, column],
             size_wh=boxes[2:, anchor, row, column],
-            score=float(score[anchor, row, column]),
+            probability=float(probability[anchor, row, column]),
             penalty=float(penalty[anchor, row, column]),
         )
 
@@ -96,39 +99,39 @@ class ScaleDecoder:
 
     def __init__(self, network: NetworkConfig) -> None:
         cells = network.response_size
-        # The response is upsampled about its centre, from whose cells the displacement is counted.
+        # The response is upsampled about its centre cell, from which displacements are measured.
         self.side = (cells - 1) * self.UPSAMPLING + 1
         self.window = _cosine_window(self.side)
 
     def best(
         self, outputs: Sequence[SearchOutput], target_wh: tuple[float, float], config: TrackingConfig
-    ) -> Candidate:
+    ) -> Peak:
         """See :class:`Decoder`."""
-        scores = [_probability(output.cls)[0] for output in outputs]
-        fine = np.stack([self._upsample(score) for score in scores])
+        probabilities = [_probabilities(output.cls)[0] for output in outputs]
+        fine = np.stack([self._upsample(response) for response in probabilities])
         penalties = [1.0 if scale == 1.0 else self.OTHER_SCALE_PENALTY for scale in self.scales]
         penalised = fine * np.array(penalties, np.float32)[:, None, None]
         ranking = penalised * (1 - config.window_influence) + self.window * config.window_influence
-        view, y, x = _argmax(ranking)
+        scale_index, y, x = _argmax(ranking)
         row, column = (round(i / self.UPSAMPLING) for i in (y, x))
-        middle = self.side // 2
-        center_xy = np.array([x - middle, y - middle], np.float32) * (STRIDE / self.UPSAMPLING)
-        return Candidate(
-            view=view,
+        center = self.side // 2
+        center_xy = np.array([x - center, y - center], np.float32) * (STRIDE / self.UPSAMPLING)
+        return Peak(
+            scale_index=scale_index,
             cell=(row, column),
             center_xy=center_xy,
-            # A target that looks right in a wider region has grown as much as the region.
+            # A target that fits best in a larger region has grown by as much as the region.
             size_wh=np.array(target_wh, np.float32),
-            score=float(scores[view][row, column]),
-            penalty=penalties[view],
+            probability=float(probabilities[scale_index][row, column]),
+            penalty=penalties[scale_index],
         )
 
-    def _upsample(self, score: Float32Array) -> Float32Array:
-        """Bicubic, so that cell i comes to lie on pixel UPSAMPLING * i."""
+    def _upsample(self, response: Float32Array) -> Float32Array:
+        """Upsample bicubically, so that cell i lies on pixel UPSAMPLING * i."""
         step = 1 / self.UPSAMPLING
         to_cells = np.array([[step, 0, 0], [0, step, 0]])
         return cv2.warpAffine(
-            score,
+            response,
             to_cells,
             (self.side, self.side),
             flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
@@ -141,23 +144,26 @@ def _cosine_window(cells: int) -> Float32Array:
     return np.outer(hann, hann).astype(np.float32)
 
 
-def _probability(cls: Float32Array) -> Float32Array:
-    """[2A, R, R] logits to [A, R, R]: softmax over two classes is the logistic function of the difference."""
+def _probabilities(cls: Float32Array) -> Float32Array:
+    """Return probabilities [A, R, R] of logits [2A, R, R].
+
+    The softmax over two classes is the logistic function of their difference.
+    """
     anchors = len(cls) // 2
     return 1 / (1 + np.exp(cls[:anchors] - cls[anchors:]))
 
 
 def _argmax(ranking: Float32Array) -> tuple[int, int, int]:
     if not np.isfinite(ranking).all():
-        raise FloatingPointError("the network's answer is not finite")
+        raise FloatingPointError("the network's output is not finite")
     first, row, column = (int(i) for i in np.unravel_index(np.argmax(ranking), ranking.shape))
     return first, row, column
 
 
-def _change_penalty(
+def _shape_penalty(
     width: Float32Array, height: Float32Array, target_wh: tuple[float, float], config: TrackingConfig
 ) -> Float32Array:
-    """`exp(-k (max(r, 1/r) max(s, 1/s) - 1))` for the change of ratio r and of padded size s."""
+    """Return `exp(-k (max(r, 1/r) max(s, 1/s) - 1))` for the change of aspect ratio r and padded size s."""
     size = _padded_size(width, height, config.context)
     target_size = _padded_size(target_wh[0], target_wh[1], config.context)
     ratio_change = _at_least_one((width / height) * np.float32(target_wh[1] / target_wh[0]))

@@ -1,4 +1,4 @@
-"""From a mask in crop pixels to a mask, an upright box and a rotated box in the image."""
+"""Masks: aligned with image edges, pasted from crop pixels into the image, and enclosed by boxes."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from siammaskpp_core.arrays import Float32Array, Float64Array, Image
+from siammaskpp_core.arrays import Float32Array, Float64Array, Image, Mask
 from siammaskpp_core.network.config import MASK_SIZE, RESPONSE_SIZE, STRIDE
 from siammaskpp_core.tracking.boxes import RotatedBox
 from siammaskpp_core.tracking.crops import CropWindow
 from siammaskpp_core.tracking.rotated_boxes import ellipse_box, min_area_box
 
 
-class Region(NamedTuple):
+class PixelRect(NamedTuple):
     """A rectangle of whole pixels."""
 
     left: int
@@ -24,39 +24,40 @@ class Region(NamedTuple):
     bottom: int
 
 
-class Shape(NamedTuple):
-    """The outline's upright box (x, y, w, h) and its rotated box, in image pixels."""
+class MaskOutline(NamedTuple):
+    """Bounding box (x, y, w, h) and rotated box of a mask's largest connected part, in image pixels."""
 
     box_xywh: Float64Array
     rotated_box: RotatedBox
 
 
 def mask_window(window: CropWindow, cell: tuple[int, int]) -> CropWindow:
-    """The square that a response cell's (row, column) mask covers, in a search region's `window`."""
-    step, middle = 1 / window.scale, RESPONSE_SIZE // 2
-    center_x = window.center_x + (cell[1] - middle) * STRIDE * step
-    center_y = window.center_y + (cell[0] - middle) * STRIDE * step
+    """Return the square that the mask of a response cell (row, column) covers in a search region's `window`."""
+    step, center_cell = 1 / window.scale, RESPONSE_SIZE // 2
+    center_x = window.center_x + (cell[1] - center_cell) * STRIDE * step
+    center_y = window.center_y + (cell[0] - center_cell) * STRIDE * step
     return CropWindow(center_x, center_y, MASK_SIZE * step, MASK_SIZE)
 
 
 def paste_mask(
     probability: Float32Array, window: CropWindow, image_shape: tuple[int, ...], threshold: float
-) -> tuple[Image, Region]:
-    """A mask as an image mask [H, W] (0 or 255) and the region that it may fill.
+) -> tuple[Mask, PixelRect]:
+    """Return the image's mask [H, W], 0 or 255, and the rectangle outside which it is empty.
 
-    `probability` [127, 127] covers `window` (:func:`mask_window`).
+    `probability`, float32 [127, 127], covers `window` (:func:`mask_window`). A pixel belongs to the mask when
+    its interpolated probability is above `threshold`.
     """
     height, width = image_shape[:2]
     mask = np.zeros((height, width), np.uint8)
     step = 1 / window.scale
     x, y = window.center_x - window.side / 2, window.center_y - window.side / 2
-    inside = _touched(probability, threshold)
-    left, top = max(math.floor(x + inside.left * step), 0), max(math.floor(y + inside.top * step), 0)
-    right = min(math.ceil(x + inside.right * step), width)
-    bottom = min(math.ceil(y + inside.bottom * step), height)
+    extent = _extent_above(probability, threshold)
+    left, top = max(math.floor(x + extent.left * step), 0), max(math.floor(y + extent.top * step), 0)
+    right = min(math.ceil(x + extent.right * step), width)
+    bottom = min(math.ceil(y + extent.bottom * step), height)
     if right <= left or bottom <= top:
-        return mask, Region(0, 0, 0, 0)
-    # From indices of the region's pixels to indices of mask pixels.
+        return mask, PixelRect(0, 0, 0, 0)
+    # Affine map from pixel indices of the rectangle to pixel indices of the mask.
     to_mask = np.array(
         [
             [window.scale, 0, (left + 0.5 - x) * window.scale - 0.5],
@@ -65,52 +66,53 @@ def paste_mask(
     )
     size = (right - left, bottom - top)
     pasted = cv2.warpAffine(probability, to_mask, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-    # Above the threshold; cv2.compare with a number takes no picture of a single pixel.
+    # inRange includes its lower bound; cv2.compare with a number rejects an image of a single pixel.
     above = float(np.nextafter(np.float32(threshold), np.float32(1)))
     cv2.inRange(pasted, above, math.inf, dst=mask[top:bottom, left:right])
-    return mask, Region(left, top, right, bottom)
+    return mask, PixelRect(left, top, right, bottom)
 
 
-def _touched(probability: Float32Array, threshold: float) -> Region:
-    """Where interpolated probabilities can be above the threshold, in pixels of the mask.
+def _extent_above(probability: Float32Array, threshold: float) -> PixelRect:
+    """Return the rectangle of mask pixels in which interpolated probabilities can exceed the threshold.
 
-    Interpolation reaches one pixel beyond those above the threshold; one more is for its rounding.
+    It has a margin of two pixels: one for the reach of linear interpolation, one for rounding.
     """
     x, y, width, height = cv2.boundingRect(cv2.compare(probability, threshold, cv2.CMP_GT))
     if not width:
-        return Region(0, 0, 0, 0)
+        return PixelRect(0, 0, 0, 0)
     right, bottom = min(x + width + 2, MASK_SIZE), min(y + height + 2, MASK_SIZE)
-    return Region(max(x - 2, 0), max(y - 2, 0), right, bottom)
+    return PixelRect(max(x - 2, 0), max(y - 2, 0), right, bottom)
 
 
-def outline(mask: Image, region: Region, rotated_box: str = "min_area") -> Shape | None:
-    """The shape of the largest connected part of `mask` within `region`; None when it is empty.
+def outline(mask: Mask, filled: PixelRect, rotated_box: str = "min_area") -> MaskOutline | None:
+    """Return the outline of the largest connected part of `mask`; None when the mask is empty.
 
-    `rotated_box` is "min_area" or "ellipse"; see :mod:`~siammaskpp_core.tracking.rotated_boxes`.
+    The mask is empty outside `filled`. `rotated_box` is "min_area" or "ellipse"; see
+    :mod:`~siammaskpp_core.tracking.rotated_boxes`.
     """
-    part = mask[region.top : region.bottom, region.left : region.right]
+    part = mask[filled.top : filled.bottom, filled.left : filled.right]
     if not part.size:
         return None
-    corner = (region.left, region.top)
+    corner = (filled.left, filled.top)
     contours, _ = cv2.findContours(part, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=corner)
     if not contours:
         return None
     contour = max(contours, key=cv2.contourArea)
     box = np.array(cv2.boundingRect(contour), dtype=np.float64)
     rotated = ellipse_box(contour, mask) if rotated_box == "ellipse" else min_area_box(contour)
-    return Shape(box, rotated)
+    return MaskOutline(box, rotated)
 
 
-# Variance of colours (each in 0..1) below which a picture is smooth: nothing to be guided by.
+# Regularisation of the guided filter: variance of colours, each 0 to 1, below which an area counts as smooth.
 _SMOOTH = 3e-4
 
 
-def guided(probability: Float32Array, guide_bgr: Image, radius: int) -> Float32Array:
-    """`probability` [H, W] as a smooth function of the picture `guide_bgr` uint8 [H, W, 3] beneath it.
+def guided_filter(probability: Float32Array, guide_bgr: Image, radius: int) -> Float32Array:
+    """Return `probability` [H, W] filtered so that its edges follow those of `guide_bgr`, uint8 [H, W, 3].
 
-    In each square of 2 * `radius` + 1 pixels the answer is the linear function of the three colours that
-    comes nearest to the probabilities; a pixel gets the mean of its squares' (He, Sun and Tang, Guided Image
-    Filtering, 2013, equations 19 to 21). Values can lie slightly outside of 0..1.
+    In each square of 2 * `radius` + 1 pixels the probabilities are approximated by a linear function of the
+    three colours; each pixel gets the mean over the squares that contain it. The result is float32 and may lie
+    slightly outside 0 to 1. Source: He, Sun and Tang, Guided Image Filtering, 2013, equations 19 to 21.
     """
     size = (2 * radius + 1, 2 * radius + 1)
 
@@ -126,10 +128,10 @@ def guided(probability: Float32Array, guide_bgr: Image, radius: int) -> Float32A
     bb, gg, rr = (covariance(channel, channel) + np.float32(_SMOOTH) for channel in range(3))
     bg, br, gr = covariance(0, 1), covariance(0, 2), covariance(1, 2)
     b, g, r = (
-        mean(colour * probability) - its_mean * mean_probability
-        for colour, its_mean in zip(colours, means, strict=True)
+        mean(colour * probability) - colour_mean * mean_probability
+        for colour, colour_mean in zip(colours, means, strict=True)
     )
-    # Cofactors of the covariances [[bb, bg, br], [bg, gg, gr], [br, gr, rr]], to invert them.
+    # Cofactors of the covariance matrix [[bb, bg, br], [bg, gg, gr], [br, gr, rr]], from which it is inverted.
     in_bb, in_bg, in_br = gg * rr - gr * gr, br * gr - bg * rr, bg * gr - br * gg
     in_gg, in_gr, in_rr = bb * rr - br * br, bg * br - bb * gr, bb * gg - bg * bg
     inverse = 1 / (bb * in_bb + bg * in_bg + br * in_br)
@@ -139,8 +141,8 @@ def guided(probability: Float32Array, guide_bgr: Image, radius: int) -> Float32A
         (in_br * b + in_gr * g + in_rr * r) * inverse,
     ]
     offset = mean_probability
-    for slope, its_mean in zip(slopes, means, strict=True):
-        offset = offset - slope * its_mean
+    for slope, colour_mean in zip(slopes, means, strict=True):
+        offset = offset - slope * colour_mean
     result = mean(offset)
     for slope, colour in zip(slopes, colours, strict=True):
         result += mean(slope) * colour

@@ -1,7 +1,7 @@
 """Rotated boxes around the contour of a mask.
 
-A contour [N, 1, 2] runs through the centres of the border pixels, in pixel indices: half a pixel inside
-their edges and half a pixel off continuous coordinates.
+A contour, int32 [N, 1, 2], runs through the centres of the border pixels in pixel indices: half a pixel
+inside the mask's edge, and half a pixel less than in continuous coordinates.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from siammaskpp_core.tracking.boxes import RotatedBox
 
 Contour = NDArray[np.int32]
 
-SIDE_SHARE = 0.2
-"""The share of an ellipse box's sides that is to lie on the mask (Chen and Tsotsos' alpha)."""
+MIN_SIDE_COVERAGE = 0.2
+"""Fraction of each side of an ellipse box that must lie on the mask (alpha of Chen and Tsotsos)."""
 
 
 def min_area_box(contour: Contour) -> RotatedBox:
-    """The smallest rectangle around the contour (SiamMask)."""
+    """Return the smallest rectangle around the contour (SiamMask)."""
     (x, y), (width, height), degrees = cv2.minAreaRect(contour)
     return RotatedBox(x + 0.5, y + 0.5, width + 1, height + 1, float(np.deg2rad(degrees)))
 
 
 def ellipse_box(contour: Contour, mask: Image) -> RotatedBox:
-    """The box of SiamMask_E (Chen and Tsotsos, 2019, arXiv 1907.03892), refinement included.
+    """Return the refined box of SiamMask_E (Chen and Tsotsos, 2019, arXiv 1907.03892).
 
-    It is as turned as the ellipse that fits the contour best, and bounds those points of the contour that
-    lie in the ellipse's own box: what sticks out far is left out. Then the left and right side, and after
-    them the others, move inwards until :data:`SIDE_SHARE` of each lies on `mask` [H, W]; the published code
-    moves them in steps of 2 % of the box, here they are whole pixels. The smallest rectangle is taken where
-    no ellipse fits: with fewer than 5 points, or when it would be thinner than a pixel.
+    The box has the angle of the ellipse fitted to the contour, and bounds the contour points inside the
+    ellipse's own box, which leaves protruding parts out. The left and right sides, then the top and bottom,
+    move inwards until :data:`MIN_SIDE_COVERAGE` of each lies on `mask` [H, W]. The reference implementation
+    moves them in steps of 2 % of the box; here a step is one pixel. The smallest rectangle is returned where
+    no ellipse fits: with fewer than 5 points, or when the ellipse would be thinner than a pixel.
     """
     ellipse = _fitted_ellipse(contour)
     if ellipse is None:
@@ -54,7 +54,7 @@ def ellipse_box(contour: Contour, mask: Image) -> RotatedBox:
 
 
 def _fitted_ellipse(contour: Contour) -> tuple[Float64Array, Float64Array, float] | None:
-    """Centre, lengths of the two axes and the angle of the first; None where none fits."""
+    """Return centre, lengths of the two axes and the angle of the first (rad); None where no ellipse fits."""
     if len(contour) < 5:
         return None
     centre, size, degrees = cv2.fitEllipse(contour)
@@ -64,14 +64,14 @@ def _fitted_ellipse(contour: Contour) -> tuple[Float64Array, Float64Array, float
 
 
 def _straightened(mask: Image, axes: Float64Array, corner: Float64Array, size: Float64Array) -> BoolArray:
-    """The part of `mask` in a rotated box, pixel by pixel along its `axes` (columns) from its `corner`."""
+    """Return the part of `mask` in a rotated box, sampled along its `axes` (columns) from its `corner`."""
     first = corner + axes @ (0.5, 0.5) - 0.5
     width, height = (max(round(float(side)), 1) for side in size)
     flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
     return cv2.warpAffine(mask, np.column_stack([axes, first]), (width, height), flags=flags) > 0
 
 
-def _margins(shares: Float64Array) -> tuple[int, int]:
-    """How many lines before the first and after the last have less than their share; 0 if all have less."""
-    enough = np.flatnonzero(shares >= SIDE_SHARE)
-    return (int(enough[0]), len(shares) - 1 - int(enough[-1])) if len(enough) else (0, 0)
+def _margins(coverage: Float64Array) -> tuple[int, int]:
+    """Return how many lines at the start and the end are covered too little; (0, 0) when all are."""
+    covered = np.flatnonzero(coverage >= MIN_SIDE_COVERAGE)
+    return (int(covered[0]), len(coverage) - 1 - int(covered[-1])) if len(covered) else (0, 0)

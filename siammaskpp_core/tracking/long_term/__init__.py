@@ -1,1 +1,1 @@
-"""siammaskpp_core/tracking/long_term."""
+"""Long-term tracking: track states, motion and re-detection on top of the one-step tracker."""

@@ -1,4 +1,4 @@
-"""The search for a lost target, which may be anywhere in the image, a few regions at a time."""
+"""Re-detection: the order in which a LOST target is searched for over the whole image."""
 
 from __future__ import annotations
 
@@ -10,82 +10,86 @@ from typing import NamedTuple
 
 Point = tuple[float, float]
 
-# Networks know a target best in a region of the usual size. Where those would be more, they are wider.
-_REGIONS_OF_A_SWEEP = 12
-# By which nearer regions are preferred: one that is next to where the target was lost has its turn eight
+# Regions of the usual size recognise a target best. They are enlarged when more than this many would be needed.
+_MAX_USUAL_REGIONS = 12
+# Exponent of the preference for near regions: with 3, a region beside the place of the loss is searched eight
 # times as often as one that is three regions away.
-_NEARNESS_POWER = 3
+_DISTANCE_EXPONENT = 3
 
 
-class Region(NamedTuple):
-    """The centre of a search region, in image pixels, and how many times the usual one's side it has."""
+class GridRegion(NamedTuple):
+    """A search region of the grid over the image: its centre in pixels, and its search scale."""
 
     center_x: float
     center_y: float
-    widening: float
+    scale: float
 
 
 @dataclass(frozen=True)
-class Sweep:
-    """Which regions have been searched since a target was lost, and when.
+class GlobalSearch:
+    """The history of a global search: which grid regions have been searched, and in what order.
 
-    First all have their turn, nearest to where it was lost first. From then on the first of an image's
-    regions is the one that has waited longest; for the others nearer ones do not wait as long, because what
-    was hidden mostly appears again near by.
+    Every region is searched once, beginning where the target was lost. From then on the first region of an
+    image is the one that was searched least recently. The others are chosen by the time since they were
+    searched and by their distance, because a target that was hidden mostly reappears near by.
     """
 
-    turns: int = 0
-    """How many regions have been searched."""
-    turn_of: Mapping[Region, int] = field(default_factory=dict)
-    """The last turn of each."""
+    searched_count: int = 0
+    """Number of searches so far."""
+    last_searched: Mapping[GridRegion, int] = field(default_factory=dict)
+    """Number of searches before the last one of each region."""
 
-    def next(self, regions: Mapping[Region, float], count: int) -> list[Region]:
-        """Those of `regions` (see :func:`regions_of`) whose turn it is, `count` at most."""
-        chosen: list[Region] = []
+    def next(self, regions: Mapping[GridRegion, float], count: int) -> list[GridRegion]:
+        """Return up to `count` of `regions` (see :func:`grid_regions`) to search in the next image."""
+        chosen: list[GridRegion] = []
         for _ in range(min(count, len(regions))):
-            waiting = [region for region in regions if region not in chosen]
-            chosen.append(self._due(waiting, regions if chosen else None))
+            remaining = [region for region in regions if region not in chosen]
+            chosen.append(self._most_urgent(remaining, regions if chosen else None))
         return chosen
 
-    def searched(self, regions: Iterable[Region]) -> Sweep:
-        """The sweep after these had their turn."""
-        turn_of = {region: turn for turn, region in enumerate(regions, self.turns)}
-        return Sweep(self.turns + len(turn_of), {**self.turn_of, **turn_of})
+    def searched(self, regions: Iterable[GridRegion]) -> GlobalSearch:
+        """Return the history after `regions` have been searched."""
+        searched = {region: number for number, region in enumerate(regions, self.searched_count)}
+        return GlobalSearch(self.searched_count + len(searched), {**self.last_searched, **searched})
 
-    def _due(self, waiting: Sequence[Region], sides_away: Mapping[Region, float] | None) -> Region:
-        """The region whose turn it is, by how long it has waited and, if given, by how near it is."""
-        new = next((region for region in waiting if region not in self.turn_of), None)
-        if new is not None:
-            return new
+    def _most_urgent(
+        self, remaining: Sequence[GridRegion], distances: Mapping[GridRegion, float] | None
+    ) -> GridRegion:
+        """Return the first region never searched, else the most urgent by age and, if given, by distance."""
+        never_searched = next((region for region in remaining if region not in self.last_searched), None)
+        if never_searched is not None:
+            return never_searched
 
-        def urgency(region: Region) -> float:
-            distance = sides_away[region] if sides_away else 0.0
-            return (self.turns - self.turn_of[region]) / (1 + distance) ** _NEARNESS_POWER
+        def urgency(region: GridRegion) -> float:
+            distance = distances[region] if distances else 0.0
+            return (self.searched_count - self.last_searched[region]) / (1 + distance) ** _DISTANCE_EXPONENT
 
-        return max(waiting, key=urgency)
+        return max(remaining, key=urgency)
 
 
-def regions_of(
-    image_shape: tuple[int, ...], reach_px: float, lost_at: Point, widest: float
-) -> dict[Region, float]:
-    """Search regions that together see the whole image, and how many of their sides each is from `lost_at`.
+def grid_regions(
+    image_shape: tuple[int, ...], extent_px: float, lost_at: Point, max_scale: float
+) -> dict[GridRegion, float]:
+    """Return the search regions that cover the image, with their distance from where the target was lost.
 
-    Regions of the usual size, which see squares of `reach_px`, unless these are too many; then `widest`
-    ones, in which a target that has become larger is known again. Each from `lost_at` outwards.
+    The distance is in multiples of a region's side. Regions of the usual size, in which peaks can lie in
+    squares of `extent_px`, come first; they are enlarged where too many would be needed. Regions of
+    `max_scale` follow, which recognise a target that has grown. Both are ordered by their distance from
+    `lost_at`, in pixels.
     """
-    usual = len(_grid(image_shape, reach_px))
-    narrow = min(max(math.sqrt(usual / _REGIONS_OF_A_SWEEP), 1.0), widest)
-    regions: dict[Region, float] = {}
-    for widening in sorted({narrow, widest}):
-        side_px = reach_px * widening
-        centres = _grid(image_shape, side_px)
-        centres.sort(key=lambda centre: math.dist(centre, lost_at))
-        regions |= {Region(*centre, widening): math.dist(centre, lost_at) / side_px for centre in centres}
+    usual_count = len(_grid(image_shape, extent_px))
+    smaller = min(max(math.sqrt(usual_count / _MAX_USUAL_REGIONS), 1.0), max_scale)
+    regions: dict[GridRegion, float] = {}
+    for scale in sorted({smaller, max_scale}):
+        side_px = extent_px * scale
+        centers = _grid(image_shape, side_px)
+        centers.sort(key=lambda center: math.dist(center, lost_at))
+        regions |= {GridRegion(*center, scale): math.dist(center, lost_at) / side_px for center in centers}
     return regions
 
 
 def _grid(image_shape: tuple[int, ...], side_px: float) -> list[Point]:
-    """Centres of the fewest squares that cover the image, evenly over it."""
+    """Return the centres of the fewest squares that cover the image, spaced evenly."""
     height, width = image_shape[:2]
     columns, rows = (max(math.ceil(side / side_px), 1) for side in (width, height))
     return [

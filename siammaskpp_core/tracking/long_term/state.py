@@ -1,7 +1,7 @@
-"""Is the target there? TRACKING, UNCERTAIN and LOST as a state machine of pure functions.
+"""Track states: TRACKING, UNCERTAIN and LOST as a state machine of pure functions.
 
-What the network says of one image is an :class:`Evidence`; :func:`advance` turns the presence before that
-image into the one after it. docs/states.md has the table of transitions.
+:func:`advance` turns the status before an image into the status after it, given the observation in that
+image. docs/states.md has the table of transitions.
 """
 
 from __future__ import annotations
@@ -12,178 +12,146 @@ from dataclasses import dataclass, replace
 from enum import Enum, IntEnum
 from typing import NamedTuple
 
-from siammaskpp_core.config import Checked, ConfigError, option
+from siammaskpp_core.io.stamps import has_jumped_back
+from siammaskpp_core.tracking.long_term.config import LongTermConfig
 
 Box = tuple[float, float, float, float]
 
 
 class State(IntEnum):
-    """Whether a target's place can be relied on. The numbers are those of siammaskpp/TrackedObject."""
+    """The track state. Its numbers are those of siammaskpp/TrackedObject."""
 
     TRACKING = 1
-    """It is seen and followed."""
+    """The target is seen and followed."""
     UNCERTAIN = 2
-    """It is followed, but what is seen is doubtful or has been missing for a moment."""
+    """The target is followed, but it is seen with low confidence or has just not been seen."""
     LOST = 3
-    """It is not seen; a place is not known until it has been confirmed."""
+    """The target is not seen. It has no place until re-detection has confirmed one."""
 
 
 class Evidence(Enum):
-    """What one image says about the target."""
+    """How well one image shows the target."""
 
     GOOD = "good"
     WEAK = "weak"
     NONE = "none"
 
 
-@dataclass(frozen=True)
-class StateConfig(Checked):
-    """When a target counts as TRACKING, UNCERTAIN and LOST."""
-
-    confidence_high: float = option(0.5, "Below this score a target is UNCERTAIN", low=0.0, high=1.0)
-    confidence_low: float = option(
-        0.25, "Below this score an image does not show the target; it is LOST after some", low=0.0, high=1.0
-    )
-    lost_after_frames: int = option(
-        10, "Images in a row that do not show the target until it is LOST", low=1, high=10000
-    )
-    lost_after_s: float = option(
-        0.5,
-        "Or the time from the first of them to the newest, by the images' stamps",
-        low=0.0,
-        high=600.0,
-        unit="s",
-    )
-    confirm_frames: int = option(
-        2, "Images in a row that must show a LOST target in one place until it is TRACKING", low=1, high=1000
-    )
-    confirm_max_shift_sizes: float = option(
-        1.0,
-        "How far it may move between two of them, in its mean sides",
-        low=0.05,
-        high=20.0,
-        unit="sides",
-    )
-
-    def __post_init__(self) -> None:
-        """Check ranges and that the thresholds are in order."""
-        super().__post_init__()
-        if self.confidence_low > self.confidence_high:
-            raise ConfigError(
-                f"confidence_low: {self.confidence_low:g} is above confidence_high {self.confidence_high:g}; "
-                "set both at once (set_parameters_atomically) or change the other one first"
-            )
-
-
 class Observation(NamedTuple):
-    """What the tracker found in one image: calibrated score, box (x, y, w, h) in pixels.
+    """The result of the search in one image: confidence, and box (x, y, w, h) in pixels.
 
-    `has_mask` is False when the network has masks and this one is empty.
+    `has_mask` is False when the network predicts masks and this one is empty.
     """
 
-    score: float
+    confidence: float
     box_xywh: Sequence[float]
     has_mask: bool = True
 
 
 @dataclass(frozen=True)
 class TrackStatus:
-    """The state and what the next one depends on. A new target is TRACKING: somebody has pointed at it."""
+    """The track state and the memory on which the next one depends.
+
+    A new target is TRACKING, because somebody has pointed at it.
+    """
 
     state: State = State.TRACKING
     is_seen: bool = False
-    """Whether the place found in the newest image is believed to be the target's; False while LOST."""
+    """True when the place found in the newest image is accepted as the target's; False while LOST."""
     last_box_xywh: Box | None = None
-    """Where it was last seen, or is expected since; None before that, and after a jump in time."""
+    """Box of the last accepted observation, moved by the motion model since then.
+
+    It is None before the first observation and after a jump back in time.
+    """
     candidate_box_xywh: Box | None = None
-    """Newest of the sightings that are being confirmed, or looked at once more, while LOST."""
+    """Box of the newest candidate for re-detection; None unless LOST."""
     hits: int = 0
-    """How many of them were good: in a row, each near the one before."""
+    """Number of good observations in a row, each near the one before, that confirm the candidate."""
     misses: int = 0
-    """Images in a row that do not show it."""
+    """Number of images in a row that did not show the target."""
     missed_since_ns: int = 0
-    """Stamp of the first of them."""
+    """Stamp of the first of these images."""
     stamp_ns: int | None = None
-    """Stamp of the newest image."""
+    """Stamp of the newest image; None before the first."""
 
 
-def evidence(observation: Observation, config: StateConfig) -> Evidence:
-    """What a observation is worth: numbers that are not finite are none, an empty mask is weak at best."""
-    if (
-        not all(map(math.isfinite, (observation.score, *observation.box_xywh)))
-        or observation.score < config.confidence_low
-    ):
+def evidence(observation: Observation, config: LongTermConfig) -> Evidence:
+    """Return how well an observation shows the target.
+
+    Numbers that are not finite show nothing. An observation with an empty mask is WEAK at best.
+    """
+    is_finite = all(map(math.isfinite, (observation.confidence, *observation.box_xywh)))
+    if not is_finite or observation.confidence < config.confidence_low:
         return Evidence.NONE
-    is_good = observation.score >= config.confidence_high and observation.has_mask
+    is_good = observation.confidence >= config.confidence_high and observation.has_mask
     return Evidence.GOOD if is_good else Evidence.WEAK
 
 
-def is_near(box_xywh: Sequence[float], place_xywh: Sequence[float], config: StateConfig) -> bool:
-    """Whether a box lies within `confirm_max_shift_sizes` of a place, from centre to centre."""
-    (x, y, width, height), (place_x, place_y, place_width, place_height) = box_xywh, place_xywh
-    along_x = x + width / 2 - place_x - place_width / 2
-    along_y = y + height / 2 - place_y - place_height / 2
-    return math.hypot(along_x, along_y) <= config.confirm_max_shift_sizes * math.sqrt(
-        place_width * place_height
+def is_near(box_xywh: Sequence[float], other_xywh: Sequence[float], config: LongTermConfig) -> bool:
+    """Return True when the centres of two boxes are close together.
+
+    The limit is `confirm_max_shift_sizes` times the mean side (root of the area) of the other box.
+    """
+    (x, y, width, height), (other_x, other_y, other_width, other_height) = box_xywh, other_xywh
+    shift_x = x + width / 2 - other_x - other_width / 2
+    shift_y = y + height / 2 - other_y - other_height / 2
+    return math.hypot(shift_x, shift_y) <= config.confirm_max_shift_sizes * math.sqrt(
+        other_width * other_height
     )
-
-
-def has_jumped_back(presence: TrackStatus, stamp_ns: int) -> bool:
-    """Whether an image is older than the one before, as when a recording starts anew."""
-    return presence.stamp_ns is not None and stamp_ns < presence.stamp_ns
 
 
 def advance(
-    presence: TrackStatus, observation: Observation, stamp_ns: int, config: StateConfig
+    status: TrackStatus, observation: Observation, stamp_ns: int, config: LongTermConfig
 ) -> TrackStatus:
-    """The presence after an image with this stamp.
+    """Return the status after an image with this stamp.
 
-    When time has jumped back, clocks and counts begin anew; the state stays.
+    When time has jumped back, counters and times start again; the state stays.
     """
-    if has_jumped_back(presence, stamp_ns):
-        presence = TrackStatus(presence.state)
-    worth = evidence(observation, config)
-    if worth is Evidence.NONE:
-        return _missed(presence, stamp_ns, config)
+    if has_jumped_back(status.stamp_ns, stamp_ns):
+        status = TrackStatus(status.state)
+    found = evidence(observation, config)
+    if found is Evidence.NONE:
+        return _missed(status, stamp_ns, config)
     x, y, width, height = map(float, observation.box_xywh)
     box = (x, y, width, height)
-    if presence.state is State.TRACKING and worth is Evidence.GOOD:
+    if status.state is State.TRACKING and found is Evidence.GOOD:
         return TrackStatus(State.TRACKING, True, box, stamp_ns=stamp_ns)
-    if presence.state is State.LOST:
-        return _returned(presence, box, worth, stamp_ns, config)
-    if presence.last_box_xywh is None or is_near(box, presence.last_box_xywh, config):
-        state = State.TRACKING if worth is Evidence.GOOD else State.UNCERTAIN
+    if status.state is State.LOST:
+        return _redetected(status, box, found, stamp_ns, config)
+    if status.last_box_xywh is None or is_near(box, status.last_box_xywh, config):
+        state = State.TRACKING if found is Evidence.GOOD else State.UNCERTAIN
         return TrackStatus(state, True, box, stamp_ns=stamp_ns)
-    # Something like it elsewhere, while it is in doubt where it was, is something else.
-    return _missed(presence, stamp_ns, config)
+    # A similar object away from where a doubtful target is expected counts as a distractor.
+    return _missed(status, stamp_ns, config)
 
 
-def moved(presence: TrackStatus, along_x: float, along_y: float) -> TrackStatus:
-    """The presence of a target that is expected so many pixels from where it was last seen."""
-    if presence.last_box_xywh is None:
-        return presence
-    x, y, width, height = presence.last_box_xywh
-    return replace(presence, last_box_xywh=(x + along_x, y + along_y, width, height))
+def moved(status: TrackStatus, shift_x_px: float, shift_y_px: float) -> TrackStatus:
+    """Return the status of a target whose expected place has moved by a number of pixels."""
+    if status.last_box_xywh is None:
+        return status
+    x, y, width, height = status.last_box_xywh
+    return replace(status, last_box_xywh=(x + shift_x_px, y + shift_y_px, width, height))
 
 
-def _missed(presence: TrackStatus, stamp_ns: int, config: StateConfig) -> TrackStatus:
-    misses = presence.misses + 1
-    since_ns = presence.missed_since_ns if presence.misses else stamp_ns
+def _missed(status: TrackStatus, stamp_ns: int, config: LongTermConfig) -> TrackStatus:
+    misses = status.misses + 1
+    since_ns = status.missed_since_ns if status.misses else stamp_ns
     is_over = misses >= config.lost_after_frames or stamp_ns - since_ns >= config.lost_after_s * 1e9
-    state = State.LOST if is_over or presence.state is State.LOST else State.UNCERTAIN
+    state = State.LOST if is_over or status.state is State.LOST else State.UNCERTAIN
     return TrackStatus(
-        state, False, presence.last_box_xywh, misses=misses, missed_since_ns=since_ns, stamp_ns=stamp_ns
+        state, False, status.last_box_xywh, misses=misses, missed_since_ns=since_ns, stamp_ns=stamp_ns
     )
 
 
-def _returned(
-    presence: TrackStatus, box: Box, worth: Evidence, stamp_ns: int, config: StateConfig
+def _redetected(
+    status: TrackStatus, box: Box, found: Evidence, stamp_ns: int, config: LongTermConfig
 ) -> TrackStatus:
-    """Something like the lost target, which it may be when it is seen well, again and in the same place."""
-    if worth is Evidence.WEAK:  # it is looked at once more: networks know better what is in the middle
-        return TrackStatus(State.LOST, False, presence.last_box_xywh, box, stamp_ns=stamp_ns)
-    candidate = presence.candidate_box_xywh
-    hits = presence.hits + 1 if candidate and is_near(box, candidate, config) else 1
+    """Return the status of a LOST target after an observation, which must be confirmed in the same place."""
+    if found is Evidence.WEAK:
+        # The next image searches around it: the network knows best what lies in the middle of a region.
+        return TrackStatus(State.LOST, False, status.last_box_xywh, box, stamp_ns=stamp_ns)
+    candidate = status.candidate_box_xywh
+    hits = status.hits + 1 if candidate and is_near(box, candidate, config) else 1
     if hits >= config.confirm_frames:
         return TrackStatus(State.TRACKING, True, box, stamp_ns=stamp_ns)
-    return TrackStatus(State.LOST, False, presence.last_box_xywh, box, hits, stamp_ns=stamp_ns)
+    return TrackStatus(State.LOST, False, status.last_box_xywh, box, hits, stamp_ns=stamp_ns)

@@ -1,30 +1,37 @@
-"""Following targets that are covered, leave the image and come back."""
+"""The long-term tracker: it follows targets that are occluded, leave the image and come back."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from numpy.typing import ArrayLike
 
 from siammaskpp_core.arrays import Image
-from siammaskpp_core.tracking.long_term.redetection import Region, Sweep
-from siammaskpp_core.tracking.long_term.search import (
-    LongTermConfig,
-    predicted,
-    region_of,
-    smoothed_velocity,
-    views,
+from siammaskpp_core.tracking.confidence import calibrated, updated_baseline
+from siammaskpp_core.tracking.long_term.config import LongTermConfig
+from siammaskpp_core.tracking.long_term.redetection import GlobalSearch
+from siammaskpp_core.tracking.long_term.search_regions import grid_region, search_regions, usual_region
+from siammaskpp_core.tracking.long_term.state import (
+    Evidence,
+    Observation,
+    State,
+    TrackStatus,
+    advance,
+    evidence,
+    moved,
 )
-from siammaskpp_core.tracking.long_term.state import Observation, State, advance, moved
-from siammaskpp_core.tracking.tracker import Found, Target, Tracker, TrackResult, View
+from siammaskpp_core.tracking.long_term.target import Target, TrackState, predicted_place, smoothed_velocity
+from siammaskpp_core.tracking.tracker import Candidate, SearchRegion, Tracker, TrackResult
 
 
 class LongTermTracker:
-    """A :class:`~siammaskpp_core.tracking.Tracker` that knows when a target is not there.
+    """A tracker that decides over time: which result is the target, and where to search when it is not seen.
 
-    While a target is TRACKING it is followed just as by `Tracker.step`. In doubt only its place changes, from
-    sightings near where it is expected or by its velocity; its size waits. While LOST it is searched for in
-    the whole image. All state is in the targets.
+    While a target is TRACKING it is followed exactly as by the plain step of
+    :class:`~siammaskpp_core.tracking.tracker.Tracker`. While it is UNCERTAIN its size stays, and its place
+    comes from observations near the expected one or from its velocity. While it is LOST it is searched for in
+    the whole image. The tracker keeps no target: all memory is in the :class:`Target` objects of the caller.
     """
 
     def __init__(self, tracker: Tracker) -> None:
@@ -32,15 +39,24 @@ class LongTermTracker:
 
     @property
     def timings(self) -> dict[str, float]:
-        """See :attr:`siammaskpp_core.tracking.Tracker.timings`."""
+        """Milliseconds of the last step by stage; see :attr:`siammaskpp_core.tracking.tracker.Tracker.timings`."""
         return self._tracker.timings
 
-    def init(self, image: Image, box_xywh: ArrayLike) -> Target:
-        """See :meth:`siammaskpp_core.tracking.Tracker.init`."""
-        return self._tracker.init(image, box_xywh)
+    def init(
+        self, image: Image, box_xywh: ArrayLike, config: LongTermConfig | None = None
+    ) -> tuple[Target, TrackResult]:
+        """Start a target on the object in a box, and return it with the result for that same image.
+
+        `image` is BGR, uint8 [H, W, 3]; `box_xywh` is x, y, width, height in pixels. The target is TRACKING;
+        `is_seen` says whether the image shows it with enough confidence. Raises the errors of
+        :meth:`siammaskpp_core.tracking.tracker.Tracker.init`.
+        """
+        template, place, result = self._tracker.init(image, box_xywh)
+        is_seen = evidence(_observation(result), config or LongTermConfig()) is not Evidence.NONE
+        return Target(template, TrackState(place, TrackStatus(is_seen=is_seen))), result
 
     def try_boxes(self, image: Image, boxes_xywh: Sequence[ArrayLike]) -> list[TrackResult]:
-        """See :meth:`siammaskpp_core.tracking.Tracker.try_boxes`."""
+        """See :meth:`siammaskpp_core.tracking.tracker.Tracker.try_boxes`."""
         return self._tracker.try_boxes(image, boxes_xywh)
 
     def step(
@@ -50,55 +66,78 @@ class LongTermTracker:
         stamp_ns: int,
         config: LongTermConfig | None = None,
     ) -> list[TrackResult]:
-        """Find `targets` in the next image, taken at `stamp_ns`; update them, and their presence.
+        """Find `targets` in the next image, taken at `stamp_ns`, and update their track states.
 
-        One result each, in their order; whether it is the target is said by `target.presence`. No target is
-        changed when an error is raised.
+        Returns one result for each target, in their order; `target.is_seen` says whether to accept it. No
+        target is changed when an error is raised.
         """
         config = config or LongTermConfig()
-        looks = [self._views(target, image.shape, stamp_ns, config) for target in targets]
-        found = iter(self._tracker.look(image, [view for look in looks for view in look]))
-        best = [max((next(found) for _ in look), key=_merit) for look in looks]
-        results = self._tracker.results(image, best)
-        for item, look, result in zip(best, looks, results, strict=True):
-            swept = [region_of(view) for view in look if view.is_anywhere]
-            self._update(item, result, image.shape, stamp_ns, swept, config)
+        regions = [self._search_regions(target, image.shape, stamp_ns, config) for target in targets]
+        candidates = iter(self._tracker.search(image, [region for group in regions for region in group]))
+        best = [max((next(candidates) for _ in group), key=_rank) for group in regions]
+        results = [
+            self._with_confidence(target, candidate, result)
+            for target, candidate, result in zip(
+                targets, best, self._tracker.refine(image, best), strict=True
+            )
+        ]
+        for target, group, candidate, result in zip(targets, regions, best, results, strict=True):
+            target.track = self._advanced(
+                target.track, group, candidate, result, image.shape, stamp_ns, config
+            )
         return results
 
-    def _views(
+    def _search_regions(
         self, target: Target, image_shape: tuple[int, ...], stamp_ns: int, config: LongTermConfig
-    ) -> list[View]:
-        return views(target, image_shape, stamp_ns, self._tracker.reach_px(View.of(target)), config)
+    ) -> list[SearchRegion]:
+        extent_px = self._tracker.response_extent_px(usual_region(target))
+        return search_regions(target, image_shape, stamp_ns, extent_px, config)
 
-    def _update(
+    def _with_confidence(self, target: Target, candidate: Candidate, result: TrackResult) -> TrackResult:
+        """Return the result with a confidence that is relative to the target's baseline."""
+        baseline = target.track.baseline_logit
+        confidence = calibrated(candidate.peak.probability, baseline, self._tracker.config)
+        return replace(result, confidence=confidence)
+
+    def _advanced(
         self,
-        found: Found,
+        track: TrackState,
+        regions: Sequence[SearchRegion],
+        candidate: Candidate,
         result: TrackResult,
         image_shape: tuple[int, ...],
         stamp_ns: int,
-        swept: Sequence[Region],
         config: LongTermConfig,
-    ) -> None:
-        target, before = found.view.target, found.view.target.presence
-        has_mask = result.mask is None or bool(result.mask.any())
-        observation = Observation(result.score, result.box_xywh.tolist(), has_mask)
-        presence = advance(before, observation, stamp_ns, config)
-        place, size = (target.center_x, target.center_y), (target.width, target.height)
-        if presence.is_seen:
-            self._tracker.follow(found, result, image_shape, at_once=before.state is State.LOST)
-        elif presence.state is State.UNCERTAIN and presence.misses:
-            target.center_x, target.center_y = predicted(target, stamp_ns, image_shape)
-            presence = moved(presence, target.center_x - place[0], target.center_y - place[1])
-        if presence.state is State.UNCERTAIN:
-            target.width, target.height = size
+    ) -> TrackState:
+        """Return the track state after an image in which `candidate` was the best of all `regions`."""
+        before, status = track.status, advance(track.status, _observation(result), stamp_ns, config)
+        place, baseline = track.place, track.baseline_logit
+        if status.is_seen:
+            was_lost = before.state is State.LOST
+            place = self._tracker.next_place(candidate, image_shape, adopts_size=was_lost)
+            baseline = updated_baseline(baseline, candidate.peak.probability, result.confidence)
+        elif status.state is State.UNCERTAIN and status.misses:
+            place = predicted_place(track, stamp_ns, image_shape)
+            shift_x, shift_y = place.center_x - track.place.center_x, place.center_y - track.place.center_y
+            status = moved(status, shift_x, shift_y)
+        if status.state is State.UNCERTAIN:
+            place = place._replace(width=track.place.width, height=track.place.height)
+        velocity = track.velocity_px_s
         if before.state is State.LOST:
-            target.velocity_px_s = (0.0, 0.0)
-        elif before.state is presence.state is State.TRACKING:
-            target.velocity_px_s = smoothed_velocity(target, place, stamp_ns)
-        is_still_lost = before.state is presence.state is State.LOST
-        target.sweep = target.sweep.searched(swept) if is_still_lost else Sweep()
-        target.presence = presence
+            velocity = (0.0, 0.0)
+        elif before.state is status.state is State.TRACKING:
+            velocity = smoothed_velocity(track, place, stamp_ns)
+        global_search = GlobalSearch()
+        if before.state is status.state is State.LOST:
+            grid = [grid_region(region) for region in regions if not region.prefers_center]
+            global_search = track.global_search.searched(grid)
+        return TrackState(place, status, velocity, baseline, global_search)
 
 
-def _merit(found: Found) -> float:
-    return found.candidate.score * found.candidate.penalty
+def _observation(result: TrackResult) -> Observation:
+    has_mask = result.mask is None or bool(result.mask.any())
+    return Observation(result.confidence, result.box_xywh.tolist(), has_mask)
+
+
+def _rank(candidate: Candidate) -> float:
+    return candidate.peak.probability * candidate.peak.penalty
