@@ -76,15 +76,16 @@ def measure(
     scenes = {key: moving_objects(*key) for key in {(size, targets) for _, size, targets in cases}}
     first = {key: next(scene) for key, scene in scenes.items()}
     followed = [
-        [tracker.init(first[size, targets][0], box) for box in first[size, targets][1]]
+        [tracker.init(first[size, targets][0], box)[0] for box in first[size, targets][1]]
         for tracker, size, targets in cases
     ]
     for index in tqdm(range(frames + WARM_UP_FRAMES), unit="frame", mininterval=0.5):
         images = {key: next(scene)[0] for key, scene in scenes.items()}
-        for (tracker, size, targets), objects, stages in zip(cases, followed, times, strict=True):
+        for (tracker, size, targets), regions, stages in zip(cases, followed, times, strict=True):
             start = time.perf_counter()
-            tracker.step(images[size, targets], objects)
+            steps = tracker.step(images[size, targets], regions)
             total = (time.perf_counter() - start) * 1e3
+            regions[:] = [region for region, _ in steps]
             if index >= WARM_UP_FRAMES:
                 for stage, milliseconds in {**tracker.timings, "total": total}.items():
                     stages[stage].append(milliseconds)

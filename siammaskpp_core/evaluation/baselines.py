@@ -11,7 +11,7 @@ import numpy as np
 
 from siammaskpp_core.arrays import Float64Array, Image
 from siammaskpp_core.errors import UserError
-from siammaskpp_core.tracking import LongTermTracker, Target, Tracker, TrackResult
+from siammaskpp_core.tracking import LongTermTracker, SearchRegion, Target, Tracker, TrackResult
 
 BASELINES = ("csrt", "kcf", "nanotrack")
 NANOTRACK_FILES = ("nanotrack_backbone_sim.onnx", "nanotrack_head_sim.onnx")
@@ -52,8 +52,8 @@ class LongTermAdapter:
 
     def init(self, image: Image, box_xywh: Float64Array) -> None:
         """See :class:`EvaluatedTracker`."""
-        self._targets = [self._tracker.init(image, box_xywh)]
-        self._stamp_ns = 0
+        target, _ = self._tracker.init(image, box_xywh)
+        self._targets, self._stamp_ns = [target], 0
 
     def update(self, image: Image) -> tuple[Float64Array | None, Image | None]:
         """See :class:`EvaluatedTracker`."""
@@ -69,15 +69,17 @@ class ShortTermAdapter:
 
     def __init__(self, tracker: Tracker) -> None:
         self._tracker = tracker
-        self._targets: list[Target] = []
+        self._regions: list[SearchRegion] = []
 
     def init(self, image: Image, box_xywh: Float64Array) -> None:
         """See :class:`EvaluatedTracker`."""
-        self._targets = [self._tracker.init(image, box_xywh)]
+        region, _ = self._tracker.init(image, box_xywh)
+        self._regions = [region]
 
     def update(self, image: Image) -> tuple[Float64Array | None, Image | None]:
         """See :class:`EvaluatedTracker`."""
-        (result,) = self._tracker.step(image, self._targets)
+        ((region, result),) = self._tracker.step(image, self._regions)
+        self._regions = [region]
         return result.box_xywh, result.mask
 
 

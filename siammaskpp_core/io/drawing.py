@@ -42,7 +42,7 @@ def draw_results(image: Image, results: Sequence[TrackResult], labels: Sequence[
         # OpenCV counts from pixel centres, in fractions of 1/16 here.
         fixed_point = np.rint((corners - 0.5) * 16).astype(np.int32)
         cv2.polylines(canvas, [fixed_point], True, colour, thickness, cv2.LINE_AA, shift=4)
-        label = f"{labels[index]} {result.score:.2f}" if labels else f"{result.score:.2f}"
+        label = f"{labels[index]} {result.confidence:.2f}" if labels else f"{result.confidence:.2f}"
         left, top = result.box_xywh[0], corners[:, 1].min()
         draw_text(canvas, label, (left, top - 4 * thickness), colour)
     return canvas

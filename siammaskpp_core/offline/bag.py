@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -78,20 +77,15 @@ class _Follower:
         """Find the target in `image` and write the result; nothing before the first image."""
         if self._target is not None:
             (result,) = self._tracker.step(image.bgr(), [self._target], image.stamp_ns)
-            target = self._target
         elif self._first_ns in (None, image.stamp_ns):
-            picture = image.bgr()
-            self._target = self._tracker.init(picture, self._box)
-            # A copy: looking for the first image's mask must not change the target.
-            target = replace(self._target)
-            (result,) = self._tracker.step(picture, [target], image.stamp_ns)
+            self._target, result = self._tracker.init(image.bgr(), self._box)
         else:
             return
-        self._write(image, result, target)
+        self._write(image, result, self._target)
 
     def _write(self, image: BagImage, result: TrackResult, target: Target) -> None:
-        is_seen = target.presence.is_seen
-        objects = [tracked_object(self._writer.types, result, int(target.presence.state), is_seen)]
+        is_seen = target.is_seen
+        objects = [tracked_object(self._writer.types, result, int(target.state), is_seen)]
         array = self._writer.types["siammaskpp/msg/TrackedObjectArray"](header=image.header, objects=objects)
         self._writer.write(OBJECTS_TOPIC, array, image.recorded_ns)
         self.images += 1
@@ -111,7 +105,7 @@ def tracked_object(types: dict[str, Any], result: TrackResult, state: int, is_se
         id=TARGET_ID,
         label="",
         state=state,
-        score=float(np.nan_to_num(result.score)),
+        score=float(np.nan_to_num(result.confidence)),
         box=types["siammaskpp/msg/Box"](*box),
         rotated_box=types["siammaskpp/msg/RotatedBox"](
             *(map(float, places) if is_seen else (0.0,) * 5), corners if is_seen else np.zeros(8)

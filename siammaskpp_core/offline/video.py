@@ -6,7 +6,7 @@ import csv
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -63,15 +63,12 @@ def _follow(
             start = time.perf_counter()
             stamp_ns = round(count / (frames.fps or DEFAULT_FPS) * 1e9)
             if target is None:
-                target = tracker.init(image, box)
-                # A copy: looking for the first frame's mask must not change the target.
-                followed = replace(target)
+                target, result = tracker.init(image, box)
             else:
-                followed = target
-            result = tracker.step(image, [followed], stamp_ns)[0]
+                (result,) = tracker.step(image, [target], stamp_ns)
             tracking_s += time.perf_counter() - start
             for sink in sinks:
-                sink(count, image, result, followed.presence)
+                sink(count, image, result, target.track.status)
             count += 1
     except KeyboardInterrupt:
         # How a camera's video ends, but an interruption of any other.
@@ -89,22 +86,22 @@ def _open_sinks(wanted: Outputs, source: str, frames: Frames, outputs: ExitStack
         work = outputs.enter_context(Output(wanted.overlay))
         writer = outputs.enter_context(VideoWriter(work, frames.size, frames.fps))
         sinks.append(
-            lambda _, image, result, presence: writer.write(
-                draw_results(image, [result] if presence.is_seen else [])
+            lambda _, image, result, status: writer.write(
+                draw_results(image, [result] if status.is_seen else [])
             )
         )
     if wanted.masks:
         folder = outputs.enter_context(Output(wanted.masks, is_folder=True))
         sinks.append(
-            lambda index, _, result, presence: _write_mask(
-                folder / f"{index:06d}.png", result.mask, presence.is_seen
+            lambda index, _, result, status: _write_mask(
+                folder / f"{index:06d}.png", result.mask, status.is_seen
             )
         )
     if wanted.csv:
         file = outputs.enter_context(outputs.enter_context(Output(wanted.csv)).open("w", newline=""))
         rows = csv.writer(file)
         rows.writerow(CSV_COLUMNS)
-        sinks.append(lambda index, _, result, presence: rows.writerow(_row(index, result, presence)))
+        sinks.append(lambda index, _, result, status: rows.writerow(_row(index, result, status)))
     return sinks
 
 
@@ -115,13 +112,13 @@ def _write_mask(path: Path, mask: Image | None, is_seen: bool) -> None:
         raise OutputError(f"{path}: cannot be written; check space and permissions")
 
 
-def _row(index: int, result: TrackResult, presence: TrackStatus) -> list[str]:
+def _row(index: int, result: TrackResult, status: TrackStatus) -> list[str]:
     rotated = result.rotated_box
     boxes = (*result.box_xywh, rotated.center_x, rotated.center_y, rotated.width, rotated.height)
     place = [*(f"{value:.2f}" for value in boxes), f"{rotated.angle_rad:.4f}"]
     return [
         str(index),
-        presence.state.name.lower(),
-        f"{result.score:.4f}",
-        *(place if presence.is_seen else [""] * len(place)),
+        status.state.name.lower(),
+        f"{result.confidence:.4f}",
+        *(place if status.is_seen else [""] * len(place)),
     ]

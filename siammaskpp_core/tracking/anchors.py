@@ -21,7 +21,7 @@ def anchor_sizes(ratios: tuple[float, ...], scale: float) -> Float32Array:
 
 
 def cell_offsets(cells: int = RESPONSE_SIZE) -> Float32Array:
-    """Return the distances [cells] of the response's rows or columns from the crop's centre in crop pixels."""
+    """Return the distances [cells] of the response's rows or columns from the crop's centre (crop pixels)."""
     return ((np.arange(cells) - cells // 2) * STRIDE).astype(np.float32)
 
 
@@ -47,8 +47,8 @@ def encode(boxes: Float32Array, anchors: Float32Array) -> Float32Array:
 def decode(offsets: Float32Array, anchors: Float32Array) -> Float32Array:
     """Return boxes (cx, cy, w, h) on axis 0 from normalised offsets; this inverts :func:`encode`.
 
-    Sides are limited to 1/62 to 62 times the anchor's, as in torchvision's detectors, because the output of an
-    untrained network would overflow the exponential.
+    Sides are limited to 1/62 to 62 times the anchor's, as in torchvision's detectors, because the output of
+    an untrained network would overflow the exponential.
     """
     centres = offsets[:2] * anchors[2:] + anchors[:2]
     sizes = np.exp(np.clip(offsets[2:], -MAX_LOG_RATIO, MAX_LOG_RATIO)) * anchors[2:]

@@ -31,7 +31,7 @@ class TrackingConfig(Checked):
     )
     confidence_slope: float = option(
         1.0,
-        "Slope of the calibration: confidence = logistic(slope * (logit - baseline_weight * baseline) + offset)",
+        "Slope of the calibration: confidence = logistic(slope * (logit - weight * baseline) + offset)",
         low=0.01,
         high=10.0,
     )
@@ -52,7 +52,7 @@ class TrackingConfig(Checked):
     )
     mask_box_gain: float = option(
         0.0,
-        "Gain of mask_box_weight for each unit by which the mask fits the first box better than the decoded one",
+        "Gain of mask_box_weight per difference of overlap with the first box, mask less decoded box",
         low=0.0,
         high=10.0,
     )
@@ -61,7 +61,7 @@ class TrackingConfig(Checked):
     )
     size_correction: float = option(
         0.0,
-        "Exponent that scales the reported size by the first box's size over the size found in the first image",
+        "Exponent of the first box's size over the size found in the first image; it scales reported sizes",
         low=0.0,
         high=1.0,
     )
@@ -76,6 +76,6 @@ class TrackingConfig(Checked):
     )
     rotated_box: str = option(
         "min_area",
-        "Rotated box of a mask: the smallest rectangle, or a box aligned with the fitted ellipse (SiamMask_E)",
+        "Rotated box of a mask: its smallest rectangle, or a box aligned with its ellipse (SiamMask_E)",
         choices=("min_area", "ellipse"),
     )

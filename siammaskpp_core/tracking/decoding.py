@@ -77,7 +77,9 @@ class AnchorDecoder:
         probability = _probabilities(output.cls)
         boxes = decode(output.loc.reshape(self.anchors.shape), self.anchors)
         penalty = _shape_penalty(boxes[2], boxes[3], target_wh, config)
-        ranking = penalty * probability * (1 - config.window_influence) + self.window * config.window_influence
+        ranking = (
+            penalty * probability * (1 - config.window_influence) + self.window * config.window_influence
+        )
         anchor, row, column = _argmax(ranking)
         return Peak(
             scale_index=0,

@@ -32,7 +32,7 @@ class MaskOutline(NamedTuple):
 
 
 def mask_window(window: CropWindow, cell: tuple[int, int]) -> CropWindow:
-    """Return the square that the mask of a response cell (row, column) covers in a search region's `window`."""
+    """Return the square of the mask of a response cell (row, column) in a search region's `window`."""
     step, center_cell = 1 / window.scale, RESPONSE_SIZE // 2
     center_x = window.center_x + (cell[1] - center_cell) * STRIDE * step
     center_y = window.center_y + (cell[0] - center_cell) * STRIDE * step
@@ -111,8 +111,8 @@ def guided_filter(probability: Float32Array, guide_bgr: Image, radius: int) -> F
     """Return `probability` [H, W] filtered so that its edges follow those of `guide_bgr`, uint8 [H, W, 3].
 
     In each square of 2 * `radius` + 1 pixels the probabilities are approximated by a linear function of the
-    three colours; each pixel gets the mean over the squares that contain it. The result is float32 and may lie
-    slightly outside 0 to 1. Source: He, Sun and Tang, Guided Image Filtering, 2013, equations 19 to 21.
+    three colours; each pixel gets the mean over the squares that contain it. The result is float32 and may
+    lie slightly outside 0 to 1. Source: He, Sun and Tang, Guided Image Filtering, 2013, equations 19 to 21.
     """
     size = (2 * radius + 1, 2 * radius + 1)
 
@@ -131,7 +131,7 @@ def guided_filter(probability: Float32Array, guide_bgr: Image, radius: int) -> F
         mean(colour * probability) - colour_mean * mean_probability
         for colour, colour_mean in zip(colours, means, strict=True)
     )
-    # Cofactors of the covariance matrix [[bb, bg, br], [bg, gg, gr], [br, gr, rr]], from which it is inverted.
+    # Cofactors, which invert the covariance matrix [[bb, bg, br], [bg, gg, gr], [br, gr, rr]].
     in_bb, in_bg, in_br = gg * rr - gr * gr, br * gr - bg * rr, bg * gr - br * gg
     in_gg, in_gr, in_rr = bb * rr - br * br, bg * br - bb * gr, bb * gg - bg * bg
     inverse = 1 / (bb * in_bb + bg * in_bg + br * in_br)

@@ -1,4 +1,4 @@
-"""One step of SiamMask++: from a template and the last box to boxes, mask and confidence in the next image."""
+"""The one-step tracker: from a template and the last box to boxes, mask and confidence in the next image."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class SearchRegion(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """The best peak of the response in a search region, with the crop and the network's output it was found in."""
+    """The best peak of the response in a search region, with the crop and the network's output."""
 
     region: SearchRegion
     window: CropWindow
@@ -91,12 +91,12 @@ class Candidate(NamedTuple):
 class TrackResult:
     """Where a target is in one image.
 
-    box_xywh, float64 [4], is the axis-aligned box: the bounding box of the mask's largest part fused with
-    the decoded box (:class:`~siammaskpp_core.tracking.box_fusion.BoxFusion`). `rotated_box` encloses the mask's
-    largest part. Both come from the decoded box alone when the mask is empty or the network has none.
-    `confidence`, 0 to 1, is the calibrated probability that this is the target. `mask`, uint8 [H, W], is 255 on
-    the target and 0 elsewhere; it is None for a network without masks.
-    Boxes are in continuous pixel coordinates (see :mod:`siammaskpp_core.tracking.boxes`).
+    `box_xywh`, float64 [4], is the axis-aligned box: the bounding box of the mask's largest part fused with
+    the decoded box (:class:`~siammaskpp_core.tracking.box_fusion.BoxFusion`). `rotated_box` encloses the
+    mask's largest part. Both come from the decoded box alone when the mask is empty or the network has none.
+    `confidence`, 0 to 1, is the calibrated probability that this is the target. `mask`, uint8 [H, W], is 255
+    on the target and 0 elsewhere; it is None for a network without masks. Boxes are in continuous pixel
+    coordinates (see :mod:`siammaskpp_core.tracking.boxes`).
     """
 
     box_xywh: Float64Array
@@ -125,12 +125,12 @@ class Tracker:
         self.has_masks = network.mask != "none"
         self._crops = np.empty((0, SEARCH_SIZE, SEARCH_SIZE, 3), np.uint8)
 
-    def init(self, image: Image, box_xywh: ArrayLike) -> tuple[Template, Place, TrackResult]:
+    def init(self, image: Image, box_xywh: ArrayLike) -> tuple[SearchRegion, TrackResult]:
         """Make the template of the object in a box of an image, and search for it in that image.
 
-        `image` is BGR, uint8 [H, W, 3]; `box_xywh` is x, y, width, height in pixels. Returns the template, the
-        place of the box, and the result of the search, from which the template also learns how the box was
-        drawn (`mask_box_gain` and `size_correction` of the configuration).
+        `image` is BGR, uint8 [H, W, 3]; `box_xywh` is x, y, width, height in pixels. Returns the region in
+        which to search the next image, and the result of the search in this one. That result tells the
+        template how the box was drawn (`mask_box_gain` and `size_correction` of the configuration).
 
         Raises :class:`~siammaskpp_core.tracking.boxes.BoxError` for a box that cannot be tracked and
         :class:`ImageError` for anything but such an image.
@@ -141,12 +141,12 @@ class Tracker:
             (probability,) = self._mask_probabilities([candidate])
         with self._timed("paste"):
             mask, shape = self._paste(image, candidate, probability)
-        template = region.template
+        fusion = region.template.box_fusion
         if self.config.mask_box_gain or self.config.size_correction:
             mask_box = None if shape is None else shape.box_xywh
             fusion = BoxFusion.learned(region.place.box_xywh, candidate.place.box_xywh, mask_box, self.config)
-            template = replace(template, box_fusion=fusion)
-        return template, region.place, self._result(candidate, template.box_fusion, mask, shape)
+            region = region._replace(template=replace(region.template, box_fusion=fusion))
+        return region, self._result(candidate, fusion, mask, shape)
 
     def try_boxes(self, image: Image, boxes_xywh: Sequence[ArrayLike]) -> list[TrackResult]:
         """Return the result for each box as if a target had been set on it in this image.
@@ -157,15 +157,18 @@ class Tracker:
         regions = [self._initial_region(image, box) for box in boxes_xywh]
         return self.refine(image, self.search(image, regions))
 
-    def step(self, image: Image, regions: Sequence[SearchRegion]) -> list[tuple[TrackResult, Place]]:
-        """Search each region of the next image; return results and the places at which to search next.
+    def step(self, image: Image, regions: Sequence[SearchRegion]) -> list[tuple[SearchRegion, TrackResult]]:
+        """Search each region of the next image; return the regions for the image after it, and the results.
 
         This is the plain SiamMask step: it follows the best peak, whatever its confidence.
         """
         candidates = self.search(image, regions)
         results = self.refine(image, candidates)
-        places = [self.next_place(candidate, image.shape) for candidate in candidates]
-        return list(zip(results, places, strict=True))
+        followed = [
+            SearchRegion(candidate.region.template, self.next_place(candidate, image.shape))
+            for candidate in candidates
+        ]
+        return list(zip(followed, results, strict=True))
 
     def search(self, image: Image, regions: Sequence[SearchRegion]) -> list[Candidate]:
         """Return the best candidate in each of `regions` of a BGR image. All are searched as one batch."""

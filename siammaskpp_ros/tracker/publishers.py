@@ -78,7 +78,7 @@ def objects_of(seen: Sequence[TrackedTarget]) -> list[TrackedObject]:
     objects: list[TrackedObject] = []
     for entry in seen:
         item = TrackedObject(id=entry.id, label=entry.label, state=int(entry.state))
-        item.score = 0.0 if math.isnan(entry.result.score) else float(entry.result.score)
+        item.score = 0.0 if math.isnan(entry.result.confidence) else float(entry.result.confidence)
         if entry.is_seen:
             _fill_place(item, entry.result)
             item.mask_value = 1 + sum(1 for other in objects if other.mask_value)
@@ -97,7 +97,7 @@ def label_picture(
 ) -> NDArray[np.uint8]:
     """HxW uint8 with each result's mask in its value; where masks overlap the higher score wins."""
     picture = np.zeros(shape, np.uint8)
-    for value, result in sorted(values_and_results, key=lambda pair: pair[1].score):
+    for value, result in sorted(values_and_results, key=lambda pair: pair[1].confidence):
         if result.mask is not None:
             cv2.copyTo(np.full(shape, value, np.uint8), result.mask, picture)
     return picture

@@ -31,8 +31,8 @@ class TrackerLike(Protocol):
     def timings(self) -> dict[str, float]:
         """Milliseconds of the last step by stage."""
 
-    def init(self, image: NDArray[np.uint8], box_xywh: Sequence[float]) -> Target:
-        """Start on the object in a box; ValueError when image or box cannot be used."""
+    def init(self, image: NDArray[np.uint8], box_xywh: Sequence[float]) -> tuple[Target, TrackResult]:
+        """Start on the object in a box; :class:`UserError` when image or box cannot be used."""
 
     def try_boxes(
         self, image: NDArray[np.uint8], boxes_xywh: Sequence[NDArray[np.float64]]
@@ -42,7 +42,7 @@ class TrackerLike(Protocol):
     def step(
         self, image: NDArray[np.uint8], targets: list[Target], stamp_ns: int, config: LongTermConfig
     ) -> list[TrackResult]:
-        """Find the targets in the next image; update them and their presence."""
+        """Find the targets in the next image; update them and their track states."""
 
 
 def load_long_term_tracker(model_dir: Path | None, options: EngineOptions) -> LongTermTracker:
@@ -110,7 +110,7 @@ class TargetStore:
         self._check_room(id, limit)
         picture = frame.bgr()
         with self._tracker_for_request() as tracker:
-            target = tracker.init(picture, box_xywh_px)
+            target, _ = tracker.init(picture, box_xywh_px)
         with self._entries_lock:
             self._entries[id] = _Entry(label, target, frame.index)
 
@@ -150,7 +150,7 @@ class TargetStore:
     def states(self) -> dict[str, State]:
         """The state of every target by its id."""
         with self._entries_lock:
-            return {name: entry.target.presence.state for name, entry in self._entries.items()}
+            return {name: entry.target.state for name, entry in self._entries.items()}
 
     def ids(self) -> list[str]:
         """The ids of all targets in the order in which they were set."""
@@ -219,8 +219,8 @@ class TargetStore:
 
 
 def _tracked_target(id: str, entry: _Entry, result: TrackResult) -> TrackedTarget:
-    presence = entry.target.presence
-    return TrackedTarget(id, entry.label, result, presence.state, presence.is_seen)
+    target = entry.target
+    return TrackedTarget(id, entry.label, result, target.state, target.is_seen)
 
 
 def way(frames: Sequence[Frame], newest: Frame, steps: int, step_s: float) -> list[Frame]:

@@ -11,7 +11,7 @@ from siammaskpp_core.evaluation.baselines import FRAME_NS
 from siammaskpp_core.evaluation.target_absent.cases import FOUND_WITHIN_FRAMES, KINDS, Case
 from siammaskpp_core.tracking import LongTermConfig, LongTermTracker
 from siammaskpp_core.tracking.boxes import overlap
-from siammaskpp_core.tracking.long_term.confidence import logit
+from siammaskpp_core.tracking.confidence import logit
 from siammaskpp_core.tracking.long_term.state import State
 
 FOLLOWED_OVERLAP = 0.5
@@ -38,7 +38,7 @@ def judge(tracker: LongTermTracker, case: Case, on_frame: Callable[[], object] =
     frames = enumerate(case.frames())
     _, start = next(frames)
     assert start.box_xywh is not None, "the object is in the first frame of every sequence"
-    target = tracker.init(start.image, start.box_xywh)
+    target, _ = tracker.init(start.image, start.box_xywh)
     scores: dict[bool, list[float]] = {True: [], False: []}
     followed_before = found = False
     for index, frame in frames:
@@ -46,11 +46,11 @@ def judge(tracker: LongTermTracker, case: Case, on_frame: Callable[[], object] =
         on_frame()
         is_followed = (
             frame.box_xywh is not None
-            and target.presence.state is not State.LOST
+            and target.state is not State.LOST
             and float(overlap(result.box_xywh, frame.box_xywh)) > FOLLOWED_OVERLAP
         )
         if is_followed or frame.is_absent:
-            scores[is_followed].append(result.score)
+            scores[is_followed].append(result.confidence)
         if index == case.going - 1:
             followed_before = is_followed
         found |= is_followed and case.back <= index < case.back + FOUND_WITHIN_FRAMES

@@ -63,7 +63,7 @@ class ServedSiamMask:
         """See :class:`ServedTracker`."""
         self._tracker.update(image)
         result = self._tracker.result
-        return Answer(result.box_xywh, result.rotated_box, result.mask, result.score)
+        return Answer(result.box_xywh, result.rotated_box, result.mask, result.confidence)
 
 
 class ServedBaseline:

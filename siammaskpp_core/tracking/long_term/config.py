@@ -12,7 +12,10 @@ class LongTermConfig(Checked):
     """Options that decide when a target is TRACKING, UNCERTAIN or LOST, and where it is searched for."""
 
     confidence_high: float = option(
-        0.5, "A target with at least this confidence is seen clearly; below it, it is UNCERTAIN", low=0.0, high=1.0
+        0.5,
+        "A target with at least this confidence is seen clearly; below it, it is UNCERTAIN",
+        low=0.0,
+        high=1.0,
     )
     confidence_low: float = option(
         0.25, "An image in which the confidence is below this does not show the target", low=0.0, high=1.0
@@ -28,16 +31,22 @@ class LongTermConfig(Checked):
         unit="s",
     )
     confirm_frames: int = option(
-        2, "A LOST target is TRACKING again after this many images in a row show it in one place", low=1, high=1000
+        2,
+        "A LOST target is TRACKING again after this many images in a row show it in one place",
+        low=1,
+        high=1000,
     )
     confirm_max_shift_sizes: float = option(
         1.0,
-        "While a target is confirmed, it may move by this much between two images, in multiples of its mean side",
+        "A LOST target that is being confirmed may move by this many of its mean sides between two images",
         low=0.05,
         high=20.0,
     )
     search_scale_step: float = option(
-        0.1, "The search scale grows by this much with each image that does not show the target", low=0.0, high=2.0
+        0.1,
+        "The search scale grows by this much with each image that does not show the target",
+        low=0.0,
+        high=2.0,
     )
     search_scale_max: float = option(
         1.5, "Largest search scale, relative to the usual search region", low=1.0, high=4.0

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 Point = tuple[float, float]
 
-# Regions of the usual size recognise a target best. They are enlarged when more than this many would be needed.
+# Regions of the usual size recognise a target best. They are enlarged when more than these would be needed.
 _MAX_USUAL_REGIONS = 12
 # Exponent of the preference for near regions: with 3, a region beside the place of the loss is searched eight
 # times as often as one that is three regions away.

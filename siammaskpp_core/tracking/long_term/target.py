@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -22,14 +22,14 @@ class TrackState:
     """What the long-term layer remembers of a target."""
 
     place: Place
-    """The place at which it is searched for next."""
-    status: TrackStatus = TrackStatus()
+    """Place at which the target is searched for next."""
+    status: TrackStatus = field(default_factory=TrackStatus)
     velocity_px_s: tuple[float, float] = (0.0, 0.0)
-    """Smoothed velocity of its centre."""
+    """Smoothed velocity of the centre."""
     baseline_logit: float | None = None
-    """Smoothed logit of its observations so far; None before the first."""
-    global_search: GlobalSearch = GlobalSearch()
-    """What has been searched since it was lost."""
+    """Smoothed logit of the observations so far; None before the first."""
+    global_search: GlobalSearch = field(default_factory=GlobalSearch)
+    """History of the global search since the target was lost."""
 
 
 @dataclass

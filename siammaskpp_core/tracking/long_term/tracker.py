@@ -39,7 +39,7 @@ class LongTermTracker:
 
     @property
     def timings(self) -> dict[str, float]:
-        """Milliseconds of the last step by stage; see :attr:`siammaskpp_core.tracking.tracker.Tracker.timings`."""
+        """Milliseconds of the last step by stage (:data:`~siammaskpp_core.tracking.tracker.STAGES`)."""
         return self._tracker.timings
 
     def init(
@@ -51,9 +51,9 @@ class LongTermTracker:
         `is_seen` says whether the image shows it with enough confidence. Raises the errors of
         :meth:`siammaskpp_core.tracking.tracker.Tracker.init`.
         """
-        template, place, result = self._tracker.init(image, box_xywh)
+        region, result = self._tracker.init(image, box_xywh)
         is_seen = evidence(_observation(result), config or LongTermConfig()) is not Evidence.NONE
-        return Target(template, TrackState(place, TrackStatus(is_seen=is_seen))), result
+        return Target(region.template, TrackState(region.place, TrackStatus(is_seen=is_seen))), result
 
     def try_boxes(self, image: Image, boxes_xywh: Sequence[ArrayLike]) -> list[TrackResult]:
         """See :meth:`siammaskpp_core.tracking.tracker.Tracker.try_boxes`."""
