@@ -10,13 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siammaskpp_core.tracking import BoxError, LongTermConfig, RotatedBox, TrackResult
-from siammaskpp_core.tracking.long_term.state import Observation, TrackStatus, advance
+from siammaskpp_core.tracking.long_term.state import Observation, State, TrackStatus, advance
 
 
 class FakeTarget:
     def __init__(self, colour: NDArray[np.uint8]) -> None:
         self.colour = colour
-        self.presence = TrackStatus()
+        self.status = TrackStatus()
+
+    @property
+    def state(self) -> State:
+        return self.status.state
+
+    @property
+    def is_seen(self) -> bool:
+        return self.status.is_seen
 
 
 class FakeTracker:
@@ -29,7 +37,7 @@ class FakeTracker:
         self._step_s = step_s
         self.timings: dict[str, float] = {}
 
-    def init(self, image: NDArray[np.uint8], box_xywh: Sequence[float]) -> FakeTarget:
+    def init(self, image: NDArray[np.uint8], box_xywh: Sequence[float]) -> tuple[FakeTarget, TrackResult]:
         x, y, width, height = box_xywh
         if not np.isfinite(box_xywh).all():
             raise BoxError("the box is not finite")
@@ -42,10 +50,11 @@ class FakeTracker:
             or y + height > image.shape[0]
         ):
             raise BoxError(f"the box {box_xywh} is empty or outside the image")
-        return FakeTarget(image[int(y + height / 2), int(x + width / 2)].copy())
+        colour = image[int(y + height / 2), int(x + width / 2)].copy()
+        return FakeTarget(colour), _find(image, colour)
 
     def try_boxes(self, image: NDArray[np.uint8], boxes_xywh: Sequence[Sequence[float]]) -> list[TrackResult]:
-        return [_find(image, self.init(image, box).colour) for box in boxes_xywh]
+        return [self.init(image, box)[1] for box in boxes_xywh]
 
     def step(
         self, image: NDArray[np.uint8], targets: list[FakeTarget], stamp_ns: int, config: LongTermConfig
@@ -57,8 +66,8 @@ class FakeTracker:
             raise RuntimeError("the engine fell over")
         results = [_find(image, target.colour) for target in targets]
         for target, result in zip(targets, results, strict=True):
-            observation = Observation(result.score, result.box_xywh.tolist())
-            target.presence = advance(target.presence, observation, stamp_ns, config)
+            observation = Observation(result.confidence, result.box_xywh.tolist())
+            target.status = advance(target.status, observation, stamp_ns, config)
         done_s = time.monotonic()
         self.timings = {"search": (searched_s - start_s) * 1e3, "paste": (done_s - searched_s) * 1e3}
         return results

@@ -12,18 +12,18 @@ CONFIG = TrackingConfig(mask_box_weight=0.6, mask_box_gain=2.0, mask_box_weight_
 
 
 def test_the_box_that_fits_has_the_larger_share():
-    assert BoxFusion.learned(GIVEN, LARGER, GIVEN, CONFIG).mask_box_weight == pytest.approx(1.0)
-    assert BoxFusion.learned(GIVEN, GIVEN, GIVEN, CONFIG).mask_box_weight == pytest.approx(0.6)
+    assert BoxFusion.learned(GIVEN, LARGER, GIVEN, CONFIG).mask_weight == pytest.approx(1.0)
+    assert BoxFusion.learned(GIVEN, GIVEN, GIVEN, CONFIG).mask_weight == pytest.approx(0.6)
     slightly = np.array([99.0, 100, 42, 80])
-    assert BoxFusion.learned(GIVEN, GIVEN, slightly, CONFIG).mask_box_weight == pytest.approx(
+    assert BoxFusion.learned(GIVEN, GIVEN, slightly, CONFIG).mask_weight == pytest.approx(
         0.6 - 2 * (1 - 40 / 42)
     )
-    assert BoxFusion.learned(GIVEN, GIVEN, LARGER, CONFIG).mask_box_weight == pytest.approx(0.3)
+    assert BoxFusion.learned(GIVEN, GIVEN, LARGER, CONFIG).mask_weight == pytest.approx(0.3)
 
 
 def test_a_model_that_reports_the_decoded_box_does_not_turn_to_the_mask_in_doubt():
     config = TrackingConfig(mask_box_weight=0.1, mask_box_gain=2.0, mask_box_weight_min=0.3)
-    assert BoxFusion.learned(GIVEN, GIVEN, LARGER, config).mask_box_weight == pytest.approx(0.1)
+    assert BoxFusion.learned(GIVEN, GIVEN, LARGER, config).mask_weight == pytest.approx(0.1)
 
 
 def test_the_size_follows_that_of_the_given_box_about_the_centre():

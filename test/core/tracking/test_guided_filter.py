@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from siammaskpp_core.tracking.masks import guided
+from siammaskpp_core.tracking.masks import guided_filter
 
 
 def linear_fit(probability, picture, radius):
@@ -40,7 +40,7 @@ def test_it_is_the_linear_fit_of_every_square(radius):
     picture = cv2.blur(rng.integers(0, 256, (24, 31, 3), dtype=np.uint8), (3, 3))
     probability = cv2.blur(rng.random((24, 31), dtype=np.float32), (5, 5))
     np.testing.assert_allclose(
-        guided(probability, picture, radius), linear_fit(probability, picture, radius), atol=1e-4
+        guided_filter(probability, picture, radius), linear_fit(probability, picture, radius), atol=1e-4
     )
 
 
@@ -51,7 +51,7 @@ def test_it_is_exact_where_the_colours_are_one():
     picture = np.stack([grey] * 3, axis=-1)
     probability = cv2.blur(rng.random(grey.shape, dtype=np.float32), (5, 5))
     np.testing.assert_allclose(
-        guided(probability, picture, 4), linear_fit(probability, picture, 4), atol=2e-3
+        guided_filter(probability, picture, 4), linear_fit(probability, picture, 4), atol=2e-3
     )
 
 
@@ -64,13 +64,13 @@ def test_an_inexact_edge_moves_to_that_of_the_picture(inside):
     off_by_two = np.roll(truth, 2, axis=1).astype(np.float32)
     blurred = cv2.GaussianBlur(off_by_two, (0, 0), 3)
     wrong = np.count_nonzero((blurred > 0.5) != truth)
-    assert np.count_nonzero((guided(blurred, picture, 4) > 0.5) != truth) < 0.2 * wrong
+    assert np.count_nonzero((guided_filter(blurred, picture, 4) > 0.5) != truth) < 0.2 * wrong
 
 
 def test_a_picture_without_edges_changes_little():
     blurred = np.zeros((127, 127), np.float32)
     cv2.circle(blurred, (60, 60), 30, 1.0, -1)
     blurred = cv2.GaussianBlur(blurred, (0, 0), 3)
-    filtered = guided(blurred, np.full((127, 127, 3), 77, np.uint8), 4)
+    filtered = guided_filter(blurred, np.full((127, 127, 3), 77, np.uint8), 4)
     clear = np.abs(blurred - 0.5) > 0.1
     np.testing.assert_array_equal(filtered[clear] > 0.5, blurred[clear] > 0.5)

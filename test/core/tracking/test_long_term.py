@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from colour_engine import ColourEngine
 
-from siammaskpp_core.tracking import Tracker
+from siammaskpp_core.tracking import LongTermConfig, Place, Template, Tracker
+from siammaskpp_core.tracking.box_fusion import BoxFusion
 from siammaskpp_core.tracking.boxes import overlap
-from siammaskpp_core.tracking.long_term.redetection import Region, Sweep, regions_of
-from siammaskpp_core.tracking.long_term.search import LongTermConfig, predicted, smoothed_velocity, views
+from siammaskpp_core.tracking.long_term.redetection import GlobalSearch, GridRegion, grid_regions
+from siammaskpp_core.tracking.long_term.search_regions import search_regions
 from siammaskpp_core.tracking.long_term.state import State, TrackStatus
+from siammaskpp_core.tracking.long_term.target import Target, TrackState, predicted_place, smoothed_velocity
 from siammaskpp_core.tracking.long_term.tracker import LongTermTracker
-from siammaskpp_core.tracking.tracker import Target, View
 
 SIZE = (640, 480)
 SIDE = 60
@@ -42,49 +43,49 @@ class Video:
         self.tracker = LongTermTracker(Tracker(self.engine))
         self.config = config
         self.stamp_ns = 10**9
-        self.target = self.tracker.init(picture((place, RED)), box(*place))
-        self.result = None
+        self.target, self.result = self.tracker.init(picture((place, RED)), box(*place))
 
     def show(self, *objects, side=SIDE) -> State:
         self.stamp_ns += 50_000_000
         image = picture(*objects, side=side)
         (self.result,) = self.tracker.step(image, [self.target], self.stamp_ns, self.config)
-        return self.target.presence.state
+        return self.target.state
 
     def lose(self) -> None:
         """Nothing to see until it is lost."""
         while self.show() is not State.LOST:
             pass
 
-    def next_views(self):
-        return views(self.target, (480, 640), self.stamp_ns, self.reach_px, self.config)
+    def next_regions(self):
+        return search_regions(self.target, (480, 640), self.stamp_ns, self.extent_px, self.config)
 
     @property
-    def reach_px(self):
+    def extent_px(self):
         """24 of the 255 / 8 cells of a region twice as wide as 60 px and their context."""
         return 2 * 127.5 / 127 * SIDE * 2 * 192 / 255
 
     @property
     def place(self):
-        return self.target.center_x, self.target.center_y
+        return self.target.track.place[:2]
+
+    @property
+    def size(self):
+        return self.target.track.place[2:]
 
 
 def test_while_tracked_it_is_the_plain_tracker():
     """To the bit, as long as no score is low."""
     video, plain = Video(), Tracker(ColourEngine())
-    target = plain.init(picture(((200, 200), RED)), box(200, 200))
+    region, expected = plain.init(picture(((200, 200), RED)), box(200, 200))
+    np.testing.assert_array_equal(video.result.box_xywh, expected.box_xywh)
     for index in range(8):
         scene = ((200 + 9 * index, 200 + 5 * index), RED)
         assert video.show(scene) is State.TRACKING
-        (expected,) = plain.step(picture(scene), [target])
+        ((region, expected),) = plain.step(picture(scene), [region])
         np.testing.assert_array_equal(video.result.mask, expected.mask)
         np.testing.assert_array_equal(video.result.box_xywh, expected.box_xywh)
-        assert video.result.score == expected.score
-        assert (video.place, video.target.width, video.target.height) == (
-            (target.center_x, target.center_y),
-            target.width,
-            target.height,
-        )
+        assert video.result.confidence == expected.confidence
+        assert video.target.track.place == region.place
     assert set(video.engine.searched) == {1}
 
 
@@ -93,13 +94,13 @@ def test_short_cover_is_crossed_at_constant_velocity():
     video = Video()
     for index in range(1, 13):
         assert video.show(((200 + 8 * index, 200), RED)) is State.TRACKING
-    assert video.target.velocity_px_s == (pytest.approx(160, rel=0.05), pytest.approx(0, abs=1))
-    size = video.target.width, video.target.height
+    assert video.target.track.velocity_px_s == (pytest.approx(160, rel=0.05), pytest.approx(0, abs=1))
+    size = video.size
     for index in range(13, 21):
         assert video.show() is State.UNCERTAIN
         assert video.place == pytest.approx((200 + 8 * index, 200), abs=5)
-        assert (video.target.width, video.target.height) == size
-        assert not video.target.presence.is_seen
+        assert video.size == size
+        assert not video.target.is_seen
     # 72 px from where it was last seen, more than its side: it is expected there, so it is believed at once.
     assert video.show(((368, 200), RED)) is State.TRACKING
     assert overlap(video.result.box_xywh, box(368, 200)) > 0.9
@@ -110,14 +111,14 @@ def test_the_region_widens_step_by_step():
     video.show(((200, 200), RED))
     sides = []
     for _ in range(5):
-        looks = video.next_views()
-        sides.append([look.widening for look in looks])
+        looks = video.next_regions()
+        sides.append([look.scale for look in looks])
         video.show()
     assert sides[0] == [1.0]
     np.testing.assert_allclose(sides[1:], [[1.1, 1.0], [1.2, 1.0], [1.25, 1.0], [1.25, 1.0]])
     video.config = replace(video.config, search_regions_per_image=1)
-    (look,) = video.next_views()
-    assert look.widening == 1.25
+    (look,) = video.next_regions()
+    assert look.scale == 1.25
 
 
 @pytest.mark.parametrize("place", [(70, 60), (560, 60), (70, 420), (570, 430), (320, 240)])
@@ -151,13 +152,13 @@ def test_something_alike_is_not_taken_for_the_target():
     """A doubtful object neither moves nor resizes a target that is in doubt or lost."""
     video = Video()
     video.show(((200, 200), RED))
-    size = video.target.width, video.target.height
+    size = video.size
     assert video.show(((275, 200), PINKISH)) is State.UNCERTAIN
     assert video.place == pytest.approx((200, 200), abs=1)
     video.lose()
     assert {video.show(((275, 200), PINKISH)) for _ in range(20)} == {State.LOST}
-    assert (video.target.width, video.target.height) == size
-    assert not video.target.presence.is_seen
+    assert video.size == size
+    assert not video.target.is_seen
     # The target itself is found beside it.
     states = [video.show(((275, 200), PINKISH), ((500, 300), RED)) for _ in range(10)]
     assert states[-1] is State.TRACKING
@@ -167,12 +168,12 @@ def test_something_alike_is_not_taken_for_the_target():
 def test_in_doubt_the_place_follows_and_the_size_waits():
     video = Video()
     video.show(((200, 200), RED))
-    size = video.target.width, video.target.height
+    size = video.size
     for index in range(1, 30):
         assert video.show(((200 + 4 * index, 200), PINKISH)) is State.UNCERTAIN
-        assert video.target.presence.is_seen
+        assert video.target.is_seen
     assert video.place == pytest.approx((316, 200), abs=2)
-    assert (video.target.width, video.target.height) == size
+    assert video.size == size
     assert video.show(((320, 200), RED)) is State.TRACKING
 
 
@@ -182,7 +183,7 @@ def test_a_twin_is_not_taken_for_a_target_that_is_hidden_for_a_moment():
     assert video.show(((200, 200), PINKISH)) is State.UNCERTAIN
     for _ in range(CONFIG.lost_after_frames - 1):
         assert video.show(((290, 200), RED)) is State.UNCERTAIN
-        assert not video.target.presence.is_seen
+        assert not video.target.is_seen
     assert video.place == pytest.approx((200, 200), abs=1)
     assert video.show(((200, 200), RED)) is State.TRACKING
     assert video.place == pytest.approx((200, 200), abs=1)
@@ -202,23 +203,24 @@ def test_a_lost_target_may_come_back_in_another_size(side):
     video = Video()
     video.show(((200, 200), RED))
     video.lose()
-    while video.target.presence.hits < 2:  # a region of the sweep may show a piece of it
+    while video.target.track.status.hits < 2:  # a region of the sweep may show a piece of it
         assert video.show(((400, 300), RED), side=side) is State.LOST
-    look = video.next_views()[0]
-    assert look.widening == pytest.approx(side / SIDE, rel=0.05)
-    assert (look.center_x, look.center_y) == pytest.approx((400, 300), abs=2)
-    assert video.target.width == pytest.approx(SIDE, rel=0.05)
+    look = video.next_regions()[0]
+    assert look.scale == pytest.approx(side / SIDE, rel=0.05)
+    assert (look.place.center_x, look.place.center_y) == pytest.approx((400, 300), abs=2)
+    assert video.size[0] == pytest.approx(SIDE, rel=0.05)
     while video.show(((400, 300), RED), side=side) is not State.TRACKING:
         pass
     assert overlap(video.result.box_xywh, box(400, 300, side)) > 0.9
-    assert (video.target.width, video.target.height) == pytest.approx((side, side), rel=0.05)
+    assert video.size == pytest.approx((side, side), rel=0.05)
 
 
 def test_a_sighting_without_size_is_looked_at_all_the_same():
     lost = target()
     for size, widening in ((0.0, 1 / 3), (1e6, 3.0)):
-        lost.presence = TrackStatus(State.LOST, candidate_box_xywh=(50, 50, size, size), hits=1)
-        assert views(lost, (480, 640), 1, 181.0, CONFIG)[0].widening == pytest.approx(widening)
+        status = TrackStatus(State.LOST, candidate_box_xywh=(50, 50, size, size), hits=1)
+        lost.track = replace(lost.track, status=status)
+        assert search_regions(lost, (480, 640), 1, 181.0, CONFIG)[0].widening == pytest.approx(widening)
 
 
 def test_a_target_that_was_lost_begins_without_velocity():
@@ -228,7 +230,7 @@ def test_a_target_that_was_lost_begins_without_velocity():
     video.lose()
     while video.show(((200, 350), RED)) is not State.TRACKING:
         pass
-    assert video.target.velocity_px_s == (0.0, 0.0)
+    assert video.target.track.velocity_px_s == (0.0, 0.0)
     video.show()
     assert video.place == pytest.approx((200, 350), abs=2)
 
@@ -246,13 +248,14 @@ def test_where_it_may_be_anywhere_the_middle_is_not_preferred():
 
     tracker = Tracker(TwoPeaks())
     image = picture(((200, 200), RED))
-    lost = tracker.init(image, box(200, 200))
-    found = tracker.look(image, [View.of(lost), View.of(lost)._replace(is_anywhere=True)])
-    assert [item.candidate.cell for item in found] == [(12, 12), (1, 12)]
-    lost.presence = TrackStatus(State.LOST)
-    assert all(view.is_anywhere for view in views(lost, image.shape, 1, 181.0, CONFIG))
-    lost.presence = TrackStatus(State.UNCERTAIN, misses=2)
-    assert all(view.is_anywhere for view in views(lost, image.shape, 1, 181.0, CONFIG))
+    region, _ = tracker.init(image, box(200, 200))
+    found = tracker.search(image, [region, region._replace(prefers_center=False)])
+    assert [candidate.peak.cell for candidate in found] == [(12, 12), (1, 12)]
+    for status in (TrackStatus(State.LOST), TrackStatus(State.UNCERTAIN, misses=2)):
+        missed = Target(region.template, TrackState(region.place, status))
+        regions = search_regions(missed, image.shape, 1, 181.0, CONFIG)
+        assert regions
+        assert not any(region.prefers_center for region in regions)
 
 
 def test_a_jump_back_in_time_leaves_state_and_place():
@@ -265,7 +268,7 @@ def test_a_jump_back_in_time_leaves_state_and_place():
     video.stamp_ns = 0
     assert video.show() is State.UNCERTAIN
     assert video.place == place  # how long ago it was seen is not known
-    assert video.target.presence.misses == 1
+    assert video.target.track.status.misses == 1
     assert video.show(((300, 200), RED)) is State.TRACKING
 
 
@@ -282,27 +285,24 @@ def test_two_targets_together_equal_two_apart():
     boxes = [box(*reds[0]), box(*blues[0])]
 
     def run(tracker, chosen):
-        targets = [tracker.init(videos[0], boxes[index]) for index in chosen]
+        targets = [tracker.init(videos[0], boxes[index])[0] for index in chosen]
         course = []
         for image, stamp in zip(videos[1:], stamps[1:], strict=True):
             results = tracker.step(image, targets, int(stamp), CONFIG)
-            course.append([(r, replace(t), t.presence) for r, t in zip(results, targets, strict=True)])
+            course.append([(r, t.track) for r, t in zip(results, targets, strict=True)])
         return course
 
     tracker = LongTermTracker(Tracker(ColourEngine()))
     both, alone = run(tracker, (0, 1)), [run(tracker, (index,)) for index in (0, 1)]
     states = set()
     for step, pair in enumerate(both):
-        for index, (result, target, presence) in enumerate(pair):
-            expected, expected_target, expected_presence = alone[index][step][0]
-            assert presence == expected_presence
+        for index, (result, track) in enumerate(pair):
+            expected, expected_track = alone[index][step][0]
+            assert track == expected_track
             np.testing.assert_array_equal(result.mask, expected.mask)
             np.testing.assert_array_equal(result.box_xywh, expected.box_xywh)
-            assert result.score == expected.score
-            assert target.center_x == expected_target.center_x
-            assert target.velocity_px_s == expected_target.velocity_px_s
-            assert (target.width, target.height) == (expected_target.width, expected_target.height)
-            states.add((index, presence.state))
+            assert result.confidence == expected.confidence
+            states.add((index, track.status.state))
     assert states == {(0, T), (0, U), (0, L), (1, T), (1, U)}
 
 
@@ -310,8 +310,9 @@ def test_all_targets_are_searched_in_one_batch():
     engine = ColourEngine()
     tracker = LongTermTracker(Tracker(engine))
     image = picture(((200, 200), RED), ((400, 300), BLUE))
-    targets = [tracker.init(image, box(200, 200)), tracker.init(image, box(400, 300))]
-    targets[1].presence = TrackStatus(State.LOST)
+    targets = [tracker.init(image, box(*place))[0] for place in ((200, 200), (400, 300))]
+    targets[1].track = replace(targets[1].track, status=TrackStatus(State.LOST))
+    engine.searched.clear()
     tracker.step(image, targets, 1, CONFIG)
     assert engine.searched == [1 + CONFIG.search_regions_per_image]
     assert tracker.step(image, [], 2, CONFIG) == []
@@ -319,13 +320,12 @@ def test_all_targets_are_searched_in_one_batch():
 
 def test_a_failing_engine_changes_no_target():
     video = Video()
-    before = vars(replace(video.target))
+    before = replace(video.target)
     video.engine.refine = lambda *_: 1 / 0
     with pytest.raises(ZeroDivisionError):
         video.show(((220, 200), RED))
-    after = vars(video.target)
-    assert after.pop("kernels") is before.pop("kernels")
-    assert after == before
+    assert video.target.template is before.template
+    assert video.target.track is before.track
 
 
 @pytest.mark.parametrize(
@@ -339,7 +339,7 @@ def test_a_failing_engine_changes_no_target():
     ],
 )
 def test_the_sweep_covers_every_pixel_nearest_first(reach, widest, regions):
-    places = regions_of((480, 640), reach, (600, 30), widest)
+    places = grid_regions((480, 640), reach, (600, 30), widest)
     ys, xs = np.mgrid[0:480, 0:640]
     for widening, count in regions.items():
         centres = [(x, y) for x, y, scale in places if scale == pytest.approx(widening)]
@@ -350,7 +350,7 @@ def test_the_sweep_covers_every_pixel_nearest_first(reach, widest, regions):
         assert len(centres) == count
         distances = [np.hypot(x - 600, y - 30) for x, y in centres]
         assert distances == sorted(distances)
-        sides = [away for region, away in places.items() if region.widening == pytest.approx(widening)]
+        sides = [away for region, away in places.items() if region.scale == pytest.approx(widening)]
         assert sides == pytest.approx(np.array(distances) / (widening * reach))
     assert len(places) == sum(regions.values())
 
@@ -358,19 +358,19 @@ def test_the_sweep_covers_every_pixel_nearest_first(reach, widest, regions):
 def test_every_region_of_the_sweep_has_its_turn():
     video = Video()
     video.lose()
-    places = list(regions_of((480, 640), video.reach_px, video.place, CONFIG.search_scale_max))
+    places = list(grid_regions((480, 640), video.extent_px, video.place, CONFIG.search_scale_max))
     looked = []
     for _ in range(len(places) // 2):
-        looked += [Region(look.center_x, look.center_y, look.widening) for look in video.next_views()]
+        looked += [grid_region(region) for region in video.next_regions()]
         video.show()
     assert looked == places
-    assert {region.widening for region in places} == {1.0, 1.5}
+    assert {region.scale for region in places} == {1.0, 1.5}
 
 
 @pytest.mark.parametrize("count", [2, 3, 5])
 def test_nearer_regions_have_their_turn_more_often_and_none_waits_for_long(count):
-    regions = regions_of((480, 640), 100.0, (600, 30), 1.5)
-    sweep, looked = Sweep(), []
+    regions = grid_regions((480, 640), 100.0, (600, 30), 1.5)
+    sweep, looked = GlobalSearch(), []
     while len(looked) < 3000:
         due = sweep.next(regions, count)
         assert len(set(due)) == count
@@ -385,23 +385,23 @@ def test_nearer_regions_have_their_turn_more_often_and_none_waits_for_long(count
 
 
 def test_one_region_an_image_goes_round():
-    regions = regions_of((480, 640), 100.0, (600, 30), 1.5)
-    sweep = Sweep()
+    regions = grid_regions((480, 640), 100.0, (600, 30), 1.5)
+    sweep = GlobalSearch()
     for region in [*regions, *regions, *regions]:
         assert sweep.next(regions, 1) == [region]
         sweep = sweep.searched([region])
 
 
 def test_a_sweep_of_few_regions_searches_each_once_an_image():
-    regions = regions_of((100, 100), 100.0, (50, 50), 1.5)
+    regions = grid_regions((100, 100), 100.0, (50, 50), 1.5)
     assert len(regions) == 2
-    assert Sweep().next(regions, 64) == list(regions)
-    assert Sweep().searched(regions).next(regions, 0) == []
+    assert GlobalSearch().next(regions, 64) == list(regions)
+    assert GlobalSearch().searched(regions).next(regions, 0) == []
 
 
 def test_an_image_of_another_size_is_swept_anew():
-    large, small = (regions_of(size, 100.0, (50, 50), 1.0) for size in ((400, 400), (300, 300)))
-    sweep = Sweep().searched(large)
+    large, small = (grid_regions(size, 100.0, (50, 50), 1.0) for size in ((400, 400), (300, 300)))
+    sweep = GlobalSearch().searched(large)
     assert sweep.next(small, 4) == list(small)[:4]
 
 
@@ -409,33 +409,38 @@ def test_with_one_region_an_image_a_candidate_comes_first():
     video = Video(config=replace(CONFIG, search_regions_per_image=1))
     video.show(((200, 200), RED))
     video.lose()
-    while not video.target.presence.hits:
+    while not video.target.track.status.hits:
         video.show(((275, 200), RED))
-    (look,) = video.next_views()
-    assert (look.center_x, look.center_y) == pytest.approx((275, 200), abs=1)
+    (look,) = video.next_regions()
+    assert (look.place.center_x, look.place.center_y) == pytest.approx((275, 200), abs=1)
 
 
 def target(stamp_ns=None, velocity=(0.0, 0.0), center=(100.0, 50.0)) -> Target:
     kernels = np.zeros((1, 1, 1), np.float32)
-    return Target(
-        kernels,
-        (0, 0, 0),
-        *center,
-        20.0,
-        20.0,
-        velocity_px_s=velocity,
-        presence=TrackStatus(stamp_ns=stamp_ns),
-    )
+    template = Template(kernels, (0, 0, 0), BoxFusion())
+    return Target(template, track(stamp_ns, velocity, center))
+
+
+def track(stamp_ns=None, velocity=(0.0, 0.0), center=(100.0, 50.0)) -> TrackState:
+    return TrackState(Place(*center, 20.0, 20.0), TrackStatus(stamp_ns=stamp_ns), velocity)
 
 
 def test_velocity_by_hand():
     # Half of the new velocity counts after 0.1 s: 30 px in 0.1 s are 300 px/s.
-    assert smoothed_velocity(target(0), (70.0, 50.0), 10**8) == pytest.approx((150, 0))
-    assert smoothed_velocity(target(0, (100.0, 8.0)), (70.0, 50.0), 10**8) == pytest.approx((200, 4))
-    assert smoothed_velocity(target(None, (7.0, 8.0)), (70.0, 50.0), 10**8) == (7.0, 8.0)
-    assert smoothed_velocity(target(10**9, (7.0, 8.0)), (70.0, 50.0), 10**8) == (7.0, 8.0)
-    assert predicted(target(0, (200.0, -100.0)), 10**8, (480, 640)) == pytest.approx((120, 40))
-    assert predicted(target(0, (9000.0, -9000.0)), 10**8, (480, 640)) == (640, 0)
-    assert predicted(target(None, (200.0, 0.0)), 10**8, (480, 640)) == (100, 50)
-    assert predicted(target(0, (200.0, 0.0)), 5 * 10**8, (480, 640)) == (200, 50)
-    assert predicted(target(0, (200.0, 0.0)), 6 * 10**8, (480, 640)) == (100, 50)  # the camera has paused
+    now = Place(100.0, 50.0, 20.0, 20.0)
+
+    def velocity(stamp_ns, before=(0.0, 0.0)):
+        return smoothed_velocity(track(stamp_ns, before, center=(70.0, 50.0)), now, 10**8)
+
+    def predicted(stamp_ns, velocity, now_ns=10**8):
+        return predicted_place(track(stamp_ns, velocity), now_ns, (480, 640))[:2]
+
+    assert velocity(0) == pytest.approx((150, 0))
+    assert velocity(0, (100.0, 8.0)) == pytest.approx((200, 4))
+    assert velocity(None, (7.0, 8.0)) == (7.0, 8.0)
+    assert velocity(10**9, (7.0, 8.0)) == (7.0, 8.0)
+    assert predicted(0, (200.0, -100.0)) == pytest.approx((120, 40))
+    assert predicted(0, (9000.0, -9000.0)) == (640, 0)
+    assert predicted(None, (200.0, 0.0)) == (100, 50)
+    assert predicted(0, (200.0, 0.0), 5 * 10**8) == (200, 50)
+    assert predicted(0, (200.0, 0.0), 6 * 10**8) == (100, 50)  # the camera has paused

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from siammaskpp_core.tracking import RotatedBox
-from siammaskpp_core.tracking.masks import Region, outline
+from siammaskpp_core.tracking.masks import PixelRect, outline
 
 KINDS = ["min_area", "ellipse"]
 
@@ -19,7 +19,7 @@ def turned(degrees: float) -> tuple[np.ndarray, np.ndarray]:
 
 def rotated_box(inside: np.ndarray, kind: str) -> RotatedBox:
     mask = inside.astype(np.uint8) * 255
-    return outline(mask, Region(0, 0, mask.shape[1], mask.shape[0]), kind).rotated_box
+    return outline(mask, PixelRect(0, 0, mask.shape[1], mask.shape[0]), kind).rotated_box
 
 
 def overlap(first: RotatedBox, second: RotatedBox) -> float:
@@ -80,7 +80,7 @@ def test_boxes_move_with_the_mask(kind):
     first = rotated_box(shape > 0, kind)
     mask = np.zeros((300, 400), np.uint8)
     mask[100:260, 150:350] = shape
-    second = outline(mask, Region(190, 130, 320, 240), kind).rotated_box
+    second = outline(mask, PixelRect(190, 130, 320, 240), kind).rotated_box
     assert (second.center_x - first.center_x, second.center_y - first.center_y) == pytest.approx((150, 100))
     assert (second.width, second.height) == pytest.approx((first.width, first.height))
 

@@ -6,21 +6,21 @@ import numpy as np
 import pytest
 
 from siammaskpp_core.config import ConfigError
+from siammaskpp_core.io.stamps import has_jumped_back
+from siammaskpp_core.tracking.long_term.config import LongTermConfig
 from siammaskpp_core.tracking.long_term.state import (
     Evidence,
     Observation,
     State,
-    StateConfig,
     TrackStatus,
     advance,
     evidence,
-    has_jumped_back,
     is_near,
 )
 
 NAN, INF = float("nan"), float("inf")
 BOX = (100.0, 50.0, 40.0, 10.0)  # mean side 20
-CONFIG = StateConfig(
+CONFIG = LongTermConfig(
     confidence_high=0.5,
     confidence_low=0.25,
     lost_after_frames=4,
@@ -30,23 +30,23 @@ CONFIG = StateConfig(
 )
 GOOD, WEAK, NONE = Observation(0.9, BOX), Observation(0.3, BOX), Observation(0.1, BOX)
 FAR, FAR_WEAK = (Observation(score, (200.0, 50.0, 40.0, 10.0)) for score in (0.9, 0.3))
-SIGHTINGS = {"G": GOOD, "w": WEAK, ".": NONE, "F": FAR, "f": FAR_WEAK}
+OBSERVATIONS = {"G": GOOD, "w": WEAK, ".": NONE, "F": FAR, "f": FAR_WEAK}
 LETTERS = {State.TRACKING: "T", State.UNCERTAIN: "U", State.LOST: "L"}
 
 
 def course(
-    seen: str, config: StateConfig = CONFIG, start: TrackStatus | None = None, step_s: float = 0.1
+    seen: str, config: LongTermConfig = CONFIG, start: TrackStatus | None = None, step_s: float = 0.1
 ) -> str:
-    """The states after each of the sightings, a letter each."""
-    presence, states = start or TrackStatus(), ""
+    """The states after each of the observations, a letter each."""
+    status, states = start or TrackStatus(), ""
     for index, letter in enumerate(seen):
-        presence = advance(presence, SIGHTINGS[letter], round((1 + index * step_s) * 1e9), config)
-        states += LETTERS[presence.state]
+        status = advance(status, OBSERVATIONS[letter], round((1 + index * step_s) * 1e9), config)
+        states += LETTERS[status.state]
     return states
 
 
 @pytest.mark.parametrize(
-    ("observation", "worth"),
+    ("observation", "expected"),
     [
         (GOOD, Evidence.GOOD),
         (Observation(0.5, BOX), Evidence.GOOD),
@@ -61,8 +61,8 @@ def course(
         (Observation(0.2, BOX, has_mask=False), Evidence.NONE),
     ],
 )
-def test_what_counts_as_evidence(observation, worth):
-    assert evidence(observation, CONFIG) is worth
+def test_what_counts_as_evidence(observation, expected):
+    assert evidence(observation, CONFIG) is expected
 
 
 @pytest.mark.parametrize(
@@ -113,19 +113,19 @@ def test_places_agree_within_mean_sides(x, near):
 
 
 def test_a_moving_target_is_confirmed_step_by_step():
-    presence = TrackStatus(State.LOST)
+    status = TrackStatus(State.LOST)
     for index in range(3):
         seen = Observation(0.9, (100 + 15 * index, 50, 40, 10))
-        presence = advance(presence, seen, index, CONFIG)
-    assert presence.state is State.TRACKING
-    assert presence.last_box_xywh == (130, 50, 40, 10)
+        status = advance(status, seen, index, CONFIG)
+    assert status.state is State.TRACKING
+    assert status.last_box_xywh == (130, 50, 40, 10)
 
 
 def test_a_doubtful_sighting_elsewhere_is_not_where_it_was_seen():
-    presence = advance(TrackStatus(), GOOD, 1, CONFIG)
-    assert advance(presence, WEAK._replace(box_xywh=(300, 50, 40, 10)), 2, CONFIG).last_box_xywh == BOX
+    status = advance(TrackStatus(), GOOD, 1, CONFIG)
+    assert advance(status, WEAK._replace(box_xywh=(300, 50, 40, 10)), 2, CONFIG).last_box_xywh == BOX
     nearby = (110.0, 50.0, 40.0, 10.0)
-    assert advance(presence, WEAK._replace(box_xywh=nearby), 2, CONFIG).last_box_xywh == nearby
+    assert advance(status, WEAK._replace(box_xywh=nearby), 2, CONFIG).last_box_xywh == nearby
 
 
 def test_a_doubtful_sighting_of_a_lost_target_is_looked_at_again_and_does_not_count():
@@ -135,22 +135,22 @@ def test_a_doubtful_sighting_of_a_lost_target_is_looked_at_again_and_does_not_co
 
 
 def test_a_jump_back_in_time_begins_anew():
-    presence = advance(TrackStatus(), GOOD, 10**9, CONFIG)
+    status = advance(TrackStatus(), GOOD, 10**9, CONFIG)
     for index in range(3):
-        presence = advance(presence, NONE, 2 * 10**9 + index, CONFIG)
-    assert (presence.state, presence.misses) == (State.UNCERTAIN, 3)
-    assert has_jumped_back(presence, 10**9)
-    assert not has_jumped_back(presence, presence.stamp_ns)
-    after = advance(presence, NONE, 10**9, CONFIG)
+        status = advance(status, NONE, 2 * 10**9 + index, CONFIG)
+    assert (status.state, status.misses) == (State.UNCERTAIN, 3)
+    assert has_jumped_back(status, 10**9)
+    assert not has_jumped_back(status, status.stamp_ns)
+    after = advance(status, NONE, 10**9, CONFIG)
     assert (after.state, after.misses, after.missed_since_ns) == (State.UNCERTAIN, 1, 10**9)
-    lost = replace(presence, state=State.LOST, candidate_box_xywh=BOX, hits=2)
+    lost = replace(status, state=State.LOST, candidate_box_xywh=BOX, hits=2)
     assert advance(lost, GOOD, 10**9, CONFIG).state is State.LOST
 
 
 def test_the_same_stamps_give_the_same_states_again():
     """Nothing but the arguments decides."""
     rng = np.random.default_rng(0)
-    seen = "".join(rng.choice(list(SIGHTINGS), 500))
+    seen = "".join(rng.choice(list(OBSERVATIONS), 500))
     assert course(seen) == course(seen)
     assert set(course(seen)) == {"T", "U", "L"}
 
@@ -169,14 +169,14 @@ def test_the_same_stamps_give_the_same_states_again():
     ],
 )
 def test_a_place_counts_only_when_it_is_believed(seen, is_seen):
-    presence = TrackStatus()
+    status = TrackStatus()
     for index, letter in enumerate(seen):
-        presence = advance(presence, SIGHTINGS[letter], index, CONFIG)
-    assert presence.is_seen is is_seen
+        status = advance(status, OBSERVATIONS[letter], index, CONFIG)
+    assert status.is_seen is is_seen
 
 
 def test_thresholds_are_in_order():
     with pytest.raises(ConfigError, match="above confidence_high"):
-        StateConfig(confidence_low=0.9)
+        LongTermConfig(confidence_low=0.9)
     with pytest.raises(ConfigError, match="confirm_frames"):
-        StateConfig(confirm_frames=0)
+        LongTermConfig(confirm_frames=0)

@@ -6,13 +6,13 @@ import pytest
 
 from siammaskpp_core.engines.protocol import SearchOutput
 from siammaskpp_core.network.config import NetworkConfig
-from siammaskpp_core.tracking import BoxError, ImageError, Tracker
+from siammaskpp_core.tracking import BoxError, ImageError, LongTermTracker, Tracker
 from siammaskpp_core.tracking.anchors import anchor_grid, anchor_sizes, cell_offsets, decode, encode
 from siammaskpp_core.tracking.boxes import checked_box, mask_bounding_box, overlap
 from siammaskpp_core.tracking.config import TrackingConfig
 from siammaskpp_core.tracking.crops import CropWindow, context_side
 from siammaskpp_core.tracking.decoding import AnchorDecoder, ScaleDecoder, make_decoder
-from siammaskpp_core.tracking.masks import Region, mask_window, outline, paste_mask
+from siammaskpp_core.tracking.masks import PixelRect, mask_window, outline, paste_mask
 
 RATIOS = NetworkConfig().anchor_ratios
 
@@ -107,7 +107,7 @@ def test_a_mask_comes_back_to_the_pixel(scale, cell):
 def test_a_mask_at_the_border_is_cut():
     probability = np.ones((127, 127), np.float32)
     mask, region = paste_mask(probability, mask_window(CropWindow(0, 0, 255, 255), (12, 12)), (100, 100), 0.5)
-    assert region == Region(0, 0, 64, 64)
+    assert region == PixelRect(0, 0, 64, 64)
     assert mask[:63, :63].all()
     assert not mask[64:].any()
 
@@ -176,14 +176,14 @@ def test_nothing_is_touched_by_a_mask_below_the_threshold():
         probability, mask_window(CropWindow(50, 50, 255, 255), (12, 12)), (100, 100), 0.5
     )
     assert not mask.any()
-    assert region == Region(0, 0, 0, 0)
+    assert region == PixelRect(0, 0, 0, 0)
 
 
 def test_the_outline_is_the_largest_part():
     mask = np.zeros((50, 60), np.uint8)
     mask[5:9, 5:9] = 255
     mask[20:40, 10:50] = 255
-    np.testing.assert_array_equal(outline(mask, Region(0, 0, 60, 50)).box_xywh, [10, 20, 40, 20])
+    np.testing.assert_array_equal(outline(mask, PixelRect(0, 0, 60, 50)).box_xywh, [10, 20, 40, 20])
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_decoder_takes_the_best_anchor():
     assert best.cell == (10, 14)
     np.testing.assert_array_equal(best.center_xy, [16, -16])
     np.testing.assert_array_equal(best.size_wh, [64, 64])
-    assert best.score == pytest.approx(1 / (1 + np.exp(-4)))
+    assert best.probability == pytest.approx(1 / (1 + np.exp(-4)))
     assert best.penalty == pytest.approx(1.0)
 
 
@@ -268,15 +268,15 @@ def test_a_network_of_scores_finds_place_and_scale():
     assert decoder.scales[0] < decoder.scales[1] == 1 < decoder.scales[2]
     config = TrackingConfig(window_influence=0.0)
     best = decoder.best([scores(1.0), scores(2.0), scores(4.0, 6, 9)], (50, 60), config)
-    assert (best.view, best.cell) == (2, (6, 9))
+    assert (best.scale_index, best.cell) == (2, (6, 9))
     np.testing.assert_allclose(best.center_xy, [8, -16], atol=0.5)
     np.testing.assert_array_equal(best.size_wh, [50, 60])
-    assert best.score == pytest.approx(1 / (1 + np.exp(-4)))
+    assert best.probability == pytest.approx(1 / (1 + np.exp(-4)))
 
 
 def test_scales_are_kept_unless_another_is_clearly_better():
     best = make_decoder(SIAMFC).best([scores(2.05), scores(2.0), scores(2.0)], (50, 60), TrackingConfig())
-    assert best.view == 1
+    assert best.scale_index == 1
 
 
 class BrightEngine:
@@ -305,6 +305,22 @@ class BrightEngine:
         return np.array(masks)
 
 
+class Followed:
+    """One target of the plain tracker: where it is searched for next, and the last result."""
+
+    def __init__(self, tracker, image, box):
+        self.tracker = tracker
+        self.region, self.result = tracker.init(image, box)
+
+    def step(self, image):
+        ((self.region, self.result),) = self.tracker.step(image, [self.region])
+        return self.result
+
+    @property
+    def place(self):
+        return self.region.place
+
+
 def scene(x: int, y: int, width: int = 40, height: int = 40) -> np.ndarray:
     image = np.full((240, 320, 3), 30, np.uint8)
     image[y : y + height, x : x + width] = 230
@@ -313,10 +329,10 @@ def scene(x: int, y: int, width: int = 40, height: int = 40) -> np.ndarray:
 
 def test_the_tracker_follows_to_the_pixel():
     tracker = Tracker(BrightEngine())
-    target = tracker.init(scene(100, 80), (100, 80, 40, 40))
+    target = Followed(tracker, scene(100, 80), (100, 80, 40, 40))
+    np.testing.assert_allclose(target.result.box_xywh, (100, 80, 40, 40), atol=1)
     for x, y in [(104, 82), (112, 90), (125, 95), (125, 110)]:
-        image = scene(x, y)
-        (result,) = tracker.step(image, [target])
+        result = target.step(scene(x, y))
         np.testing.assert_allclose(result.box_xywh, (x, y, 40, 40), atol=1)
         assert overlap(result.box_xywh, (x, y, 40, 40)) > 0.9
         assert result.mask.shape == (240, 320)
@@ -343,12 +359,12 @@ class BrightScoreEngine(BrightEngine):
 
 def test_a_network_of_scores_follows_a_growing_target():
     tracker = Tracker(BrightScoreEngine(), SIAMFC, TrackingConfig(size_lr=1.0, window_influence=0.2))
-    target = tracker.init(scene(100, 80), (100, 80, 40, 40))
+    target = Followed(tracker, scene(100, 80), (100, 80, 40, 40))
     for side in range(40, 57):
-        (result,) = tracker.step(scene(100 + side, 80, side, side), [target])
+        result = target.step(scene(100 + side, 80, side, side))
         assert result.mask is None
         assert overlap(result.box_xywh, (100 + side, 80, side, side)) > 0.6
-    assert target.width == pytest.approx(56, rel=0.1)
+    assert target.place.width == pytest.approx(56, rel=0.1)
 
 
 def test_the_rotated_box_is_the_configured_one():
@@ -357,7 +373,7 @@ def test_the_rotated_box_is_the_configured_one():
     lengths = {}
     for kind in ("min_area", "ellipse"):
         tracker = Tracker(BrightEngine(), config=TrackingConfig(rotated_box=kind))
-        (result,) = tracker.step(image, [tracker.init(image, (100, 80, 40, 40))])
+        result = Followed(tracker, image, (100, 80, 40, 40)).step(image)
         lengths[kind] = max(result.rotated_box.width, result.rotated_box.height)
     assert lengths == {"min_area": pytest.approx(55, abs=1), "ellipse": pytest.approx(40, abs=1)}
 
@@ -374,7 +390,7 @@ def test_the_masks_edges_are_those_of_the_image():
     image, boxes = scene(100, 80), {}
     for radius in (0, 4):
         tracker = Tracker(BlurredMaskEngine(), config=TrackingConfig(guided_filter_radius=radius))
-        (result,) = tracker.step(image, [tracker.init(image, (100, 80, 40, 40))])
+        result = Followed(tracker, image, (100, 80, 40, 40)).step(image)
         boxes[radius] = result.box_xywh
     assert boxes[0][0] >= 102
     np.testing.assert_allclose(boxes[4], (100, 80, 40, 40), atol=1)
@@ -384,7 +400,7 @@ def test_the_box_lies_between_the_masks_and_the_decoded_one():
     image, boxes = scene(100, 80), {}
     for share in (0.0, 0.25, 1.0):
         tracker = Tracker(BrightEngine(), config=TrackingConfig(mask_box_weight=share))
-        (result,) = tracker.step(image, [tracker.init(image, (95, 80, 50, 40))])
+        result = Followed(tracker, image, (95, 80, 50, 40)).step(image)
         boxes[share] = result.box_xywh
     np.testing.assert_allclose(boxes[1.0], (100, 80, 40, 40), atol=1)
     assert overlap(boxes[0.0], boxes[1.0]) < 0.95
@@ -400,10 +416,11 @@ def test_the_first_image_teaches_how_the_box_is_drawn():
     )
     widths = {}
     for tracker in (plain, fitted):
-        target = tracker.init(frames[0], wide)
-        assert (target.center_x, target.center_y, target.width, target.height) == (120, 100, 52, 40)
+        target = Followed(tracker, frames[0], wide)
+        assert target.place == (120, 100, 52, 40)
+        assert target.result.box_xywh[2] == pytest.approx(52 if tracker is fitted else 40, abs=1)
         for frame in frames[1:]:
-            (result,) = tracker.step(frame, [target])
+            result = target.step(frame)
         widths[tracker] = result.box_xywh[2]
         assert int(np.count_nonzero(result.mask.any(axis=0))) == pytest.approx(40, abs=1)
     assert widths == {plain: pytest.approx(40, abs=1), fitted: pytest.approx(52, abs=1)}
@@ -415,13 +432,12 @@ def test_the_first_image_teaches_how_the_box_is_drawn():
 def test_the_score_is_calibrated_and_the_target_followed_as_before(slope, offset, score):
     image = scene(104, 82)
     tracker = Tracker(BrightEngine(), config=TrackingConfig(confidence_slope=slope, confidence_offset=offset))
-    target = tracker.init(scene(100, 80), (100, 80, 40, 40))
-    (result,) = tracker.step(image, [target])
-    assert result.score == pytest.approx(1 / (1 + np.exp(-score)), rel=1e-4)
-    plain = Tracker(BrightEngine())
-    other = plain.init(scene(100, 80), (100, 80, 40, 40))
-    plain.step(image, [other])
-    assert (target.center_x, target.center_y, target.width) == (other.center_x, other.center_y, other.width)
+    target = Followed(tracker, scene(100, 80), (100, 80, 40, 40))
+    result = target.step(image)
+    assert result.confidence == pytest.approx(1 / (1 + np.exp(-score)), rel=1e-4)
+    other = Followed(Tracker(BrightEngine()), scene(100, 80), (100, 80, 40, 40))
+    other.step(image)
+    assert target.place == other.place
 
 
 def test_the_score_is_taken_relative_to_what_is_usual_for_the_target():
@@ -434,16 +450,16 @@ def test_the_score_is_taken_relative_to_what_is_usual_for_the_target():
             ]
 
     engine, image = Fading(), scene(100, 80)
-    tracker = Tracker(
-        engine, config=TrackingConfig(confidence_slope=0.5, confidence_offset=-1, baseline_weight=0.25)
-    )
+    config = TrackingConfig(confidence_slope=0.5, confidence_offset=-1, baseline_weight=0.25)
+    tracker = LongTermTracker(Tracker(engine, config=config))
 
     def scores(logits):
         for engine.logit in logits:
-            (result,) = tracker.step(image, [target])
-            yield -np.log(1 / result.score - 1)
+            (result,) = tracker.step(image, [target], 0)
+            yield -np.log(1 / result.confidence - 1)
 
-    target = tracker.init(image, (100, 80, 40, 40))
+    target, first = tracker.init(image, (100, 80, 40, 40))
+    assert -np.log(1 / first.confidence - 1) == pytest.approx(2, abs=1e-3)
     assert list(scores([8, 8])) == pytest.approx([2, 2], abs=1e-3)  # 0.5 * (8 - 0.25 * 8) - 1
     usual = 8 + 0.1 * (6 - 8)
     assert list(scores([6, 1])) == pytest.approx([1, 0.5 * (1 - 0.25 * usual) - 1], abs=1e-3)
@@ -455,12 +471,15 @@ def test_targets_together_equal_targets_alone():
     frames = [scene(100 + 5 * i, 80) for i in range(4)]
     tracker = Tracker(BrightEngine())
     boxes = [(100, 80, 40, 40), (90, 70, 60, 60)]
-    together = [tracker.init(frames[0], box) for box in boxes]
-    both = [tracker.step(frame, together) for frame in frames]
+    regions, both = [tracker.init(frames[0], box)[0] for box in boxes], []
+    for frame in frames:
+        steps = tracker.step(frame, regions)
+        regions = [region for region, _ in steps]
+        both.append([result for _, result in steps])
     for index, box in enumerate(boxes):
-        alone = tracker.init(frames[0], box)
+        alone = Followed(tracker, frames[0], box)
         for frame, results in zip(frames, both, strict=True):
-            (result,) = tracker.step(frame, [alone])
+            result = alone.step(frame)
             np.testing.assert_array_equal(result.mask, results[index].mask)
             np.testing.assert_array_equal(result.box_xywh, results[index].box_xywh)
 
@@ -471,12 +490,12 @@ def test_no_targets_no_results():
 
 def test_a_failing_engine_changes_no_target():
     tracker = Tracker(BrightEngine())
-    target = tracker.init(scene(100, 80), (100, 80, 40, 40))
-    before = (target.center_x, target.center_y, target.width, target.height)
+    target = Followed(tracker, scene(100, 80), (100, 80, 40, 40))
+    before = target.place
     tracker.engine.refine = lambda *_: 1 / 0
     with pytest.raises(ZeroDivisionError):
-        tracker.step(scene(120, 80), [target])
-    assert (target.center_x, target.center_y, target.width, target.height) == before
+        target.step(scene(120, 80))
+    assert target.place == before
 
 
 @pytest.mark.parametrize(
