@@ -5,51 +5,38 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from bright_square import BrightSquare
 
-from siammaskpp_core.cli import evaluate
 from siammaskpp_core.cli import main as cli
 from siammaskpp_core.engines.options import EngineOptions
 from siammaskpp_core.engines.protocol import EngineError
 from siammaskpp_core.io.video import Frames, VideoWriter, open_frames
-from siammaskpp_core.offline import video as track
-from siammaskpp_core.tracking import RotatedBox, Target, TrackResult
-from siammaskpp_core.tracking.boxes import checked_box, mask_bounding_box
-from siammaskpp_core.tracking.long_term.state import State, TrackStatus
+from siammaskpp_core.tracking.boxes import mask_bounding_box
 
 FRAMES = 8
 
 
-class BrightSquare:
-    """Stands in for both kinds of Tracker: the target is every pixel above 200."""
-
-    def __init__(self):
-        self.timings = {"crop": 1.0, "search": 2.0, "decode": 3.0, "refine": 4.0, "paste": 5.0}
-
-    def init(self, image, box):
-        x, y, w, h = checked_box(box, image.shape[1], image.shape[0])
-        return Target(np.zeros(0, np.float32), (0, 0, 0), x + w / 2, y + h / 2, w, h)
-
-    def step(self, image, targets, stamp_ns=0):
-        mask = np.where(image[:, :, 0] > 200, 255, 0).astype(np.uint8)
-        hull = mask_bounding_box(mask)
-        for target in targets:
-            state = State.LOST if hull is None else State.TRACKING
-            target.presence = TrackStatus(state, is_seen=hull is not None, stamp_ns=stamp_ns)
-        box = np.zeros(4) if hull is None else hull
-        x, y, w, h = box
-        return [TrackResult(box, RotatedBox(x + w / 2, y + h / 2, w, h, 0.0), 0.75, mask) for _ in targets]
-
-
 @pytest.fixture(autouse=True)
 def fake_tracker(monkeypatch):
-    for command in (track, evaluate):
-        monkeypatch.setattr(command, "load_tracker", lambda *_: BrightSquare())
-        monkeypatch.setattr(command, "LongTermTracker", lambda tracker: tracker)
+    use_tracker(monkeypatch, BrightSquare)
+
+
+def use_tracker(monkeypatch, make, chosen=None):
+    """Let the commands track with `make()`; the arguments of the loader are appended to `chosen`."""
+
+    def load_tracker(*arguments):
+        if chosen is not None:
+            chosen.append(arguments)
+        return make()
+
+    monkeypatch.setattr("siammaskpp_core.engines.load.load_tracker", load_tracker)
+    monkeypatch.setattr("siammaskpp_core.tracking.LongTermTracker", lambda tracker: tracker)
 
 
 def pictures() -> list[np.ndarray]:
@@ -132,27 +119,24 @@ def test_looking_for_the_first_frames_mask_leaves_the_target_alone(folder, monke
 
     class Drifting(BrightSquare):
         def step(self, image, targets, stamp_ns):
-            seen.append((targets[0].center_x, stamp_ns))
-            targets[0].center_x += 1
-            return super().step(image, targets)
+            (target,) = targets
+            place = target.track.place
+            seen.append((place.center_x, stamp_ns))
+            target.track = replace(target.track, place=place._replace(center_x=place.center_x + 1))
+            return super().step(image, targets, stamp_ns)
 
-    monkeypatch.setattr(track, "load_tracker", lambda *_: Drifting())
+    use_tracker(monkeypatch, Drifting)
     assert run("track", folder, "--box", "20,30,24,20") == 0
-    assert [x for x, _ in seen[:4]] == [32, 32, 33, 34]
-    assert seen[3][1] == 3 * 40_000_000, "25 frames a second, where nothing else is known"
+    assert [x for x, _ in seen[:3]] == [32, 33, 34]
+    assert seen[2][1] == 3 * 40_000_000, "25 frames a second, where nothing else is known"
 
 
 def test_track_takes_the_kind_of_rotated_box(folder, monkeypatch):
-    kinds = []
-
-    def load_tracker(model, options, rotated_box):
-        kinds.append(rotated_box)
-        return BrightSquare()
-
-    monkeypatch.setattr(track, "load_tracker", load_tracker)
+    chosen = []
+    use_tracker(monkeypatch, BrightSquare, chosen)
     assert run("track", folder, "--box", "20,30,25,20") == 0
     assert run("track", folder, "--box", "20,30,25,20", "--rotated-box", "ellipse") == 0
-    assert kinds == [None, "ellipse"]
+    assert [rotated_box for _, _, rotated_box in chosen] == [None, "ellipse"]
 
 
 def test_track_reads_video_files(tmp_path, capsys):
@@ -172,13 +156,13 @@ def test_ctrl_c_ends_a_camera_with_complete_outputs_and_discards_those_of_a_file
 
         def step(self, *arguments):
             self.steps += 1
-            if self.steps == 4:
+            if self.steps == 3:
                 raise KeyboardInterrupt
             return super().step(*arguments)
 
     frames = Frames("test", (128, 96), None, None, is_camera, iter(pictures()))
-    monkeypatch.setattr(track, "open_frames", lambda source: frames)
-    monkeypatch.setattr(track, "load_tracker", lambda *_: Interrupted())
+    monkeypatch.setattr("siammaskpp_core.io.video.open_frames", lambda source: frames)
+    use_tracker(monkeypatch, Interrupted)
     table = tmp_path / "tracks.csv"
     code = run("track", "0", "--box", "20,30,25,20", "--csv", table)
     if is_camera:
@@ -269,13 +253,7 @@ def test_evaluate_refuses_bad_input_before_it_runs(folder, tmp_path, capsys, mon
 
 def test_track_and_evaluate_pass_the_engine_on(folder, monkeypatch):
     calls = []
-
-    def load_tracker(*arguments):
-        calls.append(arguments)
-        return BrightSquare()
-
-    for command in (track, evaluate):
-        monkeypatch.setattr(command, "load_tracker", load_tracker)
+    use_tracker(monkeypatch, BrightSquare, calls)
     chosen = (
         "--model",
         "m",
@@ -295,10 +273,10 @@ def test_track_and_evaluate_pass_the_engine_on(folder, monkeypatch):
 
 def test_only_errors_that_the_user_can_mend_are_told_in_one_line(folder, monkeypatch, capsys):
     def fail(kind):
-        def load_tracker(*_):
+        def load_tracker():
             raise kind("no such engine")
 
-        monkeypatch.setattr(track, "load_tracker", load_tracker)
+        use_tracker(monkeypatch, load_tracker)
 
     fail(EngineError)
     assert error_of(capsys, "track", folder, "--box", "1,1,9,9") == "error: no such engine"

@@ -146,10 +146,10 @@ def test_description_comes_back(exported):
 def test_a_tracker_from_a_folder(exported):
     tracker = load_tracker(exported)
     image = np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8)
-    target = tracker.init(image, (40, 30, 50, 50))
-    (result,) = tracker.step(image, [target])
+    region, _ = tracker.init(image, (40, 30, 50, 50))
+    ((_, result),) = tracker.step(image, [region])
     assert result.mask.shape == (120, 160)
-    assert 0 <= result.score <= 1
+    assert 0 <= result.confidence <= 1
 
 
 def test_the_kind_of_rotated_box_can_be_chosen(exported):

@@ -137,17 +137,18 @@ def test_a_video_gives_the_same_boxes_and_masks(any_gpu):
     rng = np.random.default_rng(0)
     image = rng.integers(0, 120, (240, 320, 3), dtype=np.uint8)
     trackers = [load_tracker(options=EngineOptions(name)) for name in ("tensorrt", "onnxruntime")]
-    targets = [[tracker.init(image, (60, 50, 60, 80))] for tracker in trackers]
+    regions = [[tracker.init(image, (60, 50, 60, 80))[0]] for tracker in trackers]
     for frame in range(6):
         if frame == 2:
-            for tracker, own in zip(trackers, targets, strict=True):
-                own.append(tracker.init(image, (200, 100, 50, 50)))
+            for tracker, own in zip(trackers, regions, strict=True):
+                own.append(tracker.init(image, (200, 100, 50, 50))[0])
         if frame == 4:
-            for own in targets:
+            for own in regions:
                 del own[0]
         moved = np.roll(image, 3 * frame, axis=1)
-        mine, others = (tracker.step(moved, own) for tracker, own in zip(trackers, targets, strict=True))
-        for result, other in zip(mine, others, strict=True):
+        steps = [tracker.step(moved, own) for tracker, own in zip(trackers, regions, strict=True)]
+        regions = [[region for region, _ in step] for step in steps]
+        for (_, result), (_, other) in zip(*steps, strict=True):
             np.testing.assert_allclose(result.box_xywh, other.box_xywh, atol=1.0)
             assert (result.mask != other.mask).mean() < 1e-3
 

@@ -100,14 +100,14 @@ def measure(tracker: Tracker, frames: Iterator[Frame]) -> tuple[float, float]:
         (np.rint(image).clip(0, 255).astype(np.uint8), mask.astype(np.uint8)) for image, mask in frames
     )
     image, mask = next(pictures)
-    target = tracker.init(image, mask_bounding_box(mask))
-    boxes, truth, region = [], [], []
+    region, _ = tracker.init(image, mask_bounding_box(mask))
+    boxes, truth, similarities = [], [], []
     for image, mask in pictures:
-        (result,) = tracker.step(image, [target])
+        ((region, result),) = tracker.step(image, [region])
         boxes.append(result.box_xywh)
         truth.append(mask_bounding_box(mask))
-        region.append(metrics.region_similarity(result.mask, mask))
-    return metrics.curves(np.array(boxes), np.array(truth)).values()["auc"], float(np.mean(region))
+        similarities.append(metrics.region_similarity(result.mask, mask))
+    return metrics.curves(np.array(boxes), np.array(truth)).values()["auc"], float(np.mean(similarities))
 
 
 @pytest.fixture(scope="module")

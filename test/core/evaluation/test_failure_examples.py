@@ -121,7 +121,7 @@ def test_networks_without_masks_and_a_full_disk(data, tmp_path, monkeypatch):
     moments = FailureExamples(tmp_path / "moments")
     (sequence, _) = find_sequences([data])
     without = answer(BOX)
-    without = TrackResult(without.box_xywh, without.rotated_box, without.score, None)
+    without = TrackResult(without.box_xywh, without.rotated_box, without.confidence, None)
     for index in range(1, FRAMES):
         moments.add(sequence, index, without)
     assert cv2.imread(str(moments.sheets[sequence.name])) is not None

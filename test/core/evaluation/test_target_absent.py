@@ -10,7 +10,6 @@ from siammaskpp_core.evaluation.target_absent.benchmark import CaseScore, calibr
 from siammaskpp_core.evaluation.target_absent.cases import Case, make_cases
 from siammaskpp_core.tracking import State, TrackResult
 from siammaskpp_core.tracking.boxes import RotatedBox
-from siammaskpp_core.tracking.long_term.state import TrackStatus
 
 SIZE, FRAMES, SIDE = (320, 240), 75, 30
 
@@ -96,8 +95,8 @@ class Follower:
 
     def init(self, image, box_xywh):
         target = type("Target", (), {})()
-        target.presence, target.frame = TrackStatus(), 0
-        return target
+        target.state, target.frame = State.TRACKING, 0
+        return target, None
 
     def step(self, image, targets, stamp_ns, config):
         (target,) = targets
@@ -105,7 +104,7 @@ class Follower:
         ys, xs = np.nonzero((image == 128).all(axis=2))
         there = len(ys) > 0 and self.sees(target.frame)
         box = np.array([xs.min(), ys.min(), SIDE, SIDE], float) if there else np.array([0.0, 0, 9, 9])
-        target.presence = TrackStatus(State.TRACKING if there else State.LOST)
+        target.state = State.TRACKING if there else State.LOST
         score = 0.9 if there else 0.2
         return [TrackResult(box, RotatedBox(0, 0, 1, 1, 0.0), score, None)]
 

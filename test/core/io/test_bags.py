@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from bright_square import BrightSquare
 
 pytest.importorskip("rosbags", reason="the extra [bag] is not installed")
 
@@ -21,10 +22,6 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from siammaskpp_core.cli import main as cli
 from siammaskpp_core.io import bags
 from siammaskpp_core.offline import bag as track_bag
-from siammaskpp_core.tracking import RotatedBox, TrackResult
-from siammaskpp_core.tracking.boxes import checked_box, mask_bounding_box
-from siammaskpp_core.tracking.long_term.state import State, TrackStatus
-from siammaskpp_core.tracking.tracker import Target
 
 STORE = get_typestore(Stores.ROS2_JAZZY)
 TYPES = STORE.types
@@ -37,29 +34,14 @@ STEP_NS = 100_000_001
 RECORDED_LATER_NS = 7_000_000
 
 
-class BrightSquare:
-    """Stands in for a LongTermTracker: the target is every pixel above 200; score 0.75, 0 without any."""
-
-    def init(self, image, box):
-        x, y, w, h = checked_box(box, image.shape[1], image.shape[0])
-        return Target(np.zeros(0, np.float32), (0, 0, 0), x + w / 2, y + h / 2, w, h)
-
-    def step(self, image, targets, stamp_ns):
-        mask = np.where(image[:, :, 0] > 200, 255, 0).astype(np.uint8)
-        hull = mask_bounding_box(mask)
-        (target,) = targets
-        if hull is None:
-            target.presence = TrackStatus(State.LOST)
-            return [TrackResult(np.ones(4), RotatedBox(1, 1, 1, 1, 0), float("nan"), mask)]
-        target.presence = TrackStatus(State.TRACKING, is_seen=True)
-        x, y, w, h = hull
-        return [TrackResult(hull, RotatedBox(x + w / 2, y + h / 2, w, h, 0.5), 0.75, mask)]
+class TurnedSquare(BrightSquare):
+    angle_rad = 0.5
 
 
 @pytest.fixture(autouse=True)
 def fake_tracker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(track_bag, "load_tracker", lambda *_: None)
-    monkeypatch.setattr(track_bag, "LongTermTracker", lambda _: BrightSquare())
+    monkeypatch.setattr("siammaskpp_core.engines.load.load_tracker", lambda *_: None)
+    monkeypatch.setattr("siammaskpp_core.tracking.LongTermTracker", lambda _: TurnedSquare())
 
 
 def picture(index: int) -> np.ndarray:

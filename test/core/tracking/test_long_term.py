@@ -9,8 +9,8 @@ from colour_engine import ColourEngine
 from siammaskpp_core.tracking import LongTermConfig, Place, Template, Tracker
 from siammaskpp_core.tracking.box_fusion import BoxFusion
 from siammaskpp_core.tracking.boxes import overlap
-from siammaskpp_core.tracking.long_term.redetection import GlobalSearch, GridRegion, grid_regions
-from siammaskpp_core.tracking.long_term.search_regions import search_regions
+from siammaskpp_core.tracking.long_term.redetection import grid_regions
+from siammaskpp_core.tracking.long_term.search_regions import grid_region, search_regions
 from siammaskpp_core.tracking.long_term.state import State, TrackStatus
 from siammaskpp_core.tracking.long_term.target import Target, TrackState, predicted_place, smoothed_velocity
 from siammaskpp_core.tracking.long_term.tracker import LongTermTracker
@@ -111,14 +111,14 @@ def test_the_region_widens_step_by_step():
     video.show(((200, 200), RED))
     sides = []
     for _ in range(5):
-        looks = video.next_regions()
-        sides.append([look.scale for look in looks])
+        regions = video.next_regions()
+        sides.append([region.scale for region in regions])
         video.show()
     assert sides[0] == [1.0]
     np.testing.assert_allclose(sides[1:], [[1.1, 1.0], [1.2, 1.0], [1.25, 1.0], [1.25, 1.0]])
     video.config = replace(video.config, search_regions_per_image=1)
-    (look,) = video.next_regions()
-    assert look.scale == 1.25
+    (region,) = video.next_regions()
+    assert region.scale == 1.25
 
 
 @pytest.mark.parametrize("place", [(70, 60), (560, 60), (70, 420), (570, 430), (320, 240)])
@@ -149,7 +149,7 @@ def test_no_image_searches_more_regions_than_allowed():
 
 
 def test_something_alike_is_not_taken_for_the_target():
-    """A doubtful object neither moves nor resizes a target that is in doubt or lost."""
+    """A doubtful object neither moves nor resizes a target that is UNCERTAIN or LOST."""
     video = Video()
     video.show(((200, 200), RED))
     size = video.size
@@ -203,11 +203,11 @@ def test_a_lost_target_may_come_back_in_another_size(side):
     video = Video()
     video.show(((200, 200), RED))
     video.lose()
-    while video.target.track.status.hits < 2:  # a region of the sweep may show a piece of it
+    while video.target.track.status.hits < 2:  # a region of the grid may show a piece of it
         assert video.show(((400, 300), RED), side=side) is State.LOST
-    look = video.next_regions()[0]
-    assert look.scale == pytest.approx(side / SIDE, rel=0.05)
-    assert (look.place.center_x, look.place.center_y) == pytest.approx((400, 300), abs=2)
+    region = video.next_regions()[0]
+    assert region.scale == pytest.approx(side / SIDE, rel=0.05)
+    assert (region.place.center_x, region.place.center_y) == pytest.approx((400, 300), abs=2)
     assert video.size[0] == pytest.approx(SIDE, rel=0.05)
     while video.show(((400, 300), RED), side=side) is not State.TRACKING:
         pass
@@ -215,12 +215,12 @@ def test_a_lost_target_may_come_back_in_another_size(side):
     assert video.size == pytest.approx((side, side), rel=0.05)
 
 
-def test_a_sighting_without_size_is_looked_at_all_the_same():
+def test_a_candidate_without_size_is_searched_again():
     lost = target()
-    for size, widening in ((0.0, 1 / 3), (1e6, 3.0)):
+    for size, scale in ((0.0, 1 / 3), (1e6, 3.0)):
         status = TrackStatus(State.LOST, candidate_box_xywh=(50, 50, size, size), hits=1)
         lost.track = replace(lost.track, status=status)
-        assert search_regions(lost, (480, 640), 1, 181.0, CONFIG)[0].widening == pytest.approx(widening)
+        assert search_regions(lost, (480, 640), 1, 181.0, CONFIG)[0].scale == pytest.approx(scale)
 
 
 def test_a_target_that_was_lost_begins_without_velocity():
@@ -328,81 +328,16 @@ def test_a_failing_engine_changes_no_target():
     assert video.target.track is before.track
 
 
-@pytest.mark.parametrize(
-    ("reach", "widest", "regions"),
-    [
-        (210.0, 1.5, {1.0: 4 * 3, 1.5: 3 * 2}),
-        (210.0, 1.0, {1.0: 4 * 3}),
-        (700.0, 1.5, {1.0: 1, 1.5: 1}),
-        (120.0, 2.0, {np.sqrt(2): 4 * 3, 2.0: 3 * 2}),  # 6 x 4 of the usual size are too many
-        (30.0, 1.5, {1.5: 15 * 11}),  # of a small target
-    ],
-)
-def test_the_sweep_covers_every_pixel_nearest_first(reach, widest, regions):
-    places = grid_regions((480, 640), reach, (600, 30), widest)
-    ys, xs = np.mgrid[0:480, 0:640]
-    for widening, count in regions.items():
-        centres = [(x, y) for x, y, scale in places if scale == pytest.approx(widening)]
-        seen = np.zeros((480, 640), bool)
-        for x, y in centres:
-            seen |= (abs(xs - x) <= widening * reach / 2) & (abs(ys - y) <= widening * reach / 2)
-        assert seen.all()
-        assert len(centres) == count
-        distances = [np.hypot(x - 600, y - 30) for x, y in centres]
-        assert distances == sorted(distances)
-        sides = [away for region, away in places.items() if region.scale == pytest.approx(widening)]
-        assert sides == pytest.approx(np.array(distances) / (widening * reach))
-    assert len(places) == sum(regions.values())
-
-
-def test_every_region_of_the_sweep_has_its_turn():
+def test_a_lost_target_is_searched_for_in_every_region():
     video = Video()
     video.lose()
     places = list(grid_regions((480, 640), video.extent_px, video.place, CONFIG.search_scale_max))
-    looked = []
+    searched = []
     for _ in range(len(places) // 2):
-        looked += [grid_region(region) for region in video.next_regions()]
+        searched += [grid_region(region) for region in video.next_regions()]
         video.show()
-    assert looked == places
+    assert searched == places
     assert {region.scale for region in places} == {1.0, 1.5}
-
-
-@pytest.mark.parametrize("count", [2, 3, 5])
-def test_nearer_regions_have_their_turn_more_often_and_none_waits_for_long(count):
-    regions = grid_regions((480, 640), 100.0, (600, 30), 1.5)
-    sweep, looked = GlobalSearch(), []
-    while len(looked) < 3000:
-        due = sweep.next(regions, count)
-        assert len(set(due)) == count
-        sweep = sweep.searched(due)
-        looked += due
-    images = {it: [turn // count for turn, due in enumerate(looked) if due == it] for it in regions}
-    longest = max(np.diff([-1, *theirs, 3000 // count]).max() for theirs in images.values())
-    assert longest <= len(regions)
-    nearest, *others = sorted(regions, key=regions.__getitem__)
-    assert len(images[nearest]) > 3 * len(looked) / len(regions)
-    assert len(images[nearest]) > 5 * len(images[others[-1]])
-
-
-def test_one_region_an_image_goes_round():
-    regions = grid_regions((480, 640), 100.0, (600, 30), 1.5)
-    sweep = GlobalSearch()
-    for region in [*regions, *regions, *regions]:
-        assert sweep.next(regions, 1) == [region]
-        sweep = sweep.searched([region])
-
-
-def test_a_sweep_of_few_regions_searches_each_once_an_image():
-    regions = grid_regions((100, 100), 100.0, (50, 50), 1.5)
-    assert len(regions) == 2
-    assert GlobalSearch().next(regions, 64) == list(regions)
-    assert GlobalSearch().searched(regions).next(regions, 0) == []
-
-
-def test_an_image_of_another_size_is_swept_anew():
-    large, small = (grid_regions(size, 100.0, (50, 50), 1.0) for size in ((400, 400), (300, 300)))
-    sweep = GlobalSearch().searched(large)
-    assert sweep.next(small, 4) == list(small)[:4]
 
 
 def test_with_one_region_an_image_a_candidate_comes_first():
@@ -411,8 +346,8 @@ def test_with_one_region_an_image_a_candidate_comes_first():
     video.lose()
     while not video.target.track.status.hits:
         video.show(((275, 200), RED))
-    (look,) = video.next_regions()
-    assert (look.place.center_x, look.place.center_y) == pytest.approx((275, 200), abs=1)
+    (region,) = video.next_regions()
+    assert (region.place.center_x, region.place.center_y) == pytest.approx((275, 200), abs=1)
 
 
 def target(stamp_ns=None, velocity=(0.0, 0.0), center=(100.0, 50.0)) -> Target:

@@ -140,9 +140,9 @@ def test_one_target_comes_and_goes_and_the_others_do_not_notice() -> None:
     store.choose("red", 1, picture)
     store.show(2, picture)
     (kept,) = [entry.target for entry in store._entries.values()]
-    presence = kept.presence
+    status = kept.status
     store.choose("green", 2, picture, box=(200, 150, 40, 30))
-    assert kept.presence is presence
+    assert kept.status is status
     assert [item.id for item in store.show(3, picture)] == ["red", "green"]
     store.choose("green", 3, picture, box=(200, 150, 40, 30))
     assert [item.id for item in store.show(4, picture)] == ["red", "green"]
