@@ -217,5 +217,5 @@ def _detection_3d(messages: Any, header: Header, target: TrackedTarget, pose: Po
 def _hypothesis(messages: Any, target: TrackedTarget) -> Any:
     result = messages.ObjectHypothesisWithPose()
     result.hypothesis.class_id = target.label or target.id
-    result.hypothesis.score = float(target.result.score)
+    result.hypothesis.score = float(target.result.confidence)
     return result

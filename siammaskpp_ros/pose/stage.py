@@ -164,7 +164,7 @@ class PoseStage:
     def _pose(
         self, target: TrackedTarget, image: TrackedImage, depth: Depth | None, camera: Camera
     ) -> PoseEstimate:
-        estimator, result, score = self._estimators[target.id], target.result, target.result.score
+        estimator, result, score = self._estimators[target.id], target.result, target.result.confidence
         if depth is not None:
             return estimator.from_depth(result, depth, camera, image.stamp_ns, score)
         size_m = image.options.object_size_m

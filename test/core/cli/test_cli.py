@@ -320,7 +320,7 @@ def test_training_says_what_to_install(module, arguments, monkeypatch, capsys):
 
 def test_train_and_export_pass_their_arguments_on(monkeypatch):
     calls = []
-    for module, function in [("training.run", "train"), ("engines.export", "export")]:
+    for module, function in [("training.run", "train"), ("engines.export.onnx", "export")]:
         fake = type(sys)(f"siammaskpp_core.{module}")
         setattr(fake, function, lambda *arguments, **named: calls.append((arguments, named)))
         monkeypatch.setitem(sys.modules, fake.__name__, fake)
