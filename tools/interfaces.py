@@ -67,13 +67,13 @@ _TRACKER = Interface(
         Endpoint(
             "camera_info",
             "sensor_msgs/msg/CameraInfo",
-            "The camera's calibration, for poses. Not remapped: beside the images, as image_transport has it",
+            "The camera's calibration, which poses need; by default the topic beside the images",
             _ACTIVE,
         ),
         Endpoint(
             "depth",
             _IMAGE,
-            "Depth registered to the images: 16UC1 in mm or 32FC1 in m",
+            "Depth images that are registered to the colour images: 16UC1 in mm or 32FC1 in m",
             "while active, with `depth: true`",
         ),
         Endpoint(
@@ -118,40 +118,53 @@ _TRACKER = Interface(
         Endpoint(
             "~/pose",
             "geometry_msgs/msg/PoseWithCovarianceStamped",
-            "Of the target `pose_target`, in the camera's optical frame; nothing while it is not seen",
+            "Pose of the target `pose_target` in the camera's optical frame, with covariance; "
+            "nothing is published while the target is not visible",
             _CONFIGURED,
         ),
         Endpoint(
             "~/target_pose",
             _POSE,
-            "The same without covariance, as nav2's following takes it",
+            "The same pose without covariance, for example for nav2's following server",
             _CONFIGURED,
         ),
-        Endpoint("~/velocity", "geometry_msgs/msg/TwistStamped", "Of that target, in m/s", _CONFIGURED),
+        Endpoint(
+            "~/velocity",
+            "geometry_msgs/msg/TwistStamped",
+            "Velocity of that target relative to the camera",
+            _CONFIGURED,
+        ),
         Endpoint(
             "~/bearing",
             "geometry_msgs/msg/Vector3Stamped",
-            "Unit vector towards that target; needs no depth",
+            "Unit vector towards that target, which needs no depth",
             _CONFIGURED,
         ),
-        Endpoint("~/points", "sensor_msgs/msg/PointCloud2", "Coloured points of that target", _CONFIGURED),
-        Endpoint("~/markers", "visualization_msgs/msg/MarkerArray", "All targets, for rviz", _CONFIGURED),
+        Endpoint(
+            "~/points", "sensor_msgs/msg/PointCloud2", "Measured points (x, y, z) on that target", _CONFIGURED
+        ),
+        Endpoint(
+            "~/markers",
+            "visualization_msgs/msg/MarkerArray",
+            "Boxes, labels and velocities of all targets, for rviz",
+            _CONFIGURED,
+        ),
         Endpoint(
             "~/detections",
             "vision_msgs/msg/Detection2DArray",
-            "All targets that are seen, as rotated boxes",
+            "Rotated boxes of all visible targets",
             "once configured, where vision_msgs is installed",
         ),
         Endpoint(
             "~/detections_3d",
             "vision_msgs/msg/Detection3DArray",
-            "All targets with a pose, as boxes in space",
+            "Three-dimensional boxes of all targets with a pose",
             "once configured, where vision_msgs is installed",
         ),
         Endpoint(
             "/tf",
             "tf2_msgs/msg/TFMessage",
-            "From the camera's optical frame to `tracker_node/<id>` for every target with a pose",
+            "Transforms from the camera's optical frame to `tracker_node/<id>` for every target with a pose",
             "once configured, with `publish_tf: true`",
         ),
         Endpoint("~/status", _STATUS, "State, counts of images, rate and latency; once a second"),
