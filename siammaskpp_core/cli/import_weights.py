@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> None:
     """Convert the checkpoint and write the model folder."""
     with extra("train", "to import weights"):
         from siammaskpp_core.engines.export.onnx import save_model
-        from siammaskpp_core.training.public_weights import TORCHVISION, import_weights
+        from siammaskpp_core.training.reference_weights import TORCHVISION, import_weights
     model, tracking = import_weights(options.file, options.layout)
     save_model(model, tracking, options.output)
     if options.layout == TORCHVISION:

@@ -61,7 +61,7 @@ def add_arguments(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> None:
     """Train the network."""
     with extra("train", "for training"):
-        from siammaskpp_core.training.run import train
+        from siammaskpp_core.training.experiment import train
     train(
         options.config,
         options.data,

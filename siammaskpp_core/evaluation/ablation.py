@@ -21,7 +21,7 @@ from siammaskpp_core.io.outputs import Output
 from siammaskpp_core.model.checkpoint import load_checkpoint
 from siammaskpp_core.network.config import LEVELS
 from siammaskpp_core.training.checkpoint import CHECKPOINT
-from siammaskpp_core.training.run import Experiment, read_experiment
+from siammaskpp_core.training.experiment import Experiment, read_experiment
 from siammaskpp_core.training.trainer import Trainer
 
 RESULT = "result.json"

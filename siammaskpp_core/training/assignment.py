@@ -1,4 +1,4 @@
-"""What the network should answer for a search region: labels of anchors, offsets, mask crops."""
+"""Training targets of a search crop: anchor labels, box offsets and mask crops."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from siammaskpp_core.tracking.boxes import overlap
 
 POSITIVE, NEGATIVE, IGNORED = 1, 0, -1
 CENTRE_RADIUS_PX = 16.0
-SAMPLED_ANCHORS, SAMPLED_TARGETS, SAMPLED_NEGATIVE_PAIR = 64, 16, 16
+"""Without boxes (SiamFC), cells up to this far from the target's centre are positive."""
+SAMPLED_ANCHORS, SAMPLED_POSITIVES, SAMPLED_NEGATIVE_PAIR = 64, 16, 16
 
 
 class AnchorTargets(NamedTuple):
-    """labels int8 [A, R, R] (1 target, 0 background, -1 not used), offsets float32 [4, A, R, R]."""
+    """labels int8 [A, R, R] (1 positive, 0 negative, -1 ignored) and offsets float32 [4, A, R, R]."""
 
     labels: NDArray[np.int8]
     offsets: Float32Array
@@ -31,9 +32,9 @@ def search_targets(
     sampled: bool,
     rng: np.random.Generator,
 ) -> AnchorTargets:
-    """The targets of one search crop, by :func:`anchor_targets` or, without boxes, :func:`centre_targets`.
+    """The targets of one search crop, from :func:`anchor_targets` or, without boxes, :func:`centre_targets`.
 
-    `sampled` leaves the few of :func:`sample_anchors`.
+    With `sampled` only the anchors that :func:`sample_anchors` draws keep their labels.
     """
     labels, offsets = (anchor_targets if has_boxes else centre_targets)(box_xywh, anchors)
     if sampled:
@@ -49,17 +50,17 @@ def anchor_targets(
 ) -> AnchorTargets:
     """Labels and offsets of all `anchors` [4, A, R, R] for the target's box in the search crop.
 
-    `box_xywh` is in crop pixels, None when the target is not there (a negative pair). As in Faster R-CNN
-    and SiamRPN, anchors that overlap more than `positive_overlap` are the target, less than
-    `negative_overlap` the background; the rest is ignored. The best anchor of a very long or small box
-    counts as the target from `negative_overlap` on.
+    `box_xywh` is in crop pixels; it is None in a negative pair, which does not show the target. As in
+    Faster R-CNN and SiamRPN, anchors with an IoU of at least `positive_overlap` are positive, those below
+    `negative_overlap` are negative, and the others are ignored. If no anchor reaches `positive_overlap`, as
+    for a very long or small box, the best one is positive when it reaches `negative_overlap`.
     """
     if box_xywh is None:
         return AnchorTargets(np.zeros(anchors.shape[1:], np.int8), np.zeros_like(anchors))
     centred = _centred(box_xywh)
     corners = np.concatenate([anchors[:2] - anchors[2:] / 2, anchors[2:]])
-    own = np.array([*(centred[:2] - centred[2:] / 2), *centred[2:]])
-    overlaps = overlap(np.moveaxis(corners, 0, -1), own)
+    target = np.array([*(centred[:2] - centred[2:] / 2), *centred[2:]])
+    overlaps = overlap(np.moveaxis(corners, 0, -1), target)
     labels = np.full(overlaps.shape, IGNORED, np.int8)
     labels[overlaps < negative_overlap] = NEGATIVE
     best = float(overlaps.max())
@@ -70,9 +71,9 @@ def anchor_targets(
 
 
 def centre_targets(box_xywh: Float64Array | None, anchors: Float32Array) -> AnchorTargets:
-    """Labels of a network without boxes (SiamFC, section 2.2): target cells are near the box's centre.
+    """Labels for a network without boxes (SiamFC, section 2.2): cells near the box's centre are positive.
 
-    Arguments as in :func:`anchor_targets`; all offsets are zero.
+    The arguments are those of :func:`anchor_targets`; all offsets are zero.
     """
     labels = np.zeros(anchors.shape[1:], np.int8)
     if box_xywh is not None:
@@ -84,20 +85,21 @@ def centre_targets(box_xywh: Float64Array | None, anchors: Float32Array) -> Anch
 def sample_anchors(
     labels: NDArray[np.int8], negative_pair: bool, rng: np.random.Generator
 ) -> NDArray[np.int8]:
-    """`labels` [A, R, R] with a random few left, as published: at most 16 targets, 64 with the background.
+    """Keep a random sample of `labels` [A, R, R] and ignore the rest, as the reference implementation does.
 
-    Of a pair without the target 16 anchors in the middle 7x7 cells are left.
+    The sample has 64 anchors with at most 16 positives; in a negative pair it has 16 anchors of the central
+    7x7 cells.
     """
     candidates, count = labels == NEGATIVE, SAMPLED_ANCHORS
     kept = np.full_like(labels, IGNORED)
     if negative_pair:
-        middle, count = np.zeros_like(candidates), SAMPLED_NEGATIVE_PAIR
+        central, count = np.zeros_like(candidates), SAMPLED_NEGATIVE_PAIR
         centre = labels.shape[-1] // 2
-        middle[:, centre - 3 : centre + 4, centre - 3 : centre + 4] = True
-        candidates &= middle
-    targets = _choose(np.flatnonzero(labels == POSITIVE), SAMPLED_TARGETS, rng)
-    kept.flat[targets] = POSITIVE
-    kept.flat[_choose(np.flatnonzero(candidates), count - len(targets), rng)] = NEGATIVE
+        central[:, centre - 3 : centre + 4, centre - 3 : centre + 4] = True
+        candidates &= central
+    positives = _choose(np.flatnonzero(labels == POSITIVE), SAMPLED_POSITIVES, rng)
+    kept.flat[positives] = POSITIVE
+    kept.flat[_choose(np.flatnonzero(candidates), count - len(positives), rng)] = NEGATIVE
     return kept
 
 
@@ -108,7 +110,7 @@ def positive_cells(labels: NDArray[np.int8], count: int, rng: np.random.Generato
 
 
 def mask_crop(mask: Image, row: int, column: int) -> Image:
-    """The 127x127 part of the search crop's `mask` [255, 255] that the response cell looks at, 0 or 1."""
+    """The window [127, 127] of the search crop's `mask` [255, 255] around a response cell, 0 or 1."""
     half = MASK_SIZE // 2
     centre = SEARCH_SIZE // 2
     y = centre + (row - RESPONSE_SIZE // 2) * STRIDE
@@ -122,10 +124,10 @@ def mask_crop(mask: Image, row: int, column: int) -> Image:
 
 
 def _centred(box_xywh: Float64Array) -> Float32Array:
-    """The box as (centre x, centre y, width, height) from the search crop's centre."""
+    """The box as (centre x, centre y, width, height), relative to the search crop's centre."""
     return np.array([*(box_xywh[:2] + box_xywh[2:] / 2 - SEARCH_SIZE / 2), *box_xywh[2:]], np.float32)
 
 
 def _choose(items: AnyArray, count: int, rng: np.random.Generator) -> AnyArray:
-    """`items`, or `count` of them at random when there are more."""
+    """A random choice of `count` items without replacement, or all items when there are no more."""
     return items[rng.choice(len(items), count, replace=False)] if len(items) > count else items

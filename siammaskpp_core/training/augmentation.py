@@ -1,4 +1,4 @@
-"""Random light and quality of pictures."""
+"""Augmentation of crops: photometric jitter, image quality, pasted distractors and occluders."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import numpy as np
 from siammaskpp_core.arrays import Float64Array, Image
 from siammaskpp_core.data.sources.base import Sample
 from siammaskpp_core.tracking.boxes import mask_bounding_box
-from siammaskpp_core.training.views import Rng, View, Warp, blend, random_background
+from siammaskpp_core.training.random_crops import Crop, Rng, Warp, blend, random_background
 
 
-def change_light(image: Image, strength: float, rng: Rng) -> Image:
-    """Random gain, offset, gamma and colour cast."""
+def photometric_jitter(image: Image, strength: float, rng: Rng) -> Image:
+    """Change gain, offset, gamma and colour cast of a BGR image at random, scaled by `strength`."""
     gains = np.exp(rng.normal(0, 0.12, 3) * strength) * np.exp(rng.normal(0, 0.25) * strength)
     gamma = np.exp(rng.normal(0, 0.25) * strength)
     offset = rng.normal(0, 15) * strength
@@ -21,14 +21,17 @@ def change_light(image: Image, strength: float, rng: Rng) -> Image:
     return cv2.LUT(image, table)
 
 
-def lower_quality(image: Image, blur: float, rng: Rng) -> Image:
-    """Random loss of resolution (small targets), blur with probability `blur` (motion or focus), noise."""
+def degrade_quality(image: Image, blur_probability: float, rng: Rng) -> Image:
+    """Lower the resolution of a square image at random (as of small targets), blur it and add noise.
+
+    The blur is of motion or of defocus, with `blur_probability`.
+    """
     size = image.shape[0]
     if rng.random() < 0.35:
         small = int(size * rng.uniform(0.25, 0.8))
         image = cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
         image = cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR)  # type: ignore[assignment]
-    if rng.random() < blur:
+    if rng.random() < blur_probability:
         image = _motion_blur(image, rng) if rng.random() < 0.6 else _focus_blur(image, rng)
     if rng.random() < 0.3:
         noise = rng.normal(0, rng.uniform(2, 10), image.shape[:2] + (1,)).astype(np.float32)
@@ -36,8 +39,8 @@ def lower_quality(image: Image, blur: float, rng: Rng) -> Image:
     return image
 
 
-def to_grey(image: Image) -> Image:
-    """The picture without colour, still three channels."""
+def to_grayscale(image: Image) -> Image:
+    """The image in grayscale, with three equal channels."""
     return cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
 
 
@@ -45,9 +48,9 @@ def _motion_blur(image: Image, rng: Rng) -> Image:
     length = int(rng.integers(3, 16))
     angle = rng.uniform(0, np.pi)
     kernel = np.zeros((length, length), np.float32)
-    middle = (length - 1) / 2
-    reach = middle * np.array([np.cos(angle), np.sin(angle)])
-    start, end = np.round(middle - reach).astype(int), np.round(middle + reach).astype(int)
+    centre = (length - 1) / 2
+    offset = centre * np.array([np.cos(angle), np.sin(angle)])
+    start, end = np.round(centre - offset).astype(int), np.round(centre + offset).astype(int)
     cv2.line(kernel, start.tolist(), end.tolist(), 1.0)
     return cv2.filter2D(image, -1, kernel / kernel.sum())
 
@@ -56,75 +59,74 @@ def _focus_blur(image: Image, rng: Rng) -> Image:
     return cv2.GaussianBlur(image, (0, 0), rng.uniform(0.6, 2.5))
 
 
-def paste_object(view: View, other: Sample, occlude: bool, rng: Rng) -> None:
-    """Paste another object into `view`, beside or (`occlude`) partly over the target, in place.
+def copy_paste(crop: Crop, other: Sample, occlude: bool, rng: Rng) -> None:
+    """Paste another object into `crop`, in place: beside the target or, with `occlude`, partly over it.
 
-    A paste that would hide more than half of the target is not made.
+    Nothing is pasted when one of the two has no mask or when more than half of the target would be hidden.
     """
-    if other.mask is None or view.mask is None or view.box_xywh is None:
+    if other.mask is None or crop.mask is None or crop.box_xywh is None:
         return
-    x, y, width, height = view.box_xywh
-    own = np.sqrt(width * height)
-    zoom = own / np.sqrt(other.box_xywh[2] * other.box_xywh[3]) * np.exp(rng.uniform(-0.5, 0.5))
+    x, y, width, height = crop.box_xywh
+    target_size = np.sqrt(width * height)
+    zoom = target_size / np.sqrt(other.box_xywh[2] * other.box_xywh[3]) * np.exp(rng.uniform(-0.5, 0.5))
     angle = rng.uniform(0, 2 * np.pi)
-    reach = rng.uniform(0.4, 0.9) if occlude else rng.uniform(0.9, 2.2)
+    distance = rng.uniform(0.4, 0.9) if occlude else rng.uniform(0.9, 2.2)
     centre = np.array([x + width / 2, y + height / 2])
-    centre += reach * np.array([width, height]) * (np.cos(angle), np.sin(angle))
-    warp = _place(other, centre, zoom, view.image.shape[0], rng)
+    centre += distance * np.array([width, height]) * (np.cos(angle), np.sin(angle))
+    warp = _placement(other, centre, zoom, crop.image.shape[0], rng)
     alpha = warp(other.mask)
-    hides = alpha > 127
-    visible = view.mask if not occlude else np.where(hides, 0, view.mask).astype(np.uint8)
-    if np.count_nonzero(visible) < np.count_nonzero(view.mask) / 2:
+    visible = crop.mask if not occlude else np.where(alpha > 127, 0, crop.mask).astype(np.uint8)
+    if np.count_nonzero(visible) < np.count_nonzero(crop.mask) / 2:
         return
     if not occlude:
-        alpha = np.where(view.mask > 0, 0, alpha).astype(np.uint8)
-    _lay_over(view, warp(other.image), alpha)
-    view.mask, view.box_xywh = visible, mask_bounding_box(visible)
+        alpha = np.where(crop.mask > 0, 0, alpha).astype(np.uint8)
+    _composite(crop, warp(other.image), alpha)
+    crop.mask, crop.box_xywh = visible, mask_bounding_box(visible)
 
 
-def cover_object(view: View, other: Sample, rng: Rng) -> bool:
-    """Hide the target of `view` behind another object, in place; False, and nothing, when that fails.
+def occlude_with_object(crop: Crop, other: Sample, rng: Rng) -> bool:
+    """Hide the target of `crop` behind another object, in place; at most a seventh of it stays visible.
 
-    At most a seventh of the target stays visible.
+    Returns False and changes nothing when more would be visible or when one of the two has no mask.
     """
-    if other.mask is None or view.mask is None or view.box_xywh is None:
+    if other.mask is None or crop.mask is None or crop.box_xywh is None:
         return False
-    size_wh = view.box_xywh[2:]
-    centre = view.box_xywh[:2] + size_wh * rng.uniform(0.4, 0.6, 2)
+    size_wh = crop.box_xywh[2:]
+    centre = crop.box_xywh[:2] + size_wh * rng.uniform(0.4, 0.6, 2)
     zoom = float(np.max(size_wh / other.box_xywh[2:])) * rng.uniform(1.1, 2.0)
-    warp = _place(other, centre, zoom, view.image.shape[0], rng)
+    warp = _placement(other, centre, zoom, crop.image.shape[0], rng)
     alpha = warp(other.mask)
-    if np.count_nonzero((view.mask > 0) & (alpha <= 127)) > np.count_nonzero(view.mask) / 7:
+    if np.count_nonzero((crop.mask > 0) & (alpha <= 127)) > np.count_nonzero(crop.mask) / 7:
         return False
-    _lay_over(view, warp(other.image), alpha)
+    _composite(crop, warp(other.image), alpha)
     return True
 
 
-def cover_with_board(view: View, picture: Image, rng: Rng) -> bool:
-    """Hide the target of `view` behind a rectangle that shows a piece of `picture`, in place.
+def occlude_with_rectangle(crop: Crop, image: Image, rng: Rng) -> bool:
+    """Hide the target of `crop` behind a rectangle that shows a part of `image`, in place.
 
-    False, and nothing, when the target has no box.
+    Returns False and changes nothing when the target has no box.
     """
-    if view.box_xywh is None:
+    if crop.box_xywh is None:
         return False
-    size = view.image.shape[0]
-    x, y, width, height = view.box_xywh
+    size = crop.image.shape[0]
+    x, y, width, height = crop.box_xywh
     margins = rng.uniform(0.0, 0.5, 4) * (width, height, width, height)
     left, top = (int(max(low, 0)) for low in (x - margins[0], y - margins[1]))
     right, bottom = x + width + margins[2], y + height + margins[3]
     alpha = np.zeros((size, size), np.uint8)
     alpha[top : int(np.ceil(bottom)), left : int(np.ceil(right))] = 255
-    _lay_over(view, random_background(picture, size, rng), alpha)
+    _composite(crop, random_background(image, size, rng), alpha)
     return True
 
 
-def _place(other: Sample, centre_xy: Float64Array, zoom: float, size: int, rng: Rng) -> Warp:
-    """Puts the middle of an object at `centre_xy` of a crop, at random mirrored."""
-    middle = other.box_xywh[:2] + other.box_xywh[2:] / 2
+def _placement(other: Sample, centre_xy: Float64Array, zoom: float, size: int, rng: Rng) -> Warp:
+    """The warp that puts the centre of an object at `centre_xy` (px) of a crop, flipped at random."""
+    object_centre = other.box_xywh[:2] + other.box_xywh[2:] / 2
     linear = np.diag([zoom * rng.choice([-1.0, 1.0]), zoom])
-    return Warp(np.column_stack([linear, centre_xy - linear @ middle]), size)
+    return Warp(np.column_stack([linear, centre_xy - linear @ object_centre]), size)
 
 
-def _lay_over(view: View, front: Image, alpha: Image) -> None:
+def _composite(crop: Crop, front: Image, alpha: Image) -> None:
     alpha = np.asarray(cv2.GaussianBlur(alpha, (0, 0), 0.7), np.uint8)
-    view.image = blend(front, view.image, alpha)
+    crop.image = blend(front, crop.image, alpha)

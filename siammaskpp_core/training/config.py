@@ -1,4 +1,4 @@
-"""How a network is trained."""
+"""Options of a training: data, optimiser, losses and augmentation."""
 
 from __future__ import annotations
 
@@ -9,138 +9,200 @@ from siammaskpp_core.config import Checked, ConfigError, option
 
 @dataclass(frozen=True)
 class TrainingConfig(Checked):
-    """Data, augmentation, losses and schedule."""
+    """Data, schedule, losses and augmentation of one training run (one stage)."""
 
-    sources: tuple[str, ...] = option(("masks:.",), "kind:folder under the data folder")
-    source_weights: tuple[float, ...] = option((1.0,), "how often each source is drawn", low=0.0)
+    sources: tuple[str, ...] = option(
+        ("masks:.",), "Training data as kind:folder, relative to the data folder"
+    )
+    source_weights: tuple[float, ...] = option(
+        (1.0,), "Relative frequency at which each source is sampled", low=0.0
+    )
     source_frame_ranges: tuple[int, ...] = option(
-        (0,), "by source, how far apart a pair's frames may be in a video", low=0, unit="frames"
+        (0,), "Largest distance of a pair's two frames within a video, per source", low=0, unit="frames"
     )
 
     stage: str = option(
         "base",
-        "what is learned; base: all losses, bi and re: the mask loss alone, with that form of mask",
+        "Training stage; base trains with all losses, bi and re train only masks of that form",
         choices=("base", "bi", "re"),
     )
-    steps: int = option(4000, "optimiser steps", low=1)
-    batch_size: int = option(16, "pairs a step, those of all processes together", low=1, high=65536)
-    optimizer: str = option("adamw", "AdamW, or SGD with momentum 0.9", choices=("adamw", "sgd"))
-    learning_rate: float = option(1e-3, "peak rate", low=0.0, high=1.0)
+    steps: int = option(4000, "Number of optimiser steps", low=1)
+    batch_size: int = option(16, "Pairs per optimiser step, summed over all processes", low=1, high=65536)
+    optimizer: str = option("adamw", "Optimiser; sgd uses a momentum of 0.9", choices=("adamw", "sgd"))
+    learning_rate: float = option(1e-3, "Peak learning rate", low=0.0, high=1.0)
     schedule: str = option(
         "cosine",
-        "how the rate falls; cosine: a little every step, epochs: by the same factor every epoch",
+        "Decay of the learning rate; cosine decays at every step, epochs by a constant factor per epoch",
         choices=("cosine", "epochs"),
     )
-    epochs: int = option(20, "equal parts of the run with one rate each (schedule epochs)", low=1)
-    warmup: float = option(0.025, "share of the run in which the rate rises to the peak", low=0.0, high=0.9)
-    first_rate: float = option(
-        0.0, "where the rate begins to rise, as a share of the peak", low=0.0, high=1.0
+    epochs: int = option(20, "Number of epochs that `steps` is divided into (schedule epochs)", low=1)
+    warmup_fraction: float = option(
+        0.025, "Fraction of the run in which the learning rate rises to its peak", low=0.0, high=0.9
     )
-    final_rate: float = option(0.02, "last rate, as a share of the peak", low=1e-6, high=1.0)
+    initial_lr_factor: float = option(
+        0.0, "Learning rate at the start of the warm-up, relative to the peak", low=0.0, high=1.0
+    )
+    final_lr_factor: float = option(
+        0.02, "Learning rate at the end of the run, relative to the peak", low=1e-6, high=1.0
+    )
     weight_decay: float = option(
-        1e-2, "of weights; biases, batch norms and level weights do not decay", low=0.0, high=1.0
+        1e-2, "Weight decay; biases, batch norms and level weights are not decayed", low=0.0, high=1.0
     )
-    gradient_norm: float = option(5.0, "gradients are cut to this norm", low=0.0)
-    average_decay: float = option(
-        0.998, "decay of the averaged weights that are exported; 0: the last weights", low=0.0, high=1.0
+    gradient_clip_norm: float = option(5.0, "Gradients are clipped to this norm", low=0.0)
+    ema_decay: float = option(
+        0.998,
+        "Decay of the exponential moving average (EMA) of the weights, which is what is exported; "
+        "0 exports the last weights",
+        low=0.0,
+        high=1.0,
     )
-    pretrained: bool = option(True, "start the backbone from ImageNet weights")
+    pretrained: bool = option(True, "The backbone starts from ImageNet weights")
     unfreeze_at: float = option(
-        1.0, "share of the run after which the backbone learns too; 1: never", low=0.0, high=1.0
+        1.0,
+        "Fraction of the run for which the backbone stays frozen; 1 never trains it",
+        low=0.0,
+        high=1.0,
     )
-    backbone_rate: float = option(0.1, "rate of the backbone, as a share of the others'", low=0.0, high=1.0)
+    backbone_lr_factor: float = option(
+        0.1, "Learning rate of the backbone, relative to that of the other layers", low=0.0, high=1.0
+    )
     batch_norm: str = option(
         "sync",
-        "statistics of batch norms; sync: of all processes (GPUs), local: of each process, frozen: stay",
+        "Batch-norm statistics; sync shares them between processes (GPUs only), local computes them per "
+        "process, frozen does not update them",
         choices=("sync", "local", "frozen"),
     )
-    backbone_norms: bool = option(True, "the backbone's batch norms learn where it learns; false: they stay")
-    precision: str = option(
-        "bf16-mixed", "numbers in the network", choices=("32-true", "bf16-mixed", "16-mixed")
+    train_backbone_norms: bool = option(
+        True, "Batch norms of the unfrozen backbone layers are trained with them; false keeps them frozen"
     )
-    save_every: int = option(200, "steps from one checkpoint to the next", low=1)
-    seed: int = option(0, "seed of all random draws", low=0)
+    precision: str = option(
+        "bf16-mixed", "Floating-point precision of the network", choices=("32-true", "bf16-mixed", "16-mixed")
+    )
+    save_every: int = option(200, "Number of steps between two checkpoints", low=1)
+    seed: int = option(0, "Seed of all random draws", low=0)
 
-    anchor_choice: str = option(
+    anchor_sampling: str = option(
         "hard",
-        "anchors that count; hard: every target anchor, 16 hardest and 32 random others of a pair, "
-        "random: at most 16 target anchors of 64 random ones, as published",
+        "Anchors that enter the losses; hard takes all positives and, of each pair, the 16 hardest and 32 "
+        "random negatives; random takes 64 anchors with at most 16 positives (reference implementation)",
         choices=("hard", "random"),
     )
-    cls_weight: float = option(1.0, "A: weight of the classification loss", low=0.0)
-    loc_weight: float = option(1.2, "B: weight of the box loss", low=0.0)
-    mask_weight: float = option(36.0, "C: weight of the mask loss", low=0.0)
-    overlap_weight: float = option(
-        0.0, "weight of the masks' Dice loss, which small and large objects share alike", low=0.0
+    cls_weight: float = option(1.0, "Weight A of the classification loss", low=0.0)
+    loc_weight: float = option(1.2, "Weight B of the box loss", low=0.0)
+    mask_weight: float = option(36.0, "Weight C of the mask loss", low=0.0)
+    dice_weight: float = option(
+        0.0,
+        "Weight of the masks' Dice loss, to which small and large objects contribute equally",
+        low=0.0,
     )
-    smooth_l1_omega: float = option(3.0, "omega of the smooth L1 loss", low=0.1, high=10.0)
-    mask_positions: int = option(4, "positive cells a pair whose masks are learned", low=1, high=64)
+    smooth_l1_omega: float = option(3.0, "Parameter omega of the smooth L1 loss", low=0.1, high=10.0)
+    mask_positions: int = option(
+        4, "Largest number of positive cells of a pair whose masks are trained", low=1, high=64
+    )
 
-    negative_share: float = option(
-        0.2, "share of pairs without the target in the search region", low=0.0, high=1.0
+    negative_probability: float = option(
+        0.2, "Probability of a negative pair, whose search region does not show the target", low=0.0, high=1.0
     )
-    covered_share: float = option(
-        0.0, "share of those pairs where another object covers the target instead", low=0.0, high=1.0
-    )
-    alike_share: float = option(
+    occluded_probability: float = option(
         0.0,
-        "share of the other objects, pasted or in the target's stead, that are of its category, where known",
+        "Probability that a negative pair shows the target behind an occluder instead of another object",
         low=0.0,
         high=1.0,
     )
-    beside_share: float = option(
+    same_class_distractor_probability: float = option(
         0.0,
-        "share of pairs of one picture without the target, if not covered, that show another object of "
-        "its category in that picture, where known; the target may stand at the side",
+        "Probability that a distractor is of the target's class, where the data names classes",
         low=0.0,
         high=1.0,
     )
-    part_share: float = option(
-        0.0, "share of pairs of one picture whose target is a part of the object", low=0.0, high=1.0
+    same_class_negative_probability: float = option(
+        0.0,
+        "Probability that a negative pair of a single image is centred on another object of the target's "
+        "class in that image; where the target itself is visible it keeps its labels",
+        low=0.0,
+        high=1.0,
     )
-    board_share: float = option(
-        0.0, "share of covered targets that are behind a rectangle of another picture", low=0.0, high=1.0
+    part_probability: float = option(
+        0.0, "Probability that the target of a single-image pair is a part of the object", low=0.0, high=1.0
+    )
+    rectangular_occluder_probability: float = option(
+        0.0,
+        "Probability that an occluded target lies behind a rectangle cut from another image",
+        low=0.0,
+        high=1.0,
     )
     search_shift: float = option(
-        64.0, "shift of the target in the search region", low=0.0, high=127.0, unit="px"
+        64.0,
+        "Largest shift of the target from the search region's centre",
+        low=0.0,
+        high=127.0,
+        unit="px",
     )
-    small_shift_share: float = option(0.4, "share of pairs with a quarter of that shift", low=0.0, high=1.0)
-    search_scale: float = option(0.18, "log scale change of the search region", low=0.0, high=1.0)
-    large_scale_share: float = option(
+    small_shift_probability: float = option(
+        0.4, "Probability that a pair uses a quarter of the search shift", low=0.0, high=1.0
+    )
+    search_scale_jitter: float = option(
+        0.18, "Largest scale change of the search region, as a natural logarithm", low=0.0, high=1.0
+    )
+    large_scale_probability: float = option(
         0.0,
-        "share of pairs with three times that change, as where the tracker's box has stayed behind",
+        "Probability of three times the scale jitter, as after the tracker's box has lagged behind",
         low=0.0,
         high=1.0,
     )
-    template_shift: float = option(4.0, "shift of the target in the template", low=0.0, high=63.0, unit="px")
-    template_scale: float = option(0.05, "log scale change of the template", low=0.0, high=1.0)
-    rotation: float = option(12.0, "rotation of either crop", low=0.0, high=180.0, unit="deg")
-    aspect: float = option(0.1, "log change of the aspect ratio", low=0.0, high=1.0)
-    bend: float = option(
+    template_shift: float = option(
+        4.0, "Largest shift of the target from the centre of the template", low=0.0, high=63.0, unit="px"
+    )
+    template_scale_jitter: float = option(
+        0.05, "Largest scale change of the template, as a natural logarithm", low=0.0, high=1.0
+    )
+    rotation: float = option(
+        12.0,
+        "Largest in-plane rotation of the search region; the template rotates by up to half of it",
+        low=0.0,
+        high=180.0,
+        unit="deg",
+    )
+    aspect_ratio_jitter: float = option(
+        0.1, "Largest change of the aspect ratio, as a natural logarithm", low=0.0, high=1.0
+    )
+    elastic_deformation: float = option(
         0.0,
-        "displacement of a search region's pixels by a smooth random field",
+        "Largest standard deviation of the random displacement field that deforms the search region",
         low=0.0,
         high=32.0,
         unit="px",
     )
-    mirror: float = option(0.0, "probability that both crops are mirrored", low=0.0, high=1.0)
-    cutout_share: float = option(
-        0.5, "share of crops with the object cut out onto another picture", low=0.0, high=1.0
+    flip_probability: float = option(
+        0.0, "Probability that both crops are flipped horizontally", low=0.0, high=1.0
     )
-    paste_share: float = option(
-        0.4, "share of search regions with another object beside or over it", low=0.0, high=1.0
+    background_swap_probability: float = option(
+        0.5, "Probability that an object is cut out and placed on another background", low=0.0, high=1.0
     )
-    occluder_share: float = option(0.3, "share of those others that lie over the target", low=0.0, high=1.0)
-    blur: float = option(0.18, "probability of blur", low=0.0, high=1.0)
-    grey: float = option(0.2, "probability of a pair without colour", low=0.0, high=1.0)
-    light: float = option(1.0, "strength of the change of light", low=0.0, high=3.0)
+    copy_paste_probability: float = option(
+        0.4, "Probability that a distractor is pasted into the search region", low=0.0, high=1.0
+    )
+    copy_paste_occlusion_probability: float = option(
+        0.3, "Probability that a pasted distractor partly occludes the target", low=0.0, high=1.0
+    )
+    blur_probability: float = option(
+        0.18, "Probability that a crop is blurred by motion or defocus", low=0.0, high=1.0
+    )
+    grayscale_probability: float = option(
+        0.2, "Probability that a pair is converted to grayscale", low=0.0, high=1.0
+    )
+    photometric_jitter: float = option(
+        1.0, "Strength of the random gain, gamma, offset and colour cast; 0 turns it off", low=0.0, high=3.0
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if len(self.sources) != len(self.source_weights) or not sum(self.source_weights) > 0:
-            raise ConfigError("source_weights: one weight for each of sources, not all zero")
+            raise ConfigError("source_weights: one weight for each of sources is needed, not all zero")
         if len(self.sources) != len(self.source_frame_ranges):
-            raise ConfigError("source_frame_ranges: one number for each of sources, 0 for single pictures")
+            raise ConfigError(
+                "source_frame_ranges: one number for each of sources is needed, 0 for single images"
+            )
         if not self.pretrained and self.unfreeze_at > 0:
             raise ConfigError("unfreeze_at: a backbone that is not pretrained learns from the start: give 0")
         if self.stage != "base" and self.unfreeze_at < 1:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 
-def start_engine(config: TrainingConfig) -> Fabric:
+def start_fabric(config: TrainingConfig) -> Fabric:
     """Join the processes that torchrun started, or run alone.
 
     Raises :class:`ConfigError` for a configuration that these processes and devices cannot run.
@@ -50,13 +50,13 @@ def start_engine(config: TrainingConfig) -> Fabric:
     return fabric
 
 
-def share_batch_statistics(model: nn.Module, fabric: Fabric, config: TrainingConfig) -> None:
+def synchronise_batch_norms(model: nn.Module, fabric: Fabric, config: TrainingConfig) -> None:
     """Let the batch norms of `model` compute the statistics of all processes' pairs, when asked to."""
     if config.batch_norm == "sync" and fabric.world_size > 1:
         nn.SyncBatchNorm.convert_sync_batchnorm(model)
 
 
-def share_means(means: dict[str, Mean], fabric: Fabric) -> tuple[dict[str, Mean], dict[str, Tensor]]:
+def reduce_means(means: dict[str, Mean], fabric: Fabric) -> tuple[dict[str, Mean], dict[str, Tensor]]:
     """The means over the pairs of all processes, and what each process derives its gradients from.
 
     The second are this process's totals over everybody's counts, times the number of processes, by
@@ -75,7 +75,7 @@ def share_means(means: dict[str, Mean], fabric: Fabric) -> tuple[dict[str, Mean]
     return everybodys, shares
 
 
-class ShareSampler(Sampler[int]):
+class ShardSampler(Sampler[int]):
     """The pairs of one process: of every batch, from `first_step` on, the part that is its own.
 
     Batch `s` of B pairs consists of the pairs s * B to s * B + B - 1, however many processes share it.

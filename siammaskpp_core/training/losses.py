@@ -1,4 +1,4 @@
-"""The paper's three losses: cross-entropy, smooth L1 on normalised offsets, logistic loss on masks."""
+"""Loss functions: cross-entropy, smooth L1 on normalised offsets, logistic and Dice loss on masks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RANDOM_NEGATIVES = 32
 
 @dataclass(frozen=True)
 class Mean:
-    """A mean before the division: several processes add their totals and their counts first."""
+    """A mean as `total` and `count`, so that several processes can add both before they divide."""
 
     total: Tensor
     count: Tensor
@@ -27,46 +27,47 @@ class Mean:
         return self.total / self.count.clamp(min=1)
 
 
-def classification_loss(logits: Tensor, labels: Tensor, per_picture: bool = False) -> tuple[Mean, Mean]:
-    """Cross-entropy of the target anchors and of the background anchors; the loss is half of each mean.
+def classification_loss(logits: Tensor, labels: Tensor, per_pair: bool = False) -> tuple[Mean, Mean]:
+    """Cross-entropy of the positive and of the negative anchors; the loss is half the sum of both means.
 
-    `logits` [B, 2A, R, R] (background first), `labels` [B, A, R, R]. The means are over all anchors of
-    the batch, or `per_picture` first and then over the pictures.
+    `logits` [B, 2A, R, R] (background first), `labels` [B, A, R, R]. The means are taken over all anchors
+    of the batch or, with `per_pair`, over the anchors of each pair and then over the pairs.
     """
     batch, anchors = labels.shape[:2]
     log_p = F.log_softmax(logits.view(batch, 2, anchors, *logits.shape[-2:]).float(), 1)
-    mean = _mean_of_pictures if per_picture else _mean_of_anchors
+    mean = _mean_of_pairs if per_pair else _mean_of_anchors
     return mean(-log_p[:, 1], labels == POSITIVE), mean(-log_p[:, 0], labels == NEGATIVE)
 
 
-def box_loss(
-    offsets: Tensor, targets: Tensor, labels: Tensor, omega: float, every_picture: bool = True
-) -> Mean:
-    """Smooth L1 of the four normalised offsets, summed, over target anchors.
+def box_loss(offsets: Tensor, targets: Tensor, labels: Tensor, omega: float, every_pair: bool = True) -> Mean:
+    """Smooth L1 loss, summed over the four normalised offsets and averaged over positive anchors.
 
     `offsets` [B, 4A, R, R], `targets` [B, 4, A, R, R], `labels` [B, A, R, R]. With
-    `|x| < 1/omega^2` the loss is `0.5 omega^2 x^2`, else `|x| - 1 / (2 omega^2)`. The mean is over the
-    anchors of a picture, then over `every_picture` of the batch or only those with a target anchor.
+    `|x| < 1/omega^2` the loss is `0.5 omega^2 x^2`, else `|x| - 1 / (2 omega^2)`. The mean is taken over the
+    anchors of each pair, then over all pairs (`every_pair`) or only over those with a positive anchor.
     """
     difference = F.smooth_l1_loss(
         offsets.view_as(targets).float(), targets, reduction="none", beta=1 / omega**2
     ).sum(1)
-    mean = _mean_of_pictures(difference, labels == POSITIVE)
-    return Mean(mean.total, torch.full_like(mean.count, len(labels))) if every_picture else mean
+    mean = _mean_of_pairs(difference, labels == POSITIVE)
+    return Mean(mean.total, torch.full_like(mean.count, len(labels))) if every_pair else mean
 
 
 def mask_loss(logits: Tensor, masks: Tensor) -> Mean:
     """`sum_n 1/(wh) sum_ij log(1 + exp(-c_ij m_ij))` over the N positive positions, c = +1 or -1.
 
     The paper's factor `(1 + c_n) / (2wh)` is `1/(wh)` at positive positions and zero at all others, so
-    only positive ones are given: `logits` [N, 1, 127, 127], `masks` [N, 127, 127] of 0 and 1.
+    the arguments hold positive positions only: `logits` [N, 1, 127, 127], `masks` [N, 127, 127] of 0 and 1.
     """
     pixels = F.soft_margin_loss(logits[:, 0].float(), masks.float() * 2 - 1, reduction="none")
     return Mean(pixels.mean((1, 2)).sum(), pixels.new_tensor(len(masks)))
 
 
 def dice_loss(logits: Tensor, masks: Tensor) -> Mean:
-    """`1 - 2 sum(p m) / (sum p + sum m)` of each mask (V-Net, Milletari et al. 2016), shapes as above."""
+    """`1 - 2 sum(p m) / (sum p + sum m)` per mask (V-Net, Milletari et al. 2016), with added ones for stability.
+
+    The shapes are those of :func:`mask_loss`.
+    """
     probabilities, true = logits[:, 0].float().sigmoid(), masks.float()
     common = (probabilities * true).sum((1, 2))
     sizes = probabilities.sum((1, 2)) + true.sum((1, 2))
@@ -74,7 +75,7 @@ def dice_loss(logits: Tensor, masks: Tensor) -> Mean:
 
 
 def mask_overlap(logits: Tensor, masks: Tensor) -> Mean:
-    """Intersection over union of predicted and true masks, shapes as in :func:`mask_loss`."""
+    """Intersection over union of predicted and true masks, with the shapes of :func:`mask_loss`."""
     predicted, true = logits[:, 0] > 0, masks > 0
     union = (predicted | true).flatten(1).sum(1)
     overlaps = (predicted & true).flatten(1).sum(1) / union.clamp(min=1)
@@ -82,27 +83,28 @@ def mask_overlap(logits: Tensor, masks: Tensor) -> Mean:
 
 
 def hard_negatives(logits: Tensor, labels: Tensor, draws: Tensor) -> Tensor:
-    """`labels` with only the hardest and some random background anchors of each picture left.
+    """Hard negative mining: ignore all negatives of a pair but the hardest and some random ones.
 
-    Look-alikes are few among thousands. `draws` [B, A, R, R] are uniform random numbers; the background
-    anchors with the largest are the random ones.
+    Distractors are a few among thousands of anchors. Returns `labels` [B, A, R, R] with the other negatives
+    set to ignored. `draws` [B, A, R, R] are uniform random numbers; the negatives with the largest are the
+    random ones.
     """
     batch, anchors = labels.shape[:2]
-    background = (labels == NEGATIVE).flatten(1)
+    negative = (labels == NEGATIVE).flatten(1)
     pairs = logits.detach().view(batch, 2, anchors, *logits.shape[-2:]).float()
-    hardness = (pairs[:, 1] - pairs[:, 0]).flatten(1).masked_fill(~background, -torch.inf)
+    hardness = (pairs[:, 1] - pairs[:, 0]).flatten(1).masked_fill(~negative, -torch.inf)
     hard = hardness.topk(HARD_NEGATIVES, 1).indices
-    drawn = draws.flatten(1).masked_fill(~background, -1).topk(RANDOM_NEGATIVES, 1).indices
-    chosen = torch.zeros_like(background).scatter(1, torch.cat([hard, drawn], 1), True)
-    return labels.masked_fill((background & ~chosen).view_as(labels), IGNORED)
+    drawn = draws.flatten(1).masked_fill(~negative, -1).topk(RANDOM_NEGATIVES, 1).indices
+    chosen = torch.zeros_like(negative).scatter(1, torch.cat([hard, drawn], 1), True)
+    return labels.masked_fill((negative & ~chosen).view_as(labels), IGNORED)
 
 
 def _mean_of_anchors(values: Tensor, chosen: Tensor) -> Mean:
     return Mean((values * chosen).sum(), chosen.sum().to(values.dtype))
 
 
-def _mean_of_pictures(values: Tensor, chosen: Tensor) -> Mean:
-    """The mean of each picture's chosen values, over the pictures that have any."""
+def _mean_of_pairs(values: Tensor, chosen: Tensor) -> Mean:
+    """The mean of each pair's chosen values, averaged over the pairs that have any."""
     counts = chosen.flatten(1).sum(1)
     means = (values * chosen).flatten(1).sum(1) / counts.clamp(min=1)
     return Mean(means.sum(), (counts > 0).sum().to(values.dtype))

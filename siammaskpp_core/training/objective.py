@@ -1,4 +1,4 @@
-"""From a batch of pairs to predictions, and from these to the losses."""
+"""The training objective: from a batch of pairs to predictions, and from predictions to the loss."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from siammaskpp_core.training.losses import (
 
 
 class Batch(NamedTuple):
-    """Several :class:`Pair` as tensors, the pairs on the first axis."""
+    """Pairs as tensors, stacked on the first axis; see :class:`~siammaskpp_core.training.pairs.Pair`."""
 
     template: Tensor
     search: Tensor
@@ -34,9 +34,9 @@ class Batch(NamedTuple):
 
 
 class Prediction(NamedTuple):
-    """cls [B, 2A, R, R], loc [B, 4A, R, R] and mask logits [N, 1, 127, 127], as far as there are any.
+    """cls [B, 2A, R, R], loc [B, 4A, R, R] and mask logits [N, 1, 127, 127]; None where the network has none.
 
-    Mask logits after those of the positions that were asked for have no meaning.
+    There may be more mask logits than positions were given; the surplus at the end has no meaning.
     """
 
     cls: Tensor
@@ -45,9 +45,9 @@ class Prediction(NamedTuple):
 
 
 class PairNetwork(nn.Module):
-    """The network as it is trained, on pairs of crops; all processes compute it in step.
+    """The network as a function of a batch of pairs, in the form that distributed training wraps.
 
-    `frozen` replaces a backbone that does not learn.
+    `frozen`, if given, computes the features instead of the model's own backbone.
     """
 
     def __init__(self, model: SiamMaskPP, frozen: FrozenBackbone | None) -> None:
@@ -56,7 +56,7 @@ class PairNetwork(nn.Module):
         self.frozen = frozen
 
     def forward(self, template: Tensor, search: Tensor, positions: Tensor) -> Prediction:
-        """Crops uint8 BGR and the positions int64 [N, 3] (pair, row, column) whose masks are wanted."""
+        """Predict from crops uint8 BGR [B, H, W, 3] and mask positions int64 [N, 3] (pair, row, column)."""
         encode = self.frozen or self.model.backbone
         kernels = self.model.template_kernels(encode(template))
         features = encode(search)
@@ -64,66 +64,65 @@ class PairNetwork(nn.Module):
         if response.mask is None:
             return Prediction(response.cls, response.loc, None)
         if len(positions) < 2:
-            # Batch norms need two, and all processes gradients to average: add some that are not used.
-            middle = response.mask.shape[-1] // 2
-            positions = torch.cat([positions, positions.new_tensor([[0, middle, middle]] * 2)])
+            # Batch norms need at least two positions, and every process needs gradients to average.
+            centre = response.mask.shape[-1] // 2
+            positions = torch.cat([positions, positions.new_tensor([[0, centre, centre]] * 2)])
         masks = self.model.masks_at(response, features, *positions.unbind(1))
         return Prediction(response.cls, response.loc, masks)
 
 
 def mask_positions(batch: Batch) -> Tensor:
-    """The positions int64 [N, 3] (pair, row, column) at which the pairs have true masks."""
+    """The positions int64 [N, 3] (pair, row, column) at which the batch has true masks."""
     used = batch.cells[..., 0] >= 0
     return torch.cat([used.nonzero()[:, :1], batch.cells[used]], 1)
 
 
-def losses_of(
+def batch_losses(
     prediction: Prediction, batch: Batch, draws: Tensor | None, config: TrainingConfig
 ) -> dict[str, Mean]:
-    """The means `target`, `background`, `box`, `mask`, `dice` and masks' `overlap`, as far as they apply.
+    """The means `positive`, `negative`, `box`, `mask`, `dice` and `overlap` (of masks) that apply.
 
-    `draws` choose the random negatives, see :func:`random_draws`.
+    The stage and the parts of the network decide which ones apply. `draws` select the random negatives, see
+    :func:`random_draws`.
     """
     means: dict[str, Mean] = {}
     if config.stage == "base":
-        hard = config.anchor_choice == "hard"
+        hard = config.anchor_sampling == "hard"
         labels = batch.labels if draws is None else hard_negatives(prediction.cls, batch.labels, draws)
-        means["target"], means["background"] = classification_loss(prediction.cls, labels, per_picture=hard)
+        means["positive"], means["negative"] = classification_loss(prediction.cls, labels, per_pair=hard)
         if prediction.loc is not None:
             omega = config.smooth_l1_omega
-            means["box"] = box_loss(
-                prediction.loc, batch.offsets, batch.labels, omega, every_picture=not hard
-            )
+            means["box"] = box_loss(prediction.loc, batch.offsets, batch.labels, omega, every_pair=not hard)
     if prediction.masks is not None:
         masks = batch.masks[batch.cells[..., 0] >= 0]
         logits = prediction.masks[: len(masks)]
         means["mask"], means["overlap"] = mask_loss(logits, masks), mask_overlap(logits, masks)
-        if config.overlap_weight:
+        if config.dice_weight:
             means["dice"] = dice_loss(logits, masks)
     return means
 
 
 def total_loss(means: dict[str, Tensor], config: TrainingConfig) -> Tensor:
-    """`A * L_cls + B * L_reg + C * L_mask` of the divided means of :func:`losses_of`."""
+    """`A * L_cls + B * L_reg + C * L_mask + dice_weight * L_dice` of the means of :func:`batch_losses`."""
     weights = {
-        "target": config.cls_weight / 2,
-        "background": config.cls_weight / 2,
+        "positive": config.cls_weight / 2,
+        "negative": config.cls_weight / 2,
         "box": config.loc_weight,
         "mask": config.mask_weight,
-        "dice": config.overlap_weight,
+        "dice": config.dice_weight,
     }
     return torch.stack([weights[name] * mean for name, mean in means.items() if name in weights]).sum()
 
 
-def logged(means: dict[str, Mean], config: TrainingConfig) -> dict[str, Tensor]:
-    """The numbers of a step that people read: the losses of the paper and the overlap of masks.
+def logged_values(means: dict[str, Mean], config: TrainingConfig) -> dict[str, Tensor]:
+    """The values of a step that are logged: `loss`, `cls`, `loc`, `mask` and the masks' `iou`.
 
-    NaN where a batch had nothing to count.
+    A value is NaN where the batch had nothing to average.
     """
     values = {name: mean.value for name, mean in means.items()}
     numbers = {"loss": total_loss(values, config)}
-    if "target" in means:
-        numbers["cls"] = (values["target"] + values["background"]) / 2
+    if "positive" in means:
+        numbers["cls"] = (values["positive"] + values["negative"]) / 2
     for name, short in {"box": "loc", "mask": "mask", "overlap": "iou"}.items():
         if name in means:
             numbers[short] = values[name].masked_fill(means[name].count == 0, torch.nan)
@@ -131,11 +130,11 @@ def logged(means: dict[str, Mean], config: TrainingConfig) -> dict[str, Tensor]:
 
 
 def random_draws(batch: Batch, config: TrainingConfig, step: int, rank: int) -> Tensor | None:
-    """The random numbers [B, A, R, R] of the hard choice of anchors, None with another choice.
+    """Uniform random numbers [B, A, R, R] for hard anchor sampling; None for other sampling.
 
-    They depend on the seed, the step and the pair alone.
+    They depend only on the seed, the step and the pair, not on the number of processes.
     """
-    if config.anchor_choice != "hard":
+    if config.anchor_sampling != "hard":
         return None
     share = len(batch.labels)
     numbers = np.random.default_rng((config.seed, step, 0))

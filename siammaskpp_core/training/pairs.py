@@ -1,4 +1,4 @@
-"""Template and search crops with everything the losses need, made at random but repeatably."""
+"""Training pairs: a template crop, a search crop, and the targets that the losses need."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ from siammaskpp_core.network.config import MASK_SIZE, SEARCH_SIZE, TEMPLATE_SIZE
 from siammaskpp_core.tracking.anchors import anchor_grid
 from siammaskpp_core.tracking.config import TrackingConfig
 from siammaskpp_core.tracking.crops import mean_colour
-from siammaskpp_core.training import augmentation as appearance
-from siammaskpp_core.training import augmentation as clutter
-from siammaskpp_core.training import views
+from siammaskpp_core.training import augmentation, random_crops
 from siammaskpp_core.training.assignment import mask_crop, positive_cells, search_targets
 from siammaskpp_core.training.config import TrainingConfig
-from siammaskpp_core.training.views import Geometry, Rng, View
+from siammaskpp_core.training.random_crops import Crop, CropJitter, Rng
 
 CONTEXT = TrackingConfig().context
+PADDING_PROBABILITY = 0.2
+"""Probability that the area outside the image is filled with the mean colour, as the tracker does it."""
+FILLS_IMAGE = 0.6
+"""An object that spans more than this fraction of its image is cut out more often: it has little context."""
 
 
 class Pair(NamedTuple):
@@ -41,8 +43,8 @@ class Pair(NamedTuple):
     masks: Image
 
 
-class Place(NamedTuple):
-    """Object number `item` of source number `source`, in the source's scene number `scene`."""
+class ObjectRef(NamedTuple):
+    """Object number `item` of source number `source`, which lies in that source's scene `scene`."""
 
     source: int
     item: int
@@ -50,13 +52,13 @@ class Place(NamedTuple):
 
 
 class PairDataset:
-    """Random pairs. Pair `i` depends on the seed and `i` alone, so a resumed run sees the same ones.
+    """Random training pairs; pair `i` depends only on the seed and `i`, so a resumed run sees the same pairs.
 
-    In `negative_share` of the pairs the search region shows another object, or one that covers the
-    target (`covered_share`). That object, whatever is pasted and whatever lies in the background come
-    from another picture or video than the template: beside the object itself they could show it again,
-    where the labels say that it is not. Only with `beside_share` is it one of the same picture, where the
-    target, if seen, has its labels.
+    A negative pair (`negative_probability`) shows another object in the search region, or the target
+    behind an occluder (`occluded_probability`). Distractors, occluders and backgrounds come from another
+    image or video than the target: from the target's own, they could show it again where the labels say
+    background. The exception is `same_class_negative_probability`, where the search region stays in the
+    same image and the target keeps its labels if it is visible.
     """
 
     def __init__(self, sources: list[Source], config: TrainingConfig, network: NetworkConfig) -> None:
@@ -65,8 +67,8 @@ class PairDataset:
         self.has_boxes = network.has_boxes
         self.anchors = anchor_grid(network.anchor_ratios, network.anchor_scale, network.response_size)
         weights = np.asarray(config.source_weights)
-        self.source_share = weights / weights.sum()
-        used = [source for source, share in zip(sources, self.source_share, strict=True) if share > 0]
+        self.source_probabilities = weights / weights.sum()
+        used = [source for source, p in zip(sources, self.source_probabilities, strict=True) if p > 0]
         if len(used) == 1 and used[0].scene(0) == used[0].scene(len(used[0]) - 1):
             raise ConfigError("sources: training needs objects from at least two pictures or videos")
 
@@ -77,124 +79,150 @@ class PairDataset:
         cv2.setNumThreads(0)  # data workers share the processors with the training
         rng = np.random.default_rng((self.config.seed, index))
         while True:
-            pair = self._try(rng)
+            pair = self.random_pair(rng)
             if pair is not None:
                 return pair
 
-    def _try(self, rng: Rng) -> Pair | None:
-        """One random pair, None when the draw hid the object."""
+    def random_pair(self, rng: Rng) -> Pair | None:
+        """One random pair; None when the random crop does not show the object."""
         config = self.config
-        place = self._draw(rng)
-        first, second = self.sources[place.source].pair(place.item, rng)
-        if first is second and rng.random() < config.part_share:
-            first = second = views.random_part(first, rng)
-        template = self._template(first, place, rng)
-        negative = rng.random() < config.negative_share
-        covered = negative and rng.random() < config.covered_share
-        shown, is_beside = second, False
-        if negative and not covered:
-            beside = self._beside(second, place, rng) if first is second else None
-            is_beside = beside is not None
-            shown = beside or self._other(place, rng)
-        search = self._search(shown, place, rng)
+        target = self._random_object(rng)
+        first, second = self.sources[target.source].pair(target.item, rng)
+        if first is second and rng.random() < config.part_probability:
+            first = second = random_crops.random_part(first, rng)
+        template = self._template(first, target, rng)
+        is_negative = rng.random() < config.negative_probability
+        is_occluded = is_negative and rng.random() < config.occluded_probability
+        shown, in_same_image = second, False
+        if is_negative and not is_occluded:
+            neighbour = self._same_class_negative(second, target, rng) if first is second else None
+            in_same_image = neighbour is not None
+            shown = neighbour or self._distractor(target, rng)
+        search = self._search(shown, target, rng)
         if template is None or template.box_xywh is None or search is None:
             return None
-        if search.box_xywh is None and not is_beside:
+        if search.box_xywh is None and not in_same_image:
             return None
-        if covered and not self._cover(search, place, rng):
+        if is_occluded and not self._occlude(search, target, rng):
             return None
-        if rng.random() < config.mirror:
-            template, search = views.mirror(template), views.mirror(search)
-        grey = rng.random() < config.grey
-        images = [self._degrade(view.image, grey, rng) for view in (template, search)]
-        box = None if negative and not is_beside else search.box_xywh
-        sampled = config.anchor_choice == "random"
+        if rng.random() < config.flip_probability:
+            template, search = random_crops.flip(template), random_crops.flip(search)
+        grayscale = rng.random() < config.grayscale_probability
+        images = [self._degrade(crop.image, grayscale, rng) for crop in (template, search)]
+        box = None if is_negative and not in_same_image else search.box_xywh
+        sampled = config.anchor_sampling == "random"
         labels, offsets = search_targets(box, self.anchors, self.has_boxes, sampled, rng)
         cells, masks = self._masks(labels, search.mask, rng)
         return Pair(images[0], images[1], labels, offsets, cells, masks)
 
-    def _draw(self, rng: Rng) -> Place:
-        source = int(rng.choice(len(self.sources), p=self.source_share))
-        item = int(rng.integers(len(self.sources[source])))
-        return Place(source, item, self.sources[source].scene(item))
+    # Which object is shown
 
-    def _elsewhere(self, place: Place, rng: Rng) -> Sample:
-        """An object of another scene than that of `place`."""
+    def _random_object(self, rng: Rng) -> ObjectRef:
+        source = int(rng.choice(len(self.sources), p=self.source_probabilities))
+        item = int(rng.integers(len(self.sources[source])))
+        return ObjectRef(source, item, self.sources[source].scene(item))
+
+    def _from_another_scene(self, target: ObjectRef, rng: Rng) -> Sample:
+        """A random object of another scene than the target's."""
         while True:
-            other = self._draw(rng)
-            if (other.source, other.scene) != (place.source, place.scene):
+            other = self._random_object(rng)
+            if (other.source, other.scene) != (target.source, target.scene):
                 return self.sources[other.source].sample(other.item, rng)
 
-    def _other(self, place: Place, rng: Rng) -> Sample:
-        """An object to take for the target by mistake: in `alike_share` of the cases of its category."""
-        source = self.sources[place.source]
-        alike = source.same_class_object(place.item, rng) if rng.random() < self.config.alike_share else None
-        return self._elsewhere(place, rng) if alike is None else source.sample(alike, rng)
+    def _distractor(self, target: ObjectRef, rng: Rng) -> Sample:
+        """An object of another scene; of the target's class with `same_class_distractor_probability`."""
+        source = self.sources[target.source]
+        item = None
+        if rng.random() < self.config.same_class_distractor_probability:
+            item = source.same_class_object(target.item, rng)
+        return self._from_another_scene(target, rng) if item is None else source.sample(item, rng)
 
-    def _beside(self, sample: Sample, place: Place, rng: Rng) -> Sample | None:
-        """In `beside_share` of the cases the picture of `sample` around another object of its category."""
-        if rng.random() >= self.config.beside_share or sample.mask is None:
+    def _same_class_negative(self, sample: Sample, target: ObjectRef, rng: Rng) -> Sample | None:
+        """With `same_class_negative_probability`: `sample` centred on another object of the target's class.
+
+        None when that is not drawn or when the image has no such object.
+        """
+        if rng.random() >= self.config.same_class_negative_probability or sample.mask is None:
             return None
-        box = self.sources[place.source].same_class_distractor(place.item, rng)
-        return None if box is None else views.moved_to(sample, box)
+        box = self.sources[target.source].same_class_distractor(target.item, rng)
+        return None if box is None else random_crops.centred_on(sample, box)
 
-    def _cover(self, search: View, place: Place, rng: Rng) -> bool:
-        """Hide the target, in place; False when that failed."""
-        if rng.random() < self.config.board_share:
-            return clutter.cover_with_board(search, self._elsewhere(place, rng).image, rng)
-        return clutter.cover_object(search, self._other(place, rng), rng)
+    # How it is shown
 
-    def _background(self, place: Place, size: int, cutout: bool, rng: Rng) -> Image:
-        picture = self._elsewhere(place, rng).image
-        if not cutout and rng.random() < 0.2:  # as a tracker pads
-            return np.full((size, size, 3), mean_colour(picture), np.uint8)
-        return views.random_background(picture, size, rng)
-
-    def _template(self, sample: Sample, place: Place, rng: Rng) -> View | None:
+    def _template(self, sample: Sample, target: ObjectRef, rng: Rng) -> Crop | None:
         config = self.config
-        geometry = Geometry(
-            config.template_shift, config.template_scale, config.rotation / 2, config.aspect / 2
+        jitter = CropJitter(
+            config.template_shift,
+            config.template_scale_jitter,
+            config.rotation / 2,
+            config.aspect_ratio_jitter / 2,
         )
-        return self._render(sample, place, geometry, TEMPLATE_SIZE, 0.0, rng)
+        return self._render(sample, target, jitter, TEMPLATE_SIZE, 0.0, rng)
 
-    def _search(self, sample: Sample, place: Place, rng: Rng) -> View | None:
+    def _search(self, sample: Sample, target: ObjectRef, rng: Rng) -> Crop | None:
         config = self.config
-        shift = config.search_shift * (0.25 if rng.random() < config.small_shift_share else 1.0)
-        scale = config.search_scale * (3.0 if rng.random() < config.large_scale_share else 1.0)
-        geometry = Geometry(shift, scale, config.rotation, config.aspect)
-        view = self._render(sample, place, geometry, SEARCH_SIZE, config.bend, rng)
-        if view is not None and view.mask is not None and rng.random() < config.paste_share:
-            occlude = rng.random() < config.occluder_share
-            clutter.paste_object(view, self._other(place, rng), occlude, rng)
-        return view
+        shift = config.search_shift * (0.25 if rng.random() < config.small_shift_probability else 1.0)
+        scale = config.search_scale_jitter * (3.0 if rng.random() < config.large_scale_probability else 1.0)
+        jitter = CropJitter(shift, scale, config.rotation, config.aspect_ratio_jitter)
+        crop = self._render(sample, target, jitter, SEARCH_SIZE, config.elastic_deformation, rng)
+        if crop is not None and crop.mask is not None and rng.random() < config.copy_paste_probability:
+            occlude = rng.random() < config.copy_paste_occlusion_probability
+            augmentation.copy_paste(crop, self._distractor(target, rng), occlude, rng)
+        return crop
 
     def _render(
-        self, sample: Sample, place: Place, geometry: Geometry, size: int, bend: float, rng: Rng
-    ) -> View | None:
-        matrix = geometry.matrix(sample, size, CONTEXT, rng)
+        self,
+        sample: Sample,
+        target: ObjectRef,
+        jitter: CropJitter,
+        size: int,
+        deformation_px: float,
+        rng: Rng,
+    ) -> Crop | None:
+        matrix = jitter.random_matrix(sample, size, CONTEXT, rng)
         field = None
-        if bend and sample.mask is not None:  # a box without a mask cannot follow
-            field = views.random_bend(size, bend * rng.random(), rng)
-        warp = views.Warp(matrix, size, field)
-        # An object that fills its picture has no surroundings of its own: cut it out more often.
+        if deformation_px and sample.mask is not None:  # a box without a mask cannot follow a deformation
+            field = random_crops.random_elastic_field(size, deformation_px * rng.random(), rng)
+        warp = random_crops.Warp(matrix, size, field)
         height, width = sample.image.shape[:2]
-        fills = max(sample.box_xywh[2] / width, sample.box_xywh[3] / height) > 0.6
-        share = self.config.cutout_share
-        cutout = rng.random() < ((1 + share) / 2 if fills and share else share)
-        return views.render(sample, warp, lambda: self._background(place, size, cutout, rng), cutout, rng)
+        fills_image = max(sample.box_xywh[2] / width, sample.box_xywh[3] / height) > FILLS_IMAGE
+        probability = self.config.background_swap_probability
+        if fills_image and probability:
+            probability = (1 + probability) / 2
+        cut_out = rng.random() < probability
+        return random_crops.render(
+            sample, warp, lambda: self._background(target, size, cut_out, rng), cut_out, rng
+        )
 
-    def _degrade(self, image: Image, grey: bool, rng: Rng) -> Image:
-        image = appearance.change_light(image, self.config.light, rng)
-        image = appearance.lower_quality(image, self.config.blur, rng)
-        return appearance.to_grey(image) if grey else image
+    def _background(self, target: ObjectRef, size: int, cut_out: bool, rng: Rng) -> Image:
+        """A background [size, size, 3] from another scene: a part of an image, or its mean colour."""
+        image = self._from_another_scene(target, rng).image
+        if not cut_out and rng.random() < PADDING_PROBABILITY:
+            return np.full((size, size, 3), mean_colour(image), np.uint8)
+        return random_crops.random_background(image, size, rng)
+
+    def _occlude(self, search: Crop, target: ObjectRef, rng: Rng) -> bool:
+        """Hide the target behind an occluder, in place; returns False when that failed."""
+        if rng.random() < self.config.rectangular_occluder_probability:
+            image = self._from_another_scene(target, rng).image
+            return augmentation.occlude_with_rectangle(search, image, rng)
+        return augmentation.occlude_with_object(search, self._distractor(target, rng), rng)
+
+    def _degrade(self, image: Image, grayscale: bool, rng: Rng) -> Image:
+        image = augmentation.photometric_jitter(image, self.config.photometric_jitter, rng)
+        image = augmentation.degrade_quality(image, self.config.blur_probability, rng)
+        return augmentation.to_grayscale(image) if grayscale else image
+
+    # What the network should answer
 
     def _masks(self, labels: NDArray[np.int8], mask: Image | None, rng: Rng) -> tuple[IntArray, Image]:
+        """Random positive cells and the true mask crop at each, in the form that :class:`Pair` documents."""
         count = self.config.mask_positions
         cells = np.full((count, 2), -1, np.int64)
         masks = np.zeros((count, MASK_SIZE, MASK_SIZE), np.uint8)
         if mask is not None:
             chosen = positive_cells(labels, count, rng)
             cells[: len(chosen)] = chosen
-            for slot, (row, column) in enumerate(chosen):
-                masks[slot] = mask_crop(mask, row, column)
+            for index, (row, column) in enumerate(chosen):
+                masks[index] = mask_crop(mask, row, column)
         return cells, masks

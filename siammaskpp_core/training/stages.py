@@ -54,7 +54,7 @@ def start_from(model: SiamMaskPP, checkpoint: Path) -> list[str]:
     return sorted({name.partition(".")[0] for name in new})
 
 
-def set_learning(model: SiamMaskPP, config: TrainingConfig, backbone: bool) -> None:
+def set_trainable(model: SiamMaskPP, config: TrainingConfig, backbone: bool) -> None:
     """Let the parts of the stage learn, and the `backbone` if told to; everything else stays as it is.
 
     What stays keeps the statistics of its batch norms, too.
@@ -65,7 +65,7 @@ def set_learning(model: SiamMaskPP, config: TrainingConfig, backbone: bool) -> N
     if model.refine is not None and model.config.refine_input == "correlation":
         assert model.mask is not None
         model.mask.requires_grad_(False).eval()  # the refine module does not look at it
-    still: list[nn.Module] = [] if config.backbone_norms else [model.backbone]
+    still: list[nn.Module] = [] if config.train_backbone_norms else [model.backbone]
     for part in [model] if config.batch_norm == "frozen" else still:
         for module in part.modules():
             if isinstance(module, _BatchNorm):
@@ -79,7 +79,7 @@ def make_optimizer(model: SiamMaskPP, config: TrainingConfig) -> torch.optim.Opt
     """
     modules = [(1.0, _head_modules(model, config))]
     if unfreezing_step(config) < config.steps:
-        modules.append((config.backbone_rate, _backbone_modules(model, config)))
+        modules.append((config.backbone_lr_factor, _backbone_modules(model, config)))
     groups = [
         group for share, some in modules for group in _parameter_groups(some, share, config.weight_decay)
     ]
@@ -109,7 +109,7 @@ def _parameter_groups(modules: list[nn.Module], share: float, decay: float) -> l
     ]
 
 
-def rate_factor(step: int, config: TrainingConfig) -> float:
+def lr_factor(step: int, config: TrainingConfig) -> float:
     """Share of the peak rate at `step` (from 0)."""
     return _by_epoch(step, config) if config.schedule == "epochs" else _cosine(step, config)
 
@@ -120,22 +120,22 @@ def unfreezing_step(config: TrainingConfig) -> int:
 
 
 def _by_epoch(step: int, config: TrainingConfig) -> float:
-    """One rate an epoch: a straight line from `first_rate` to the peak, then evenly in the logarithm.
+    """One rate an epoch: a straight line from `initial_lr_factor` to the peak, then evenly in the logarithm.
 
     With 20 epochs, a quarter of them warm-up, a peak of 0.005 and shares of 0.2 and 0.5 these are the
     paper's 5 epochs from 0.001 to 0.005 and 15 from there to 0.0025.
     """
-    warmup = round(config.warmup * config.epochs)
-    rising = np.linspace(config.first_rate, 1, warmup)
-    falling = np.geomspace(1, config.final_rate, config.epochs - warmup)
+    warmup = round(config.warmup_fraction * config.epochs)
+    rising = np.linspace(config.initial_lr_factor, 1, warmup)
+    falling = np.geomspace(1, config.final_lr_factor, config.epochs - warmup)
     epoch = min(step, config.steps - 1) * config.epochs // config.steps
     return float(np.concatenate([rising, falling])[epoch])
 
 
 def _cosine(step: int, config: TrainingConfig) -> float:
-    """A new rate every step: a straight line from `first_rate` to the peak, then half a cosine."""
-    warmup = round(config.warmup * config.steps)
+    """A new rate every step: a straight line from `initial_lr_factor` to the peak, then half a cosine."""
+    warmup = round(config.warmup_fraction * config.steps)
     if step < warmup:
-        return config.first_rate + (1 - config.first_rate) * (step + 1) / warmup
+        return config.initial_lr_factor + (1 - config.initial_lr_factor) * (step + 1) / warmup
     progress = min((step - warmup) / max(1, config.steps - warmup), 1)
-    return config.final_rate + (1 - config.final_rate) * 0.5 * (1 + math.cos(math.pi * progress))
+    return config.final_lr_factor + (1 - config.final_lr_factor) * 0.5 * (1 + math.cos(math.pi * progress))

@@ -20,28 +20,27 @@ from siammaskpp_core.tracking.config import TrackingConfig
 from siammaskpp_core.training.checkpoint import read_checkpoint, write_checkpoint
 from siammaskpp_core.training.config import TrainingConfig
 from siammaskpp_core.training.distributed import (
-    ShareSampler,
-    share_batch_statistics,
-    share_means,
-    start_engine,
+    ShardSampler,
+    reduce_means,
+    start_fabric,
+    synchronise_batch_norms,
 )
 from siammaskpp_core.training.frozen import FrozenBackbone
 from siammaskpp_core.training.objective import (
     Batch,
     PairNetwork,
-    logged,
-    losses_of,
+    batch_losses,
     mask_positions,
     random_draws,
     total_loss,
 )
 from siammaskpp_core.training.pairs import PairDataset
-from siammaskpp_core.training.record import RunLog, draw_pairs
+from siammaskpp_core.training.run_log import RunLog, draw_pairs
 from siammaskpp_core.training.stages import (
+    lr_factor,
     make_optimizer,
     prepare,
-    rate_factor,
-    set_learning,
+    set_trainable,
     unfreezing_step,
 )
 
@@ -70,7 +69,7 @@ class Trainer:
         memory_bytes: int = 0,
     ) -> None:
         state = read_checkpoint(output, network, config)
-        self.fabric = fabric = start_engine(config)
+        self.fabric = fabric = start_fabric(config)
         torch.manual_seed(config.seed)
         self.config, self.output, self.workers = config, output, workers
         self.tracking = tracking or TrackingConfig()
@@ -81,11 +80,9 @@ class Trainer:
                 new = prepare(self.model, config, init)
             if new:
                 fabric.print(f"not in {init}, and therefore new: {', '.join(new)}")
-        share_batch_statistics(self.model, fabric, config)
+        synchronise_batch_norms(self.model, fabric, config)
         fabric.to_device(self.model)
-        self.average = AveragedModel(
-            self.model, multi_avg_fn=moving_average(config.average_decay), use_buffers=True
-        )
+        self.average = AveragedModel(self.model, multi_avg_fn=ema_update(config.ema_decay), use_buffers=True)
         self.optimizer = cast(Optimizer, fabric.setup_optimizers(make_optimizer(self.model, config)))
         self.step = 0
         self.seconds = 0.0
@@ -105,7 +102,7 @@ class Trainer:
             batch = Batch(*tensors)
             if network is None or self.step == unfreezing_step(config):
                 network = self._set_up()
-            rate = config.learning_rate * rate_factor(self.step, config)
+            rate = config.learning_rate * lr_factor(self.step, config)
             values, masks = self._learn(network, batch, rate)
             self.step += 1
             self.seconds = time.monotonic() - started
@@ -130,7 +127,7 @@ class Trainer:
         loader: DataLoader[Any] = DataLoader(
             PairDataset(self.sources, config, self.model.config),  # type: ignore[arg-type]
             config.batch_size // fabric.world_size,
-            sampler=ShareSampler(config, self.step, fabric.global_rank, fabric.world_size),
+            sampler=ShardSampler(config, self.step, fabric.global_rank, fabric.world_size),
             num_workers=self.workers,
             prefetch_factor=3 if self.workers else None,
             pin_memory=fabric.device.type == "cuda",
@@ -149,7 +146,7 @@ class Trainer:
         """The network with the parts that learn from this step on, on all processes."""
         config, fabric = self.config, self.fabric
         learns = self.step >= unfreezing_step(config)
-        set_learning(self.model, config, backbone=learns)
+        set_trainable(self.model, config, backbone=learns)
         frozen = None
         if not learns and fabric.device.type == "cpu":
             share = config.batch_size // fabric.world_size
@@ -166,16 +163,16 @@ class Trainer:
             group["lr"] = rate * group["share"]
         prediction = network(batch.template, batch.search, mask_positions(batch))
         draws = random_draws(batch, config, self.step, fabric.global_rank)
-        means, shares = share_means(losses_of(prediction, batch, draws, config), fabric)
+        means, shares = reduce_means(batch_losses(prediction, batch, draws, config), fabric)
         self.optimizer.zero_grad()
         fabric.backward(total_loss(shares, config))
         norm = fabric.clip_gradients(
-            network, self.optimizer, max_norm=config.gradient_norm, error_if_nonfinite=False
+            network, self.optimizer, max_norm=config.gradient_clip_norm, error_if_nonfinite=False
         )
         self.optimizer.step()
         self.average.update_parameters(self.model)
         assert norm is not None
-        return {**logged(means, config), "norm": norm}, prediction.masks
+        return {**logged_values(means, config), "norm": norm}, prediction.masks
 
     def _state(self) -> dict[str, Any]:
         return {
@@ -195,7 +192,7 @@ class Trainer:
         self.step, self.seconds = state["step"], state["seconds"]
 
 
-def moving_average(decay: float) -> Any:
+def ema_update(decay: float) -> Any:
     """How `AveragedModel` averages: exponentially, and in the first steps over the short past that there is.
 
     With `decay` alone a short run would mostly average the weights that it began with.

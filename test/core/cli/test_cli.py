@@ -305,7 +305,10 @@ def test_a_mistake_in_the_program_shows_its_traceback():
 @pytest.mark.parametrize(
     ("module", "arguments"),
     [
-        ("siammaskpp_core.training.run", ["train", "--config", "a.yaml", "--data", "d", "--output", "o"]),
+        (
+            "siammaskpp_core.training.experiment",
+            ["train", "--config", "a.yaml", "--data", "d", "--output", "o"],
+        ),
         ("siammaskpp_core.engines.export.onnx", ["export", "last.pt", "--output", "o"]),
     ],
 )
@@ -320,7 +323,7 @@ def test_training_says_what_to_install(module, arguments, monkeypatch, capsys):
 
 def test_train_and_export_pass_their_arguments_on(monkeypatch):
     calls = []
-    for module, function in [("training.run", "train"), ("engines.export.onnx", "export")]:
+    for module, function in [("training.experiment", "train"), ("engines.export.onnx", "export")]:
         fake = type(sys)(f"siammaskpp_core.{module}")
         setattr(fake, function, lambda *arguments, **named: calls.append((arguments, named)))
         monkeypatch.setitem(sys.modules, fake.__name__, fake)

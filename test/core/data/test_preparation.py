@@ -489,8 +489,8 @@ def test_a_folder_that_cannot_be_written_to_is_refused_at_once(coco_folder, tmp_
 def test_the_papers_mixture(coco_folder, youtube_vos_folder, ilsvrc_folder, tmp_path):
     """Its configuration finds the four data sets and draws from all of them."""
     pytest.importorskip("torch")
+    from siammaskpp_core.training.experiment import read_experiment
     from siammaskpp_core.training.pairs import PairDataset
-    from siammaskpp_core.training.run import read_experiment
 
     folders = {"coco": coco_folder, "youtube_vos": youtube_vos_folder}
     for kind in preparation.READERS:

@@ -12,8 +12,7 @@ from siammaskpp_core.data.sources import open_source, open_sources
 from siammaskpp_core.data.sources.base import Sample
 from siammaskpp_core.errors import UserError
 from siammaskpp_core.network.config import NetworkConfig
-from siammaskpp_core.training import augmentation as clutter
-from siammaskpp_core.training import views
+from siammaskpp_core.training import augmentation, random_crops
 from siammaskpp_core.training.config import TrainingConfig
 from siammaskpp_core.training.pairs import PairDataset
 
@@ -168,16 +167,20 @@ def dataset(sources, **changes):
     return PairDataset(sources, from_mapping(TrainingConfig, values), NetworkConfig())
 
 
-@pytest.mark.parametrize("negative_share", [0.0, 1.0])
-def test_what_is_not_the_target_is_of_another_scene(negative_share):
+@pytest.mark.parametrize("negative_probability", [0.0, 1.0])
+def test_what_is_not_the_target_is_of_another_scene(negative_probability):
     """Negatives, pasted objects and backgrounds could else show the template's object as background."""
     log = []
-    pairs = dataset([Drawn("a", log), Drawn("b", log)], negative_share=negative_share, paste_share=1.0)
+    pairs = dataset(
+        [Drawn("a", log), Drawn("b", log)],
+        negative_probability=negative_probability,
+        copy_paste_probability=1.0,
+    )
     others = []
     for index in range(60):
         pair = pairs[index]
-        assert (pair.labels == 1).any() == (negative_share == 0)
-        assert (pair.cells >= 0).any() == (negative_share == 0)
+        assert (pair.labels == 1).any() == (negative_probability == 0)
+        assert (pair.cells >= 0).any() == (negative_probability == 0)
     template = None
     for method, name, scene in log:
         if method == "pair":
@@ -195,7 +198,13 @@ def test_look_alikes_take_the_place_of_other_objects(related):
     """Where none is known, any other object does."""
     log = []
     sources = [Drawn("a", log, related=related), Drawn("b", log, related=related)]
-    pairs = dataset(sources, negative_share=1.0, alike_share=1.0, cutout_share=0.0, paste_share=0.0)
+    pairs = dataset(
+        sources,
+        negative_probability=1.0,
+        same_class_distractor_probability=1.0,
+        background_swap_probability=0.0,
+        copy_paste_probability=0.0,
+    )
     for index in range(40):
         assert not (pairs[index].labels == 1).any()
     # After a pair is asked for, the template's background may be, then what is shown in the target's stead.
@@ -221,13 +230,19 @@ class Neighbours(Drawn):
 
 @pytest.mark.parametrize(("distance", "is_seen"), [(40, True), (200, False)])
 def test_a_look_alike_in_the_middle_and_the_target_at_its_side(distance, is_seen):
-    still = {"search_shift": 0.0, "search_scale": 0.0, "rotation": 0.0, "aspect": 0.0, "mirror": 0.0}
+    still = {
+        "search_shift": 0.0,
+        "search_scale_jitter": 0.0,
+        "rotation": 0.0,
+        "aspect_ratio_jitter": 0.0,
+        "flip_probability": 0.0,
+    }
     pairs = dataset(
         [Neighbours(distance)],
-        negative_share=1.0,
-        beside_share=1.0,
-        paste_share=0.0,
-        template_scale=0.0,
+        negative_probability=1.0,
+        same_class_negative_probability=1.0,
+        copy_paste_probability=0.0,
+        template_scale_jitter=0.0,
         **still,
     )
     scale = 127 / (2 * 31)  # of a square box: the template is twice as wide
@@ -242,47 +257,59 @@ def test_a_look_alike_in_the_middle_and_the_target_at_its_side(distance, is_seen
 
 def test_without_neighbours_another_object_is_shown():
     log = []
-    pairs = dataset([Drawn("a", log), Drawn("b", log)], negative_share=1.0, beside_share=1.0)
+    pairs = dataset(
+        [Drawn("a", log), Drawn("b", log)], negative_probability=1.0, same_class_negative_probability=1.0
+    )
     for index in range(20):
         assert not (pairs[index].labels == 1).any()
     assert any(method == "sample" for method, _, _ in log)
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
-def test_targets_are_covered_by_boards_or_objects(monkeypatch, share):
-    covered = {"cover_with_board": 0, "cover_object": 0}
-    for name in covered:
-        monkeypatch.setattr(clutter, name, lambda *_, name=name: covered.update({name: covered[name] + 1}))
-    pairs = dataset([Drawn("a", [])], negative_share=1.0, covered_share=1.0, board_share=share)
+def test_targets_are_occluded_by_rectangles_or_objects(monkeypatch, share):
+    counts = {"occlude_with_rectangle": 0, "occlude_with_object": 0}
+    for name in counts:
+        monkeypatch.setattr(augmentation, name, lambda *_, name=name: counts.update({name: counts[name] + 1}))
+    pairs = dataset(
+        [Drawn("a", [])],
+        negative_probability=1.0,
+        occluded_probability=1.0,
+        rectangular_occluder_probability=share,
+    )
     for index in range(10):
-        pairs._try(np.random.default_rng(index))
-    assert covered == {"cover_with_board": 10 * share, "cover_object": 10 * (1 - share)}
+        pairs.random_pair(np.random.default_rng(index))
+    assert counts == {"occlude_with_rectangle": 10 * share, "occlude_with_object": 10 * (1 - share)}
 
 
 def test_parts_are_learned_too(monkeypatch):
     parts = []
     monkeypatch.setattr(
-        views,
+        random_crops,
         "render",
         lambda sample, warp, background, cutout, rng: parts.append((sample.in_place, cutout)),
     )
     for share in (0.0, 1.0):
-        pairs = dataset([Drawn("a", [], radius=55)], part_share=share, cutout_share=1.0, negative_share=0.0)
+        pairs = dataset(
+            [Drawn("a", [], radius=55)],
+            part_probability=share,
+            background_swap_probability=1.0,
+            negative_probability=0.0,
+        )
         for index in range(10):
-            pairs._try(np.random.default_rng(index))
+            pairs.random_pair(np.random.default_rng(index))
     assert [in_place for in_place, _ in parts] == [False] * 20 + [True] * 20
 
 
-@pytest.mark.parametrize("cutout_share", [0.0, 1.0])
+@pytest.mark.parametrize("background_swap_probability", [0.0, 1.0])
 @pytest.mark.parametrize("radius", [20, 55])
-def test_share_of_cut_out_objects(monkeypatch, cutout_share, radius):
+def test_share_of_cut_out_objects(monkeypatch, background_swap_probability, radius):
     """An object that fills its picture is cut out more often, but not if none is to be."""
     cut_out = []
-    monkeypatch.setattr(views, "render", lambda *arguments: cut_out.append(arguments[3]))
-    pairs = dataset([Drawn("a", [], radius=radius)], cutout_share=cutout_share)
+    monkeypatch.setattr(random_crops, "render", lambda *arguments: cut_out.append(arguments[3]))
+    pairs = dataset([Drawn("a", [], radius=radius)], background_swap_probability=background_swap_probability)
     for index in range(10):
-        pairs._try(np.random.default_rng(index))
-    assert cut_out == [cutout_share == 1.0] * 20
+        pairs.random_pair(np.random.default_rng(index))
+    assert cut_out == [background_swap_probability == 1.0] * 20
 
 
 def test_one_scene_is_not_enough():
@@ -296,7 +323,7 @@ def test_one_scene_is_not_enough():
 
 def test_sources_are_drawn_by_their_weights():
     log = []
-    pairs = dataset([Drawn("a", log), Drawn("b", log)], source_weights=[3.0, 1.0], negative_share=0.0)
+    pairs = dataset([Drawn("a", log), Drawn("b", log)], source_weights=[3.0, 1.0], negative_probability=0.0)
     for index in range(300):
         pairs[index]
     drawn = [name for method, name, _ in log if method == "pair"]
@@ -305,7 +332,7 @@ def test_sources_are_drawn_by_their_weights():
 
 
 def test_an_object_without_a_mask_has_a_box_but_no_masks():
-    pairs = dataset([Drawn("boxes", [], masked=False)], negative_share=0.0)
+    pairs = dataset([Drawn("boxes", [], masked=False)], negative_probability=0.0)
     for index in range(20):
         pair = pairs[index]
         assert (pair.labels == 1).any()

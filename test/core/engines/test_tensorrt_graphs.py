@@ -132,7 +132,7 @@ def exported(kind: str, folder: Path):
     from siammaskpp_core.network.config import NetworkConfig
     from siammaskpp_core.network.siammaskpp import SiamMaskPP
     from siammaskpp_core.tracking import TrackingConfig
-    from siammaskpp_core.training.run import read_experiment
+    from siammaskpp_core.training.experiment import read_experiment
 
     torch.manual_seed(0)
     folder.mkdir()

@@ -18,7 +18,7 @@ from siammaskpp_core.evaluation.ablation import read_rows
 from siammaskpp_core.model.folder import read_model
 from siammaskpp_core.network.backbones import Backbone
 from siammaskpp_core.training import trainer as trainer_module
-from siammaskpp_core.training.run import read_experiment
+from siammaskpp_core.training.experiment import read_experiment
 
 CONFIG = Path(__file__).parents[3] / "config"
 SMALL = {"head_channels": 8, "refine_channels": (8, 4, 2)}
@@ -88,9 +88,9 @@ def test_every_network_learns_is_exported_and_tracks(
     assert (result.mask is not None) == (model.config.mask != "none")
 
 
-def test_experiments_may_be_like_others(tmp_path):
+def test_an_experiment_may_extend_another(tmp_path):
     (tmp_path / "a.yaml").write_text("network: {head_channels: 32}\ntraining: {steps: 7}\n")
-    (tmp_path / "b.yaml").write_text("like: a.yaml\nnetwork: {mask: none}\ntracking: {size_lr: 0.5}\n")
+    (tmp_path / "b.yaml").write_text("extends: a.yaml\nnetwork: {mask: none}\ntracking: {size_lr: 0.5}\n")
     experiment = read_experiment(tmp_path / "b.yaml", {"training": {"seed": 3}})
     assert (experiment.network.head_channels, experiment.network.mask) == (32, "none")
     assert (experiment.training.steps, experiment.training.seed) == (7, 3)
@@ -100,10 +100,10 @@ def test_experiments_may_be_like_others(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("like: c.yaml\n", "is like itself"),
+        ("extends: c.yaml\n", "extends itself"),
         ("network: {}\n", "network and training"),
         ("network: {}\ntraining: {}\nmodel: {}\n", "not network, training, model"),
-        ("like: absent.yaml\n", "cannot be read"),
+        ("extends: absent.yaml\n", "cannot be read"),
         ("network: [1]\ntraining: {}\n", "network: a mapping"),
         ("network: {heads: 1}\ntraining: {}\n", "unknown key 'heads'"),
     ],

@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 
 from siammaskpp_core.training import losses
 from siammaskpp_core.training.config import TrainingConfig
-from siammaskpp_core.training.objective import Batch, Prediction, logged, losses_of, total_loss
+from siammaskpp_core.training.objective import Batch, Prediction, batch_losses, logged_values, total_loss
 
 PICTURES, ANCHORS, CELLS = 3, 2, 4
 
@@ -42,7 +42,7 @@ def mean(values):
 def test_classification_loss(labels):
     logits = np.random.default_rng(1).normal(0, 2, (PICTURES, 2 * ANCHORS, CELLS, CELLS))
     own = losses.classification_loss(torch.tensor(logits), torch.tensor(labels))
-    by_picture = losses.classification_loss(torch.tensor(logits), torch.tensor(labels), per_picture=True)
+    by_picture = losses.classification_loss(torch.tensor(logits), torch.tensor(labels), per_pair=True)
     for label, one, other in zip((1, 0), own, by_picture, strict=True):
         expected = cross_entropies(logits, labels, label)
         assert float(one.value) == pytest.approx(
@@ -74,7 +74,7 @@ def test_box_loss(labels, omega):
         expected.append(mean(sums) if sums else 0.0)
     arguments = torch.tensor(offsets), torch.tensor(targets).float(), torch.tensor(labels), omega
     assert float(losses.box_loss(*arguments).value) == pytest.approx(sum(expected) / 3, rel=1e-5)
-    only_targets = losses.box_loss(*arguments, every_picture=False)
+    only_targets = losses.box_loss(*arguments, every_pair=False)
     assert float(only_targets.value) == pytest.approx(sum(expected) / 2, rel=1e-5)
 
 
@@ -82,7 +82,7 @@ def test_box_loss(labels, omega):
     ("omega", "x", "expected"),
     [(3.0, 0.1, 0.045), (3.0, 1.0, 1 - 1 / 18), (1.0, 0.5, 0.125), (1.0, 2.0, 1.5)],
 )
-def test_smooth_l1_on_both_sides_of_its_bend(omega, x, expected):
+def test_smooth_l1_on_both_sides_of_its_threshold(omega, x, expected):
     offsets = torch.zeros(1, 4, 1, 1)
     offsets[0, 2] = x
     loss = losses.box_loss(offsets, torch.zeros(1, 4, 1, 1, 1), torch.ones(1, 1, 1, 1), omega)
@@ -169,9 +169,9 @@ def test_total_loss():
     """A, B, C = 1, 1.2, 36."""
     labels = torch.tensor([1, 0, -1, 0]).view(1, 1, 2, 2)
     batch, prediction = batch_of_one(labels)
-    config = TrainingConfig(anchor_choice="random")
-    means = losses_of(prediction, batch, None, config)
-    numbers = logged(means, config)
+    config = TrainingConfig(anchor_sampling="random")
+    means = batch_losses(prediction, batch, None, config)
+    numbers = logged_values(means, config)
     values = prediction.cls[0].flatten(1).T.tolist()  # (background, target) of the four anchors
     target = -log(exp(values[0][1]) / (exp(values[0][0]) + exp(values[0][1])))
     background = mean([-log(exp(b) / (exp(b) + exp(t))) for b, t in (values[1], values[3])])
@@ -190,7 +190,7 @@ def test_total_loss():
 def test_mask_stages_have_the_mask_loss_alone(stage):
     batch, prediction = batch_of_one(torch.ones(1, 1, 2, 2))
     config = TrainingConfig(stage=stage)
-    means = {name: mean.value for name, mean in losses_of(prediction, batch, None, config).items()}
+    means = {name: mean.value for name, mean in batch_losses(prediction, batch, None, config).items()}
     assert set(means) == {"mask", "overlap"}
     assert float(total_loss(means, config)) == pytest.approx(36 * float(means["mask"]), rel=1e-5)
 
@@ -198,8 +198,8 @@ def test_mask_stages_have_the_mask_loss_alone(stage):
 def test_nothing_to_count_is_logged_as_nothing():
     batch, prediction = batch_of_one(torch.zeros(1, 1, 2, 2))
     batch = batch._replace(cells=torch.full((1, 2, 2), -1))
-    config = TrainingConfig(anchor_choice="random")
-    numbers = logged(losses_of(prediction, batch, None, config), config)
+    config = TrainingConfig(anchor_sampling="random")
+    numbers = logged_values(batch_losses(prediction, batch, None, config), config)
     assert np.isnan([float(numbers["mask"]), float(numbers["iou"])]).all()
     values = prediction.cls[0].flatten(1).T.tolist()
     background = mean([log(1 + exp(t - b)) for b, t in values])
@@ -208,11 +208,11 @@ def test_nothing_to_count_is_logged_as_nothing():
 
 def test_losses_of_networks_without_boxes_or_masks():
     batch, prediction = batch_of_one(torch.ones(1, 1, 2, 2))
-    config = TrainingConfig(anchor_choice="random")
+    config = TrainingConfig(anchor_sampling="random")
     scores = prediction._replace(loc=None, masks=None)
-    assert set(losses_of(scores, batch, None, config)) == {"target", "background"}
-    assert set(losses_of(prediction._replace(masks=None), batch, None, config)) == {
-        "target",
-        "background",
+    assert set(batch_losses(scores, batch, None, config)) == {"positive", "negative"}
+    assert set(batch_losses(prediction._replace(masks=None), batch, None, config)) == {
+        "positive",
+        "negative",
         "box",
     }

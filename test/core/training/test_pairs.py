@@ -8,7 +8,7 @@ from siammaskpp_core.network.config import NetworkConfig
 from siammaskpp_core.tracking.anchors import anchor_grid, decode
 from siammaskpp_core.training.config import TrainingConfig
 from siammaskpp_core.training.pairs import PairDataset
-from siammaskpp_core.training.views import blend, random_background
+from siammaskpp_core.training.random_crops import blend, random_background
 
 SMALL = NetworkConfig(head_channels=8, mask_channels=16, refine_channels=(8, 4, 2))
 ANCHORS = anchor_grid(SMALL.anchor_ratios, SMALL.anchor_scale)
@@ -21,7 +21,7 @@ def config(**changes):
 
 def test_pairs_are_repeatable_and_consistent(training_data):
     sources = [open_source("masks:stills", training_data, 0)]
-    dataset = PairDataset(sources, config(negative_share=0.0, paste_share=0.0), SMALL)
+    dataset = PairDataset(sources, config(negative_probability=0.0, copy_paste_probability=0.0), SMALL)
     seen = 0
     for index in range(6):
         pair = dataset[index]
@@ -46,14 +46,14 @@ def test_pairs_are_repeatable_and_consistent(training_data):
 
 def test_sampled_anchors_and_networks_of_scores(training_data):
     sources = [open_source("masks:stills", training_data, 0)]
-    options = config(negative_share=0.0, paste_share=0.0, anchor_choice="random")
+    options = config(negative_probability=0.0, copy_paste_probability=0.0, anchor_sampling="random")
     labels = PairDataset(sources, options, SMALL)[0].labels
     assert (labels >= 0).sum() == 64
     assert 0 < (labels == 1).sum() <= 16
     scores = NetworkConfig(
         backbone="alexnet", correlation="cross", levels=("conv5",), mask="none", anchor_ratios=(1.0,)
     )
-    pair = PairDataset(sources, config(negative_share=0.0, paste_share=0.0), scores)[0]
+    pair = PairDataset(sources, config(negative_probability=0.0, copy_paste_probability=0.0), scores)[0]
     assert pair.labels.shape == (1, 17, 17)
     assert (pair.labels == 1).sum() in range(9, 15)  # cells within 16 px of a point: 4 pi on average
 
@@ -74,7 +74,11 @@ def test_large_changes_of_scale(training_data):
 
     def spread(share):
         options = config(
-            negative_share=0.0, paste_share=0.0, search_scale=0.2, large_scale_share=share, aspect=0.0
+            negative_probability=0.0,
+            copy_paste_probability=0.0,
+            search_scale_jitter=0.2,
+            large_scale_probability=share,
+            aspect_ratio_jitter=0.0,
         )
         dataset = PairDataset(sources, options, SMALL)
         widths = []

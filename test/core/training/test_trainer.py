@@ -22,10 +22,10 @@ from torch.optim.swa_utils import AveragedModel
 from siammaskpp_core.config import ConfigError, from_mapping, to_mapping
 from siammaskpp_core.network.config import NetworkConfig
 from siammaskpp_core.training.config import TrainingConfig
-from siammaskpp_core.training.distributed import ShareSampler
-from siammaskpp_core.training.record import LOG
-from siammaskpp_core.training.run import train
-from siammaskpp_core.training.trainer import Trainer, moving_average
+from siammaskpp_core.training.distributed import ShardSampler
+from siammaskpp_core.training.experiment import train
+from siammaskpp_core.training.run_log import LOG
+from siammaskpp_core.training.trainer import Trainer, ema_update
 
 ROOT = Path(__file__).parents[3]
 SMALL = {"head_channels": 8, "mask_channels": 16, "refine_channels": [8, 4, 2]}
@@ -162,7 +162,7 @@ def test_a_gpu_learns_and_goes_on(precision, training_data, tmp_path):
 @pytest.mark.parametrize("processes", [1, 2, 4])
 def test_processes_share_every_batch(processes):
     config = TrainingConfig(steps=5, batch_size=8)
-    shares = [list(ShareSampler(config, 2, rank, processes)) for rank in range(processes)]
+    shares = [list(ShardSampler(config, 2, rank, processes)) for rank in range(processes)]
     size = 8 // processes
     for step in range(3):
         batch = [index for share in shares for index in share[step * size : (step + 1) * size]]
@@ -186,7 +186,7 @@ def test_two_processes_learn_what_one_learns(training_data, tmp_path):
         precision="32-true",
         batch_norm="frozen",
         unfreeze_at=0.75,
-        negative_share=0.5,
+        negative_probability=0.5,
         seed=3,
     )
     config = write_config(tmp_path, SMALL, training)
@@ -238,7 +238,7 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been_killed(training_data, tmp_pa
 def test_weights_are_averaged_over_the_past_that_there_is():
     """The first average is the first weights; then 0.15, at most 2 / 11, of the old stays."""
     model = torch.nn.Linear(1, 1, bias=False)
-    average = AveragedModel(model, multi_avg_fn=moving_average(0.15))
+    average = AveragedModel(model, multi_avg_fn=ema_update(0.15))
     expected = None
     for step, weight in enumerate([4.0, 2.0, 8.0, 5.0]):
         model.weight.data.fill_(weight)

@@ -1,7 +1,7 @@
-"""Random crops of an object: where it lies in them, and on what.
+"""Random crops of an object: geometric augmentation and the background behind the object.
 
-A picture's border must never give the object away: where a crop reaches past its picture, another
-picture is laid under it, and often only the object itself is kept, cut out by its mask.
+The border of an image must not reveal where the object is. A crop that reaches past its image is
+therefore filled with another image, and often only the object itself is kept, cut out by its mask.
 """
 
 from __future__ import annotations
@@ -23,8 +23,12 @@ _PART_DRAWS, _PART_MIN_SIDE_PX = 4, 16
 
 
 @dataclass
-class View:
-    """A crop with the object's visible mask (None where unknown) and box in it (None where not visible)."""
+class Crop:
+    """A crop of an image with the target's annotation in crop pixels.
+
+    `image` uint8 BGR [S, S, 3]; `mask` uint8 [S, S] of the visible part, 0 or 255, None where the data has
+    boxes only; `box_xywh` in px, None where the target is not visible.
+    """
 
     image: Image
     mask: Image | None
@@ -32,52 +36,56 @@ class View:
 
 
 @dataclass(frozen=True)
-class Geometry:
-    """How far a view is moved from the one a perfect tracker would cut."""
+class CropJitter:
+    """Largest random deviations from the crop that a perfect tracker would cut.
+
+    `scale` and `aspect_ratio` are natural logarithms; the shift is in pixels of the crop.
+    """
 
     shift_px: float
     scale: float
     rotation_deg: float
-    aspect: float
+    aspect_ratio: float
 
-    def matrix(self, sample: Sample, size: int, context: float, rng: Rng) -> Float64Array:
-        """A random affine matrix [2, 3] from picture to crop pixel indices."""
+    def random_matrix(self, sample: Sample, size: int, context: float, rng: Rng) -> Float64Array:
+        """Draw an affine matrix [2, 3] from the image's pixel indices to those of a crop [size, size]."""
         x, y, width, height = sample.box_xywh
         side = context_side(width, height, context)
         window = (CropWindow.template if size == 127 else CropWindow.search)(
             x + width / 2, y + height / 2, side
         )
         to_crop = np.vstack([cv2.invertAffineTransform(window.image_from_crop()), [0, 0, 1]])
-        # Boxes without a mask cannot follow a rotation.
+        # A box without a mask cannot follow a rotation.
         degrees = self.rotation_deg if sample.mask is not None else 0.0
         angle = np.deg2rad(rng.uniform(-degrees, degrees))
         zoom = np.exp(rng.uniform(-self.scale, self.scale))
-        stretch = np.exp(rng.uniform(-self.aspect, self.aspect) / 2)
-        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        linear = zoom * turn @ np.diag([stretch, 1 / stretch])
-        middle = np.full(2, (size - 1) / 2)
+        stretch = np.exp(rng.uniform(-self.aspect_ratio, self.aspect_ratio) / 2)
+        rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        linear = zoom * rotation @ np.diag([stretch, 1 / stretch])
+        centre = np.full(2, (size - 1) / 2)
         shift = rng.uniform(-self.shift_px, self.shift_px, 2)
-        about_middle = np.eye(3)
-        about_middle[:2, :2] = linear
-        about_middle[:2, 2] = middle - linear @ middle + shift
-        return np.asarray((about_middle @ to_crop)[:2])
+        about_centre = np.eye(3)
+        about_centre[:2, :2] = linear
+        about_centre[:2, 2] = centre - linear @ centre + shift
+        return np.asarray((about_centre @ to_crop)[:2])
 
 
 class Warp:
-    """Pictures to crops of `size` pixels by an affine `matrix` [2, 3], and a `bend` in the crop.
+    """Warps images to crops of `size` pixels by an affine `matrix` [2, 3] and an elastic deformation.
 
-    `bend` float32 [size, size, 2] says by how many pixels of the crop each of its pixels looks aside.
+    `displacement_px` float32 [size, size, 2] is (dx, dy) in crop pixels: crop pixel p shows what the affine
+    crop shows at p + displacement.
     """
 
-    def __init__(self, matrix: Float64Array, size: int, bend: Float32Array | None = None) -> None:
+    def __init__(self, matrix: Float64Array, size: int, displacement_px: Float32Array | None = None) -> None:
         self.matrix, self.size, self.maps = matrix, size, None
-        if bend is not None:
-            to_picture = cv2.invertAffineTransform(matrix)
-            grid = np.stack(np.meshgrid(*[np.arange(size, dtype=np.float32)] * 2), axis=-1) + bend
-            self.maps = cv2.transform(grid, to_picture)
+        if displacement_px is not None:
+            to_image = cv2.invertAffineTransform(matrix)
+            pixels = np.stack(np.meshgrid(*[np.arange(size, dtype=np.float32)] * 2), axis=-1)
+            self.maps = cv2.transform(pixels + displacement_px, to_image)
 
     def __call__(self, image: Image, border: int = cv2.BORDER_CONSTANT) -> Image:
-        """The crop of `image`."""
+        """The crop [size, size, ...] of `image`; `border` is OpenCV's mode for pixels outside the image."""
         if self.maps is not None:
             crop = cv2.remap(image, self.maps, None, cv2.INTER_LINEAR, borderMode=border)  # type: ignore[call-overload]
         else:
@@ -86,23 +94,26 @@ class Warp:
         return np.asarray(crop, np.uint8)
 
 
-def random_bend(size: int, strength_px: float, rng: Rng) -> Float32Array:
-    """A smooth field for :class:`Warp`: normal displacements at 5 x 5 knots, cubic between them."""
-    knots = rng.normal(0, strength_px, (5, 5, 2)).astype(np.float32)
+def random_elastic_field(size: int, sigma_px: float, rng: Rng) -> Float32Array:
+    """Draw a smooth displacement field [size, size, 2] for :class:`Warp`.
+
+    The displacements at 5 x 5 knots are normal with standard deviation `sigma_px`, cubic between them.
+    """
+    knots = rng.normal(0, sigma_px, (5, 5, 2)).astype(np.float32)
     return np.asarray(cv2.resize(knots, (size, size), interpolation=cv2.INTER_CUBIC), np.float32)
 
 
 def render(
-    sample: Sample, warp: Warp, background: Callable[[], Image], cutout: bool, rng: Rng
-) -> View | None:
-    """Warp the object (alone when `cutout`, else with its picture) onto a background [size, size, 3].
+    sample: Sample, warp: Warp, background: Callable[[], Image], cut_out: bool, rng: Rng
+) -> Crop | None:
+    """Warp the object onto a background [size, size, 3]: alone if `cut_out`, else with its image around it.
 
-    `background` is not asked when the picture fills the crop. None when less than a third of the object,
-    but some of it, is inside the crop, or when none is and it has no mask.
+    `background` is called only when the warped image does not fill the crop. Returns None when a part of
+    the object, but less than a third, is inside the crop, and when an object without a mask is outside.
     """
     matrix, size = warp.matrix, warp.size
     warped = warp(sample.image, cv2.BORDER_REPLICATE)
-    cutout &= sample.mask is not None and not sample.in_place
+    cut_out &= sample.mask is not None and not sample.in_place
     if sample.mask is None:
         mask, box = None, _warp_box(sample.box_xywh, matrix, size)
     else:
@@ -114,37 +125,37 @@ def render(
             return None
     if mask is None and box is None:
         return None
-    if cutout:
+    if cut_out:
         alpha = cv2.GaussianBlur(soft, (0, 0), rng.uniform(0.5, 1.5))
     else:
         alpha = warp(np.full(sample.image.shape[:2], 255, np.uint8))
-    return View(warped if alpha.min() == 255 else blend(warped, background(), alpha), mask, box)
+    return Crop(warped if alpha.min() == 255 else blend(warped, background(), alpha), mask, box)
 
 
 def blend(front: Image, back: Image, alpha: Image) -> Image:
-    """`front` over `back` by `alpha` (uint8 [H, W], 255 = front)."""
+    """Alpha blending of `front` over `back`, BGR [H, W, 3]; `alpha` uint8 [H, W], 255 shows `front`."""
     weight = alpha[..., None].astype(np.uint16)
     mixed = front * weight + back * (255 - weight)
     return ((mixed + 127) // 255).astype(np.uint8)
 
 
-def random_background(picture: Image, size: int, rng: Rng) -> Image:
-    """A random square of `picture`, resized to [size, size, 3]."""
-    height, width = picture.shape[:2]
+def random_background(image: Image, size: int, rng: Rng) -> Image:
+    """A random square of `image`, flipped at random and resized to [size, size, 3]."""
+    height, width = image.shape[:2]
     side = int(min(height, width) * rng.uniform(0.4, 1.0))
     top = int(rng.integers(0, height - side + 1))
     left = int(rng.integers(0, width - side + 1))
-    square = picture[top : top + side, left : left + side]
+    square = image[top : top + side, left : left + side]
     if rng.random() < 0.5:
         square = square[:, ::-1]
     return cv2.resize(np.ascontiguousarray(square), (size, size))
 
 
 def random_part(sample: Sample, rng: Rng) -> Sample:
-    """A part of the object, at random; the object itself when it is too small or too thin for one.
+    """A random part of the object, or the whole object when it is too small or too thin.
 
-    The part is what a box of 25 to 70 % of the object's width and height shows of it, at least half of
-    that box.
+    The part is what lies inside a box of 25 to 70 % of the object's width and height; it fills at least
+    half of that box.
     """
     if sample.mask is None:
         return sample
@@ -163,26 +174,29 @@ def random_part(sample: Sample, rng: Rng) -> Sample:
     return sample
 
 
-def moved_to(sample: Sample, box_xywh: Float64Array) -> Sample:
-    """The object, its picture seen around the middle of another box. It must have a mask."""
+def centred_on(sample: Sample, box_xywh: Float64Array) -> Sample:
+    """`sample`, which has a mask, with crops centred on `box_xywh` instead of on the object.
+
+    The size of the crops still follows the object.
+    """
     size_wh = sample.box_xywh[2:]
     corner = box_xywh[:2] + (box_xywh[2:] - size_wh) / 2
     return sample._replace(box_xywh=np.concatenate([corner, size_wh]), in_place=True)
 
 
-def mirror(view: View) -> View:
-    """The view with left and right exchanged."""
-    mask = None if view.mask is None else np.ascontiguousarray(view.mask[:, ::-1])
-    box = view.box_xywh
+def flip(crop: Crop) -> Crop:
+    """The crop flipped horizontally, with its mask and box."""
+    mask = None if crop.mask is None else np.ascontiguousarray(crop.mask[:, ::-1])
+    box = crop.box_xywh
     if box is not None:
-        box = np.array([view.image.shape[1] - box[0] - box[2], *box[1:]])
-    return View(np.ascontiguousarray(view.image[:, ::-1]), mask, box)
+        box = np.array([crop.image.shape[1] - box[0] - box[2], *box[1:]])
+    return Crop(np.ascontiguousarray(crop.image[:, ::-1]), mask, box)
 
 
 def _warp_box(box_xywh: Float64Array, matrix: Float64Array, size: int) -> Float64Array | None:
-    """The box under a transform without rotation, cut to the crop; None when mostly outside."""
+    """The box after a transform without rotation, clipped to the crop; None if less than a third is left."""
     x, y, width, height = box_xywh
-    # Continuous coordinates are half a pixel above indices.
+    # The matrix maps pixel indices; continuous coordinates are half a pixel larger.
     low = matrix @ (x - 0.5, y - 0.5, 1) + 0.5
     high = matrix @ (x + width - 0.5, y + height - 0.5, 1) + 0.5
     area = np.prod(high - low)

@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch")
 
 from siammaskpp_core.io.drawing import GAP_PX
 from siammaskpp_core.training.objective import Batch, mask_positions
-from siammaskpp_core.training.record import PREDICTED_COLOUR, TRUE_COLOUR, draw_pairs
+from siammaskpp_core.training.run_log import PREDICTED_COLOUR, TRUE_COLOUR, draw_pairs
 
 SIDE = 255 + GAP_PX
 
