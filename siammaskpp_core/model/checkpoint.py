@@ -25,7 +25,7 @@ def load_checkpoint(path: Path) -> tuple[SiamMaskPP, TrackingConfig]:
         state = torch.load(path, weights_only=True, map_location="cpu")
         model = SiamMaskPP(from_mapping(NetworkConfig, state["network"], str(path)))
         tracking = from_mapping(TrackingConfig, state["tracking"], str(path))
-        weights = state["average"] if "average" in state else state["model"]
+        weights = state["ema"] if "ema" in state else state["model"]
         weights.pop("n_averaged", None)
         model.load_state_dict({name.removeprefix("module."): value for name, value in weights.items()})
     except OSError as error:

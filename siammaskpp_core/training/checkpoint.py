@@ -1,4 +1,4 @@
-"""The file from which a run is taken up again, and which `siammaskpp export` reads."""
+"""The checkpoint of a run: what is needed to resume it, and what `siammaskpp export` reads."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def write_checkpoint(
     tracking: TrackingConfig,
     state: dict[str, Any],
 ) -> None:
-    """Write the checkpoint beside the old one, then put it in its place: a crash loses neither."""
+    """Write the checkpoint to a temporary file, then replace the old one: a crash never leaves none."""
     partial = folder / f"{CHECKPOINT}.part"
     with partial.open("wb") as file:
         sections = {"network": network, "training": config, "tracking": tracking}
@@ -34,14 +34,17 @@ def write_checkpoint(
 
 
 def read_checkpoint(folder: Path, network: NetworkConfig, config: TrainingConfig) -> dict[str, Any] | None:
-    """What was written, None when nothing was; :class:`ConfigError` when it is of another experiment."""
+    """The state of the run in `folder`, or None when there is no checkpoint.
+
+    Raises :class:`ConfigError` when the checkpoint belongs to another network or configuration.
+    """
     path = folder / CHECKPOINT
     if not path.exists():
         return None
     state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
     if state["network"] != to_mapping(network):
         raise ConfigError(f"{path} is of another network; give another --output or remove it")
-    # More or fewer steps change the schedule alone; anything else would mix two experiments.
+    # Another number of steps changes only the schedule; any other change would mix two experiments.
     saved = {**state["training"], "steps": config.steps, "save_every": config.save_every}
     changed = [name for name, value in to_mapping(config).items() if saved.get(name) != value]
     if changed:

@@ -64,9 +64,9 @@ def mask_loss(logits: Tensor, masks: Tensor) -> Mean:
 
 
 def dice_loss(logits: Tensor, masks: Tensor) -> Mean:
-    """`1 - 2 sum(p m) / (sum p + sum m)` per mask (V-Net, Milletari et al. 2016), with added ones for stability.
+    """`1 - (2 sum(p m) + 1) / (sum p + sum m + 1)` per mask (V-Net, Milletari et al. 2016).
 
-    The shapes are those of :func:`mask_loss`.
+    The shapes are those of :func:`mask_loss`. The ones make the loss of two empty masks zero.
     """
     probabilities, true = logits[:, 0].float().sigmoid(), masks.float()
     common = (probabilities * true).sum((1, 2))

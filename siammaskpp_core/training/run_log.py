@@ -1,4 +1,4 @@
-"""What a run leaves behind for people: a log of every step, TensorBoard, and curves."""
+"""Logs of a run: a line per step, TensorBoard, loss curves, and pictures of pairs with their masks."""
 
 from __future__ import annotations
 
@@ -12,57 +12,53 @@ import torch
 from torch import Tensor
 
 from siammaskpp_core.arrays import BoolArray, Image
-from siammaskpp_core.errors import MissingPackageError
+from siammaskpp_core.errors import extra
 from siammaskpp_core.io.drawing import contact_sheet
 from siammaskpp_core.network.config import MASK_SIZE, RESPONSE_SIZE, STRIDE
 from siammaskpp_core.training.objective import Batch
 
 LOG = "log.jsonl"
-BOARD = "tensorboard"
+TENSORBOARD = "tensorboard"
 FLUSH_STEPS = 10
 
 CURVES = {"cls": "classification loss", "loc": "box loss", "mask": "mask loss", "iou": "mask overlap"}
 
 
 class RunLog:
-    """The log of a run, `log.jsonl`, one line a step, and the same numbers for TensorBoard.
+    """Writes `log.jsonl`, one line per step, and the same values for TensorBoard.
 
-    Numbers are fetched from the device every `FLUSH_STEPS` steps, so that a GPU need not wait.
+    Values are fetched from the device every `FLUSH_STEPS` steps, so that a GPU does not wait for the log.
     """
 
     def __init__(self, folder: Path, first_step: int, batch_size: int) -> None:
-        try:
+        with extra("train", "for training"):
             from torch.utils.tensorboard import SummaryWriter
-        except ImportError as error:
-            raise MissingPackageError(
-                "training needs tensorboard: pip install 'siammaskpp[train]'"
-            ) from error
         self.path = folder / LOG
         kept = self.path.read_text(encoding="utf-8").splitlines(keepends=True) if first_step else []
-        # Steps after the checkpoint are done again: their lines go.
+        # The steps after the checkpoint are repeated: drop their lines.
         self.path.write_text("".join(kept[:first_step]), encoding="utf-8")
-        self.board = SummaryWriter(str(folder / BOARD), purge_step=first_step + 1)
+        self.board = SummaryWriter(str(folder / TENSORBOARD), purge_step=first_step + 1)
         self.batch_size = batch_size
-        self._waiting: list[tuple[int, float, float, dict[str, Tensor]]] = []
+        self._pending: list[tuple[int, float, float, dict[str, Tensor]]] = []
         self._flushed: tuple[int, float] | None = None
         self.latest: dict[str, float | None] = {}
-        """The line of the last step that was written."""
+        """The values of the last step that was written."""
 
-    def add(self, step: int, seconds: float, rate: float, values: dict[str, Tensor]) -> None:
-        """Note one step, `seconds` after the start; raises as :meth:`flush`, which it calls now and then."""
-        self._waiting.append((step, seconds, rate, values))
+    def add(self, step: int, seconds: float, learning_rate: float, values: dict[str, Tensor]) -> None:
+        """Add the values of a step that ended `seconds` after the start; raises what :meth:`flush` raises."""
+        self._pending.append((step, seconds, learning_rate, values))
         if step % FLUSH_STEPS == 0:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is waiting. Raises FloatingPointError at the first loss that is not finite."""
-        waiting, self._waiting = self._waiting, []
-        lines = [_line(*entry) for entry in waiting]
+        """Write all pending steps; raises FloatingPointError at the first loss that is not finite."""
+        pending, self._pending = self._pending, []
+        lines = [_line(*entry) for entry in pending]
         if not lines:
             return
         with self.path.open("a", encoding="utf-8") as log:
             log.writelines(json.dumps(line) + "\n" for line in lines)
-        step, seconds, *_ = waiting[-1]
+        step, seconds, *_ = pending[-1]
         self.latest = lines[-1]
         for name, value in self.latest.items():
             if name not in ("step", "seconds") and value is not None:
@@ -72,26 +68,28 @@ class RunLog:
             self.board.add_scalar("pairs_per_second", steps * self.batch_size / duration, step)
         self._flushed = step, seconds
 
-    def picture(self, step: int, image: Image) -> None:
-        """Show a BGR picture in TensorBoard."""
+    def add_image(self, step: int, image: Image) -> None:
+        """Add a BGR image [H, W, 3] to TensorBoard."""
         self.board.add_image("pairs", image[..., ::-1].copy(), step, dataformats="HWC")
 
     def close(self) -> None:
-        """Write all that is waiting."""
+        """Write all pending steps and close TensorBoard's file."""
         self.flush()
         self.board.close()
 
 
-def _line(step: int, seconds: float, rate: float, values: dict[str, Tensor]) -> dict[str, float | None]:
+def _line(
+    step: int, seconds: float, learning_rate: float, values: dict[str, Tensor]
+) -> dict[str, float | None]:
     numbers = dict(zip(values, torch.stack([v.float().cpu() for v in values.values()]).tolist(), strict=True))
     if not math.isfinite(numbers["loss"]):
         raise FloatingPointError(f"step {step}: the loss is {numbers['loss']}")
     finite = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
-    return {"step": step, "seconds": round(seconds, 1), "rate": rate, **finite}
+    return {"step": step, "seconds": round(seconds, 1), "learning_rate": learning_rate, **finite}
 
 
 def draw_curves(log: Path, picture: Path) -> None:
-    """Draw the losses of a training log, and their averages over at most 50 steps, to a PNG."""
+    """Draw the losses of a training log, with moving averages over up to 50 steps, to a PNG file."""
     from matplotlib.figure import Figure
 
     lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
@@ -117,13 +115,13 @@ PAIRS = 4
 
 
 def draw_pairs(batch: Batch, positions: Tensor, logits: Tensor | None) -> Image:
-    """The templates of a few pairs beside their search crops, BGR.
+    """A sheet of a few pairs, BGR [H, W, 3]: each template beside its search crop.
 
-    `logits` [N, 1, 127, 127] at `positions` [N, 3] (pair, row, column) are outlined in green, the true
-    masks in white; a pair without a mask is shown as it is.
+    The mask `logits` [N, 1, 127, 127] at `positions` [N, 3] (pair, row, column) are outlined in green and the
+    true masks in white; a pair without a mask has no outline.
     """
     first_of_pair = {int(pair): index for index, pair in reversed(list(enumerate(positions[:, 0].tolist())))}
-    # Pairs with a mask say more than others.
+    # Pairs with a mask first: they show more.
     order = sorted(range(len(batch.search)), key=lambda pair: pair not in first_of_pair)
     tiles: list[Image] = []
     masks = batch.masks[batch.cells[..., 0] >= 0]
@@ -139,11 +137,11 @@ def draw_pairs(batch: Batch, positions: Tensor, logits: Tensor | None) -> Image:
 
 
 def _outline(search: Image, mask: BoolArray, row: int, column: int, colour: tuple[int, ...]) -> None:
-    """Draw the outline of the mask of a response cell into its search crop."""
-    middle, half = search.shape[0] // 2, MASK_SIZE // 2
+    """Draw the outline of a response cell's mask into the search crop, in place."""
+    centre, half = search.shape[0] // 2, MASK_SIZE // 2
     corner = (
-        middle + (column - RESPONSE_SIZE // 2) * STRIDE - half,
-        middle + (row - RESPONSE_SIZE // 2) * STRIDE - half,
+        centre + (column - RESPONSE_SIZE // 2) * STRIDE - half,
+        centre + (row - RESPONSE_SIZE // 2) * STRIDE - half,
     )
     contours, _ = cv2.findContours(
         mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=corner

@@ -1,4 +1,4 @@
-"""Which parts of a network learn: by stage (base, then bi or re) and, in base, by time."""
+"""Training stages (base, bi, re): initial weights, trainable parts, optimiser and learning rate."""
 
 from __future__ import annotations
 
@@ -19,29 +19,30 @@ from siammaskpp_core.training.config import TrainingConfig
 SGD_MOMENTUM = 0.9
 
 
-def prepare(model: SiamMaskPP, config: TrainingConfig, init: Path | None) -> list[str]:
-    """Give a new `model` the weights that its stage starts from; returns what :func:`start_from` does.
+def initialise_weights(model: SiamMaskPP, config: TrainingConfig, init: Path | None) -> list[str]:
+    """Give a new `model` the weights that its stage starts from.
 
-    Those of the checkpoint `init`, or of an ImageNet classifier. Raises :class:`ConfigError` when the
-    stage is not one of this network, or has nothing to go on from.
+    These are the weights of the checkpoint `init` or, without one, those of an ImageNet classifier for the
+    backbone. Returns the parts that `init` does not have, as :func:`load_previous_stage`. Raises
+    :class:`ConfigError` when the network does not have this stage or when the stage needs a checkpoint.
     """
     form = model.config.mask
     if config.stage not in ("base", form):
         raise ConfigError(f"stage: {config.stage} needs a network with mask: {config.stage}, not {form}")
     if init is not None:
-        return start_from(model, init)
+        return load_previous_stage(model, init)
     if config.stage != "base":
-        raise ConfigError(f"stage: {config.stage} goes on from a trained network: give --init CHECKPOINT")
+        raise ConfigError(f"stage: {config.stage} starts from a trained network: give --init CHECKPOINT")
     if config.pretrained:
         model.backbone.load_imagenet()
     return []
 
 
-def start_from(model: SiamMaskPP, checkpoint: Path) -> list[str]:
-    """Load the averaged weights of the stage before; returns the parts that it did not have.
+def load_previous_stage(model: SiamMaskPP, checkpoint: Path) -> list[str]:
+    """Load the EMA weights of the previous stage; returns the names of parts that the checkpoint lacks.
 
-    Apart from whole parts that are new, such as the refine module, the networks must be the same:
-    :class:`ConfigError` otherwise. :class:`ModelError` when the file is not a checkpoint.
+    Such parts, for example the refine module, keep their initial weights. Raises :class:`ConfigError` when
+    the networks differ in anything else and :class:`ModelError` when the file is not a checkpoint.
     """
     weights, own = load_checkpoint(checkpoint)[0].state_dict(), model.state_dict()
     known = {name.partition(".")[0] for name in weights}
@@ -54,34 +55,36 @@ def start_from(model: SiamMaskPP, checkpoint: Path) -> list[str]:
     return sorted({name.partition(".")[0] for name in new})
 
 
-def set_trainable(model: SiamMaskPP, config: TrainingConfig, backbone: bool) -> None:
-    """Let the parts of the stage learn, and the `backbone` if told to; everything else stays as it is.
+def set_trainable(model: SiamMaskPP, config: TrainingConfig, train_backbone: bool) -> None:
+    """Make the parts of the stage trainable, with `train_backbone` the backbone too, and freeze the rest.
 
-    What stays keeps the statistics of its batch norms, too.
+    Frozen parts keep the statistics of their batch norms.
     """
     model.requires_grad_(False).eval()
-    for module in [*_head_modules(model, config), *(_backbone_modules(model, config) if backbone else ())]:
+    backbone = _backbone_modules(model, config) if train_backbone else []
+    for module in [*_head_modules(model, config), *backbone]:
         module.requires_grad_(True).train()
     if model.refine is not None and model.config.refine_input == "correlation":
         assert model.mask is not None
-        model.mask.requires_grad_(False).eval()  # the refine module does not look at it
-    still: list[nn.Module] = [] if config.train_backbone_norms else [model.backbone]
-    for part in [model] if config.batch_norm == "frozen" else still:
+        model.mask.requires_grad_(False).eval()  # the refine module does not use it
+    frozen: list[nn.Module] = [] if config.train_backbone_norms else [model.backbone]
+    for part in [model] if config.batch_norm == "frozen" else frozen:
         for module in part.modules():
             if isinstance(module, _BatchNorm):
                 module.eval()
 
 
 def make_optimizer(model: SiamMaskPP, config: TrainingConfig) -> torch.optim.Optimizer:
-    """The optimiser of everything that learns at any time of the run.
+    """The optimiser of all parameters that are trained at any time of the run.
 
-    Each group's `share` is its part of the rate. Parameters without a gradient stay as they are.
+    The key `lr_factor` of a parameter group scales its learning rate. Parameters that have no gradient, as
+    those of a backbone that is still frozen, do not change.
     """
     modules = [(1.0, _head_modules(model, config))]
     if unfreezing_step(config) < config.steps:
         modules.append((config.backbone_lr_factor, _backbone_modules(model, config)))
     groups = [
-        group for share, some in modules for group in _parameter_groups(some, share, config.weight_decay)
+        group for factor, part in modules for group in _parameter_groups(part, factor, config.weight_decay)
     ]
     if config.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=config.learning_rate, momentum=SGD_MOMENTUM)
@@ -95,35 +98,35 @@ def _head_modules(model: SiamMaskPP, config: TrainingConfig) -> list[nn.Module]:
 
 
 def _backbone_modules(model: SiamMaskPP, config: TrainingConfig) -> list[nn.Module]:
-    """As published, a pretrained backbone keeps its first layers; another learns as a whole."""
+    """The trainable stages: those from conv3 on of a pretrained backbone (as in the paper), else all."""
     stages: list[nn.Module] = list(model.backbone.stages)
     return stages[2:] if config.pretrained else stages
 
 
-def _parameter_groups(modules: list[nn.Module], share: float, decay: float) -> list[dict[str, Any]]:
-    """Weights decay; biases, batch norms and level weights do not."""
+def _parameter_groups(modules: list[nn.Module], lr_factor: float, decay: float) -> list[dict[str, Any]]:
+    """One group with weight decay, for weights, and one without, for biases, norms and level weights."""
     parameters = [parameter for module in modules for parameter in module.parameters()]
     return [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": decay, "share": share},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0, "share": share},
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": decay, "lr_factor": lr_factor},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0, "lr_factor": lr_factor},
     ]
 
 
 def lr_factor(step: int, config: TrainingConfig) -> float:
-    """Share of the peak rate at `step` (from 0)."""
+    """The learning rate at `step` (from 0), relative to its peak."""
     return _by_epoch(step, config) if config.schedule == "epochs" else _cosine(step, config)
 
 
 def unfreezing_step(config: TrainingConfig) -> int:
-    """The first step that trains the backbone; `config.steps` when none does."""
+    """The first step that trains the backbone; `config.steps` when it stays frozen."""
     return round(config.unfreeze_at * config.steps)
 
 
 def _by_epoch(step: int, config: TrainingConfig) -> float:
-    """One rate an epoch: a straight line from `initial_lr_factor` to the peak, then evenly in the logarithm.
+    """One learning rate per epoch: a linear warm-up, then an exponential decay.
 
-    With 20 epochs, a quarter of them warm-up, a peak of 0.005 and shares of 0.2 and 0.5 these are the
-    paper's 5 epochs from 0.001 to 0.005 and 15 from there to 0.0025.
+    With 20 epochs, a quarter of them warm-up, a peak of 0.005 and factors of 0.2 and 0.5 this is the paper's
+    schedule: 5 epochs from 0.001 to 0.005, then 15 epochs from 0.005 to 0.0025.
     """
     warmup = round(config.warmup_fraction * config.epochs)
     rising = np.linspace(config.initial_lr_factor, 1, warmup)
@@ -133,7 +136,7 @@ def _by_epoch(step: int, config: TrainingConfig) -> float:
 
 
 def _cosine(step: int, config: TrainingConfig) -> float:
-    """A new rate every step: a straight line from `initial_lr_factor` to the peak, then half a cosine."""
+    """A new learning rate at every step: a linear warm-up, then half a cosine."""
     warmup = round(config.warmup_fraction * config.steps)
     if step < warmup:
         return config.initial_lr_factor + (1 - config.initial_lr_factor) * (step + 1) / warmup

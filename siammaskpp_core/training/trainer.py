@@ -1,4 +1,4 @@
-"""The training loop: the same on one processor and on many GPUs, and resumable."""
+"""The training loop: resumable, and the same for one CPU and for many GPUs."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ from siammaskpp_core.training.objective import (
     Batch,
     PairNetwork,
     batch_losses,
+    logged_values,
     mask_positions,
     random_draws,
     total_loss,
@@ -37,23 +38,23 @@ from siammaskpp_core.training.objective import (
 from siammaskpp_core.training.pairs import PairDataset
 from siammaskpp_core.training.run_log import RunLog, draw_pairs
 from siammaskpp_core.training.stages import (
+    initialise_weights,
     lr_factor,
     make_optimizer,
-    prepare,
     set_trainable,
     unfreezing_step,
 )
 
-SHOWN = ("loss", "iou")
-"""What the progress bar shows beside time."""
+PROGRESS_VALUES = ("loss", "iou")
+"""Logged values that the progress bar shows."""
 
 
 class Trainer:
-    """Trains a network on pairs.
+    """Trains a network on pairs, starting anew or from the checkpoint in `output`.
 
-    State is saved in `output` and taken up again from there. All random draws depend on the seed and the
-    number of the step or pair alone: a run that is stopped and started with the same configuration goes
-    on as if it had not stopped, and any number of processes sees the pairs that one would see.
+    All random draws depend only on the seed and on the number of the step or pair. A run that is stopped and
+    started again with the same configuration therefore continues as if it had not been stopped, and several
+    processes see the same pairs as a single one.
     """
 
     def __init__(
@@ -76,23 +77,23 @@ class Trainer:
         self.sources = open_sources(config.sources, config.source_frame_ranges, data, memory_bytes)
         self.model = SiamMaskPP(network)
         if state is None:
-            with fabric.rank_zero_first():  # what is downloaded is downloaded once
-                new = prepare(self.model, config, init)
+            with fabric.rank_zero_first():  # so that pretrained weights are downloaded only once
+                new = initialise_weights(self.model, config, init)
             if new:
-                fabric.print(f"not in {init}, and therefore new: {', '.join(new)}")
+                fabric.print(f"{init} has no weights for {', '.join(new)}: initialised at random")
         synchronise_batch_norms(self.model, fabric, config)
         fabric.to_device(self.model)
-        self.average = AveragedModel(self.model, multi_avg_fn=ema_update(config.ema_decay), use_buffers=True)
+        self.ema = AveragedModel(self.model, multi_avg_fn=ema_update(config.ema_decay), use_buffers=True)
         self.optimizer = cast(Optimizer, fabric.setup_optimizers(make_optimizer(self.model, config)))
         self.step = 0
         self.seconds = 0.0
         if state is not None:
             self._restore(state)
-            fabric.print(f"going on at step {self.step} of {config.steps} in {output}")
+            fabric.print(f"resuming the run in {output} at step {self.step} of {config.steps}")
         output.mkdir(parents=True, exist_ok=True)
 
     def run(self) -> SiamMaskPP:
-        """Train to the configured number of steps and return the network of averaged weights."""
+        """Train to the configured number of steps and return the network with the EMA weights."""
         config, first = self.config, self.fabric.is_global_zero
         log = RunLog(self.output, self.step, config.batch_size) if first else None
         started = time.monotonic() - self.seconds
@@ -102,27 +103,27 @@ class Trainer:
             batch = Batch(*tensors)
             if network is None or self.step == unfreezing_step(config):
                 network = self._set_up()
-            rate = config.learning_rate * lr_factor(self.step, config)
-            values, masks = self._learn(network, batch, rate)
+            learning_rate = config.learning_rate * lr_factor(self.step, config)
+            values, masks = self._training_step(network, batch, learning_rate)
             self.step += 1
             self.seconds = time.monotonic() - started
             if log is None:
                 continue
-            log.add(self.step, self.seconds, rate, values)
-            progress.set_postfix({name: log.latest.get(name) for name in SHOWN}, refresh=False)
+            log.add(self.step, self.seconds, learning_rate, values)
+            progress.set_postfix({name: log.latest.get(name) for name in PROGRESS_VALUES}, refresh=False)
             if self.step % config.save_every == 0 or self.step == config.steps:
                 log.flush()
-                log.picture(self.step, draw_pairs(batch, mask_positions(batch), masks))
+                log.add_image(self.step, draw_pairs(batch, mask_positions(batch), masks))
                 write_checkpoint(self.output, self.model.config, config, self.tracking, self._state())
         if log is not None:
             log.close()
         self.fabric.barrier()
-        averaged = self.average.module
+        averaged = self.ema.module
         assert isinstance(averaged, SiamMaskPP)
         return averaged.eval()
 
     def _batches(self, show_progress: bool) -> tqdm[Any]:
-        """This process's share of all batches from the present step on, and a bar of the progress."""
+        """This process's part of every remaining batch, wrapped in a progress bar."""
         config, fabric = self.config, self.fabric
         loader: DataLoader[Any] = DataLoader(
             PairDataset(self.sources, config, self.model.config),  # type: ignore[arg-type]
@@ -143,34 +144,34 @@ class Trainer:
         )
 
     def _set_up(self) -> torch.nn.Module:
-        """The network with the parts that learn from this step on, on all processes."""
+        """Freeze and unfreeze the parts of the model for this step, and wrap it for all processes."""
         config, fabric = self.config, self.fabric
-        learns = self.step >= unfreezing_step(config)
-        set_trainable(self.model, config, backbone=learns)
+        train_backbone = self.step >= unfreezing_step(config)
+        set_trainable(self.model, config, train_backbone)
         frozen = None
-        if not learns and fabric.device.type == "cpu":
-            share = config.batch_size // fabric.world_size
-            frozen = FrozenBackbone(self.model.backbone, share, bfloat16=config.precision == "bf16-mixed")
+        if not train_backbone and fabric.device.type == "cpu":
+            pairs = config.batch_size // fabric.world_size
+            frozen = FrozenBackbone(self.model.backbone, pairs, bfloat16=config.precision == "bf16-mixed")
         network: torch.nn.Module = fabric.setup_module(PairNetwork(self.model, frozen))
         return network
 
-    def _learn(
-        self, network: torch.nn.Module, batch: Batch, rate: float
+    def _training_step(
+        self, network: torch.nn.Module, batch: Batch, learning_rate: float
     ) -> tuple[dict[str, Tensor], Tensor | None]:
-        """One optimiser step; returns what is logged, and the logits of this process's masks."""
+        """Do one optimiser step; returns the values to log and the mask logits of this process."""
         config, fabric = self.config, self.fabric
         for group in self.optimizer.param_groups:
-            group["lr"] = rate * group["share"]
+            group["lr"] = learning_rate * group["lr_factor"]
         prediction = network(batch.template, batch.search, mask_positions(batch))
         draws = random_draws(batch, config, self.step, fabric.global_rank)
-        means, shares = reduce_means(batch_losses(prediction, batch, draws, config), fabric)
+        means, own_means = reduce_means(batch_losses(prediction, batch, draws, config), fabric)
         self.optimizer.zero_grad()
-        fabric.backward(total_loss(shares, config))
+        fabric.backward(total_loss(own_means, config))
         norm = fabric.clip_gradients(
             network, self.optimizer, max_norm=config.gradient_clip_norm, error_if_nonfinite=False
         )
         self.optimizer.step()
-        self.average.update_parameters(self.model)
+        self.ema.update_parameters(self.model)
         assert norm is not None
         return {**logged_values(means, config), "norm": norm}, prediction.masks
 
@@ -179,27 +180,28 @@ class Trainer:
             "step": self.step,
             "seconds": self.seconds,
             "model": self.model.state_dict(),
-            "average": self.average.state_dict(),
+            "ema": self.ema.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "precision": self.fabric.strategy.precision.state_dict(),
         }
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
-        self.average.load_state_dict(state["average"])
+        self.ema.load_state_dict(state["ema"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.fabric.strategy.precision.load_state_dict(state["precision"])
         self.step, self.seconds = state["step"], state["seconds"]
 
 
 def ema_update(decay: float) -> Any:
-    """How `AveragedModel` averages: exponentially, and in the first steps over the short past that there is.
+    """The update of an exponential moving average (EMA), for `AveragedModel`.
 
-    With `decay` alone a short run would mostly average the weights that it began with.
+    The decay rises to `decay` over the first steps: otherwise the average of a short run would mostly consist
+    of the initial weights.
     """
 
-    def average(averaged: Any, current: Any, count: Tensor) -> None:
-        past = (1 + int(count)) / (10 + int(count))
-        get_ema_multi_avg_fn(min(decay, past))(averaged, current, count)
+    def update(averaged: Any, current: Any, count: Tensor) -> None:
+        warmup_decay = (1 + int(count)) / (10 + int(count))
+        get_ema_multi_avg_fn(min(decay, warmup_decay))(averaged, current, count)
 
-    return average
+    return update

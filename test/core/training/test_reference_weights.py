@@ -11,7 +11,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("torchvision")
 
-from siammaskpp_core.cli.import_weights import add_import
+from siammaskpp_core.cli.import_weights import add_arguments
 from siammaskpp_core.cli.main import main
 from siammaskpp_core.engines.protocol import ModelError
 from siammaskpp_core.training.reference_weights import CHOICES, import_weights, looks_like
@@ -165,7 +165,7 @@ def test_torchvisions_backbone_starts_a_training(tmp_path):
 
 def test_the_command_knows_every_layout():
     parser = argparse.ArgumentParser()
-    add_import(parser.add_subparsers())
+    add_arguments(parser.add_subparsers())
     for choice in CHOICES:
         options = ["import-weights", "file", "--as", choice, "--output", "folder"]
         assert parser.parse_args(options).layout == choice

@@ -15,7 +15,7 @@ from siammaskpp_core.training.checkpoint import write_checkpoint
 from siammaskpp_core.training.config import TrainingConfig
 from siammaskpp_core.training.distributed import synchronise_batch_norms
 from siammaskpp_core.training.objective import PairNetwork
-from siammaskpp_core.training.stages import make_optimizer, prepare, set_trainable
+from siammaskpp_core.training.stages import initialise_weights, make_optimizer, set_trainable
 
 BI = NetworkConfig(head_channels=8, mask="bi", mask_channels=16, refine_channels=(8, 4, 2))
 RE = replace(BI, mask="re")
@@ -37,21 +37,21 @@ def base(tmp_path):
     """A trained network of the base stage, and its checkpoint."""
     torch.manual_seed(1)
     model = SiamMaskPP(BI)
-    average = {f"module.{name}": value for name, value in model.state_dict().items()}
-    write_checkpoint(tmp_path, BI, BASE_STAGE, TrackingConfig(), {"average": average})
+    ema = {f"module.{name}": value for name, value in model.state_dict().items()}
+    write_checkpoint(tmp_path, BI, BASE_STAGE, TrackingConfig(), {"ema": ema})
     return model, tmp_path / "checkpoint.pt"
 
 
 def test_the_base_stage_trains_all_but_the_backbone():
     model = SiamMaskPP(RE)
-    set_trainable(model, BASE_STAGE, backbone=False)
+    set_trainable(model, BASE_STAGE, train_backbone=False)
     assert learning(model) == {"levels", "cls", "loc", "mask", "refine"}
     assert not any(name.startswith("backbone") for name in in_training(model))
 
 
 def test_the_backbone_learns_from_conv3_on():
     model = SiamMaskPP(BI)
-    set_trainable(model, BASE_STAGE, backbone=True)
+    set_trainable(model, BASE_STAGE, train_backbone=True)
     stages = {
         n.split(".")[2] for n, p in model.backbone.named_parameters(prefix="backbone") if p.requires_grad
     }
@@ -61,20 +61,20 @@ def test_the_backbone_learns_from_conv3_on():
 
 def test_a_backbone_that_is_not_pretrained_learns_as_a_whole():
     model = SiamMaskPP(BI)
-    set_trainable(model, TrainingConfig(pretrained=False, unfreeze_at=0.0), backbone=True)
+    set_trainable(model, TrainingConfig(pretrained=False, unfreeze_at=0.0), train_backbone=True)
     assert all(parameter.requires_grad for parameter in model.parameters())
 
 
 def test_frozen_batch_norms():
     model = SiamMaskPP(BI)
-    set_trainable(model, TrainingConfig(batch_norm="frozen"), backbone=True)
+    set_trainable(model, TrainingConfig(batch_norm="frozen"), train_backbone=True)
     assert not in_training(model)
     assert "levels" in learning(model)
 
 
 def test_the_backbones_batch_norms_may_stay_while_it_learns():
     model = SiamMaskPP(BI)
-    set_trainable(model, TrainingConfig(train_backbone_norms=False), backbone=True)
+    set_trainable(model, TrainingConfig(train_backbone_norms=False), train_backbone=True)
     assert "backbone" in learning(model)
     assert in_training(model)
     assert not any(name.startswith("backbone") for name in in_training(model))
@@ -90,10 +90,10 @@ def test_batch_norms_over_processes_keep_names_and_stages():
         module for module in model.modules() if isinstance(module, torch.nn.modules.batchnorm._BatchNorm)
     ]
     assert all(isinstance(norm, torch.nn.SyncBatchNorm) for norm in norms)
-    set_trainable(model, RE_STAGE, backbone=False)
+    set_trainable(model, RE_STAGE, train_backbone=False)
     of_masks = {id(norm) for part in model.mask_modules() for norm in part.modules()}
     assert {id(norm) for norm in norms if norm.training} == {id(norm) for norm in norms} & of_masks
-    set_trainable(model, replace(RE_STAGE, batch_norm="frozen"), backbone=False)
+    set_trainable(model, replace(RE_STAGE, batch_norm="frozen"), train_backbone=False)
     assert not any(norm.training for norm in norms)
 
 
@@ -101,23 +101,23 @@ def test_an_optimiser_has_what_learns_at_any_time():
     model = SiamMaskPP(BI)
     config = TrainingConfig(unfreeze_at=0.5, backbone_lr_factor=0.1, weight_decay=0.3)
     optimizer = make_optimizer(model, config)
-    set_trainable(model, config, backbone=True)
-    share = {id(p): group["share"] for group in optimizer.param_groups for p in group["params"]}
+    set_trainable(model, config, train_backbone=True)
+    factor = {id(p): group["lr_factor"] for group in optimizer.param_groups for p in group["params"]}
     decay = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
     for name, parameter in model.named_parameters():
-        assert (id(parameter) in share) == parameter.requires_grad, name
+        assert (id(parameter) in factor) == parameter.requires_grad, name
         if parameter.requires_grad:
-            assert share[id(parameter)] == (0.1 if name.startswith("backbone") else 1.0)
+            assert factor[id(parameter)] == (0.1 if name.startswith("backbone") else 1.0)
             assert decay[id(parameter)] == (0.3 if parameter.ndim > 1 else 0.0)
     heads = make_optimizer(model, BASE_STAGE)
-    assert {group["share"] for group in heads.param_groups} == {1.0}
+    assert {group["lr_factor"] for group in heads.param_groups} == {1.0}
 
 
 def test_a_mask_stage_changes_masks_alone(base):
     _, checkpoint = base
     model = SiamMaskPP(RE)
-    assert prepare(model, RE_STAGE, checkpoint) == ["refine"]
-    set_trainable(model, RE_STAGE, backbone=False)
+    assert initialise_weights(model, RE_STAGE, checkpoint) == ["refine"]
+    set_trainable(model, RE_STAGE, train_backbone=False)
     optimizer = make_optimizer(model, RE_STAGE)
     template = torch.randint(0, 256, (2, 127, 127, 3), dtype=torch.uint8)
     search = torch.randint(0, 256, (2, 255, 255, 3), dtype=torch.uint8)
@@ -143,7 +143,7 @@ def test_a_mask_stage_changes_masks_alone(base):
 def test_a_stage_goes_on_from_the_one_before(base):
     trained, checkpoint = base
     model = SiamMaskPP(RE)
-    prepare(model, RE_STAGE, checkpoint)
+    initialise_weights(model, RE_STAGE, checkpoint)
     for name, value in trained.state_dict().items():
         assert torch.equal(model.state_dict()[name], value), name
 
@@ -151,7 +151,7 @@ def test_a_stage_goes_on_from_the_one_before(base):
 def test_a_checkpoint_of_another_network(base):
     _, checkpoint = base
     with pytest.raises(ConfigError, match="another network"):
-        prepare(SiamMaskPP(replace(RE, head_channels=16)), RE_STAGE, checkpoint)
+        initialise_weights(SiamMaskPP(replace(RE, head_channels=16)), RE_STAGE, checkpoint)
 
 
 @pytest.mark.parametrize(
@@ -160,20 +160,20 @@ def test_a_checkpoint_of_another_network(base):
 )
 def test_stages_that_cannot_be(network, stage, message):
     with pytest.raises(ConfigError, match=message):
-        prepare(SiamMaskPP(network), TrainingConfig(stage=stage), None)
+        initialise_weights(SiamMaskPP(network), TrainingConfig(stage=stage), None)
 
 
 def test_a_mask_head_that_is_not_used_does_not_learn():
     """SiamMask's refine module decodes the correlation; gradients of all processes must exist."""
     model = SiamMaskPP(replace(RE, refine_input="correlation"))
-    set_trainable(model, BASE_STAGE, backbone=False)
+    set_trainable(model, BASE_STAGE, train_backbone=False)
     assert learning(model) == {"levels", "cls", "loc", "refine"}
 
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_gradients_of_masks_exist_without_positions(count):
     model = SiamMaskPP(RE)
-    set_trainable(model, BASE_STAGE, backbone=False)
+    set_trainable(model, BASE_STAGE, train_backbone=False)
     crops = [torch.randint(0, 256, (1, side, side, 3), dtype=torch.uint8) for side in (127, 255)]
     prediction = PairNetwork(model, None)(*crops, torch.zeros(count, 3, dtype=torch.int64))
     prediction.masks[:count].sum().backward()

@@ -92,7 +92,7 @@ def test_every_form_of_network_learns(form, training_data, tmp_path):
     unused = ("mask.",) if form == "siammask" else ("levels_without",)
     still = [name for name, value in trainer.model.named_parameters() if torch.equal(value, before[name])]
     assert all(name.startswith(unused) or name.endswith("level_logits") for name in still), still
-    expected = {"loss", "cls", "norm", "rate", "seconds", "step"}
+    expected = {"loss", "cls", "norm", "learning_rate", "seconds", "step"}
     expected |= {"loc"} if network.has_boxes else set()
     expected |= {"mask", "iou"} if network.mask != "none" else set()
     (line,) = lines(tmp_path)
