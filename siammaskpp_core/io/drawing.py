@@ -1,4 +1,4 @@
-"""Pictures for people: results drawn over the image, and sheets of many pictures."""
+"""Draw results over an image, and put many images on one sheet."""
 
 from __future__ import annotations
 
@@ -8,27 +8,31 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from siammaskpp_core.arrays import Image
-from siammaskpp_core.tracking.tracker import TrackResult
+from siammaskpp_core.arrays import Image, Mask
+from siammaskpp_core.io.results import Result
 
 Colour = tuple[int, int, int]
+"""Blue, green, red, each 0 to 255."""
 
 MASK_OPACITY = 0.4
 GAP_PX = 4
+"""Space between the images of a contact sheet."""
+_GREY = 64
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _GOLDEN_RATIO = 0.618
 
 
 def target_colour(index: int) -> Colour:
-    """The BGR colour of the target with this index: always the same, and unlike its neighbours'."""
+    """Return the colour of the target with this index. It never changes and differs from its neighbours'."""
     red, green, blue = colorsys.hsv_to_rgb((0.33 + index * _GOLDEN_RATIO) % 1, 0.85, 1.0)
     return round(blue * 255), round(green * 255), round(red * 255)
 
 
-def draw_results(image: Image, results: Sequence[TrackResult], labels: Sequence[str] = ()) -> Image:
-    """A copy of `image` [H, W, 3] BGR with each result's mask, outline, rotated box, label and score.
+def draw_results(image: Image, results: Sequence[Result], labels: Sequence[str] = ()) -> Image:
+    """Return a copy of `image` with the mask, rotated box, label and confidence of each result.
 
-    Raises ValueError when there are labels, but not one for each result.
+    The position of a result gives its colour, see :func:`target_colour`. Raises ValueError when there are
+    labels, but not one for each result.
     """
     if labels and len(labels) != len(results):
         raise ValueError(f"{len(labels)} labels for {len(results)} results")
@@ -39,7 +43,7 @@ def draw_results(image: Image, results: Sequence[TrackResult], labels: Sequence[
         if result.mask is not None:
             _draw_mask(canvas, result.mask, colour)
         corners = result.rotated_box.corners()
-        # OpenCV counts from pixel centres, in fractions of 1/16 here.
+        # polylines takes 1/16 px from the centre of the first pixel; boxes count from its corner.
         fixed_point = np.rint((corners - 0.5) * 16).astype(np.int32)
         cv2.polylines(canvas, [fixed_point], True, colour, thickness, cv2.LINE_AA, shift=4)
         label = f"{labels[index]} {result.confidence:.2f}" if labels else f"{result.confidence:.2f}"
@@ -48,13 +52,8 @@ def draw_results(image: Image, results: Sequence[TrackResult], labels: Sequence[
     return canvas
 
 
-def _thickness(canvas: Image) -> int:
-    """Of lines in pixels, after the size of the picture."""
-    return max(1, round(min(canvas.shape[:2]) / 240))
-
-
-def _draw_mask(canvas: Image, mask: Image, colour: Colour) -> None:
-    """Tint the mask's pixels and draw its outline, within its bounding box only."""
+def _draw_mask(canvas: Image, mask: Mask, colour: Colour) -> None:
+    """Tint the pixels of `mask` in `canvas` and draw its outline; only its bounding box is computed."""
     x, y, width, height = cv2.boundingRect(mask)
     if width == 0:
         return
@@ -65,25 +64,30 @@ def _draw_mask(canvas: Image, mask: Image, colour: Colour) -> None:
     draw_outline(canvas, part, colour, (x, y))
 
 
-def draw_outline(canvas: Image, mask: Image, colour: Colour, offset: tuple[int, int] = (0, 0)) -> None:
-    """Draw the outline of `mask` [H, W], 0 or 255, into `canvas`, `offset` (x, y) pixels from its corner."""
-    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=offset)
+def draw_outline(canvas: Image, mask: Mask, colour: Colour, offset_xy: tuple[int, int] = (0, 0)) -> None:
+    """Draw the outline of `mask` into `canvas`, `offset_xy` pixels from the upper left corner."""
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=offset_xy)
     cv2.drawContours(canvas, contours, -1, colour, _thickness(canvas))
 
 
-def draw_text(canvas: Image, text: str, bottom_left: tuple[float, float], colour: Colour) -> None:
-    """Draw text with a dark rim into `canvas`, moved into the picture where it would stick out."""
+def draw_text(canvas: Image, text: str, bottom_left_xy: tuple[float, float], colour: Colour) -> None:
+    """Draw text with a dark rim into `canvas`; text that would leave the image is moved inside."""
     thickness = _thickness(canvas)
     scale = 0.4 * thickness
     (width, height), _ = cv2.getTextSize(text, _FONT, scale, thickness)
-    x = int(np.clip(bottom_left[0], 0, max(canvas.shape[1] - width, 0)))
-    y = int(np.clip(bottom_left[1], height + 1, canvas.shape[0] - 1))
+    x = int(np.clip(bottom_left_xy[0], 0, max(canvas.shape[1] - width, 0)))
+    y = int(np.clip(bottom_left_xy[1], height + 1, canvas.shape[0] - 1))
     cv2.putText(canvas, text, (x, y), _FONT, scale, (0, 0, 0), thickness + 2, cv2.LINE_AA)
     cv2.putText(canvas, text, (x, y), _FONT, scale, colour, thickness, cv2.LINE_AA)
 
 
+def _thickness(canvas: Image) -> int:
+    """Return the thickness of lines in pixels, which grows with the image."""
+    return max(1, round(min(canvas.shape[:2]) / 240))
+
+
 def contact_sheet(images: Sequence[Image], columns: int) -> Image:
-    """`images` (BGR) in rows of `columns` on grey, each in a cell as large as the largest of them.
+    """Return `images` in rows of `columns` on a grey sheet; every cell is as large as the largest image.
 
     Raises ValueError without images or columns.
     """
@@ -92,7 +96,7 @@ def contact_sheet(images: Sequence[Image], columns: int) -> Image:
     height = max(image.shape[0] for image in images) + GAP_PX
     width = max(image.shape[1] for image in images) + GAP_PX
     rows = -(-len(images) // columns)
-    sheet = np.full((rows * height + GAP_PX, columns * width + GAP_PX, 3), 64, np.uint8)
+    sheet = np.full((rows * height + GAP_PX, columns * width + GAP_PX, 3), _GREY, np.uint8)
     for index, image in enumerate(images):
         top, left = index // columns * height + GAP_PX, index % columns * width + GAP_PX
         sheet[top : top + image.shape[0], left : left + image.shape[1]] = image

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol, TextIO
 
 import numpy as np
 
-from siammaskpp_core.arrays import Float32Array, Float64Array, Image
+from siammaskpp_core.arrays import Float32Array, Float64Array, Mask
 from siammaskpp_core.io.stamps import seconds_text
 
 
@@ -59,7 +59,7 @@ class Result(Protocol):
         """Calibrated probability, 0 to 1, that this is the target."""
 
     @property
-    def mask(self) -> Image | None:
+    def mask(self) -> Mask | None:
         """Mask, uint8 [H, W] with 0 or 255; None for a network without masks."""
 
 
@@ -106,7 +106,7 @@ class TableWriter:
         if row.place is not None:
             *pixels, angle_rad = row.place
             place = [*(f"{value:.2f}" for value in pixels), f"{angle_rad:.4f}"]
-        stamp_s, confidence = seconds_text(row.stamp_ns), f"{row.confidence:.4f}"
+        stamp_s, confidence = seconds_text(row.stamp_ns), f"{_or_zero(row.confidence):.4f}"
         self._writer.writerow([stamp_s, row.frame, row.id, row.state, confidence, *place])
 
 
@@ -117,7 +117,7 @@ def fill_tracked_object(item: Any, result: Result, state: int, mask_value: int) 
     The messages inside `item` are filled, not replaced: to make one takes longer than all of this.
     """
     item.state = state
-    item.score = 0.0 if math.isnan(result.confidence) else float(result.confidence)
+    item.score = _or_zero(float(result.confidence))
     item.mask_value = mask_value
     if not mask_value:
         return
@@ -127,3 +127,8 @@ def fill_tracked_object(item: Any, result: Result, state: int, mask_value: int) 
     rotated.width, rotated.height = float(source.width), float(source.height)
     rotated.angle = float(source.angle_rad)
     rotated.corners = np.asarray(source.corners(), np.float64).reshape(8)
+
+
+def _or_zero(confidence: float) -> float:
+    """Return 0 for a confidence that is not a number, as after a network's output that is not finite."""
+    return 0.0 if math.isnan(confidence) else confidence

@@ -1,4 +1,4 @@
-"""`siammaskpp track-bag`."""
+"""Track one object through the images of a ROS 2 bag, and write what the node would publish to a new bag."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from siammaskpp_core.arrays import Mask
 from siammaskpp_core.errors import extra
+from siammaskpp_core.io.results import fill_tracked_object
+from siammaskpp_core.io.stamps import NS_PER_S, seconds_text
+from siammaskpp_core.offline import TARGET_ID
 from siammaskpp_core.tracking import LongTermTracker, Target, TrackResult
 
 with extra("bag", "for bags"):
     from siammaskpp_core.io.bags import Bag, BagError, BagImage, BagWriter, RawMessage, create_bag, open_bag
 
-# As the node names them.
 OBJECTS_TOPIC, MASK_TOPIC = "/tracker_node/tracked_objects", "/tracker_node/mask"
-TARGET_ID = "target"
+"""Topics of the results; a node with default names publishes on the same ones."""
 
 
 def track_bag(
@@ -32,90 +35,85 @@ def track_bag(
     stamp_s: Decimal | None = None,
     is_copied: bool = False,
 ) -> str:
-    """Track through the images on `topic` of the bag at `path`; a line that says what was written.
+    """Track through the images on `topic` of the bag at `path`, and return a line that says what was written.
 
-    The box (x, y, w, h in pixels) belongs to the image with the stamp `stamp_s`, by default the first. The
-    results go to the new bag `output`, by default PATH_tracked, with all other topics when `is_copied`.
-    `load` is called once the bag has been found usable. Raises :class:`BagError`.
+    `box_xywh` (left, top, width, height in pixels) lies on the image with the stamp `stamp_s`, by default on
+    the first image. The results go to the new bag `output`, by default PATH_tracked; with `is_copied` all
+    topics of the old bag go there as well. `load` is called once the bag has been found usable. Raises
+    :class:`BagError`, and what `load` and the tracker raise; no output remains then.
     """
     output = output or path.with_name(f"{path.stem}_tracked")
     with open_bag(path) as bag:
         bag.count(topic)
         if is_copied:
-            _check_free(bag)
+            _check_topics_are_free(bag)
         first_ns = _first_stamp(bag, topic, stamp_s)
         tracker = load()
         with create_bag(output, bag.is_mcap) as writer:
-            follower = _Follower(tracker, box_xywh, first_ns, writer)
+            recorder = _Recorder(tracker, box_xywh, first_ns, writer)
             start_s = time.perf_counter()
             for message in _with_progress(bag, topic, is_copied):
                 if is_copied:
                     writer.copy(bag, message)
                 if message.connection.topic == topic:
-                    follower.follow(bag.image(message))
+                    recorder.track(bag.image(message))
             total_s = time.perf_counter() - start_s
     return (
-        f"{output}: {follower.images} images on {OBJECTS_TOPIC}, {follower.masks} masks on {MASK_TOPIC}; "
-        f"{follower.images / total_s:.1f} images/s"
+        f"{output}: {recorder.images} images on {OBJECTS_TOPIC}, {recorder.masks} masks on {MASK_TOPIC}; "
+        f"{recorder.images / total_s:.1f} images/s"
     )
 
 
-class _Follower:
-    """Tracks in one image after the other and writes what the node would publish."""
+class _Recorder:
+    """Tracks the target from image to image and writes the results; `first_ns` None takes the first image."""
 
     def __init__(
-        self, tracker: LongTermTracker, box: list[float], first_ns: int | None, writer: BagWriter
+        self, tracker: LongTermTracker, box_xywh: list[float], first_ns: int | None, writer: BagWriter
     ) -> None:
         self.images = self.masks = 0
         self._tracker = tracker
-        self._box = box
-        self._first_ns = first_ns  # None: the first image, whatever its stamp
+        self._box_xywh = box_xywh
+        self._first_ns = first_ns
         self._target: Target | None = None
         self._writer = writer
 
-    def follow(self, image: BagImage) -> None:
-        """Find the target in `image` and write the result; nothing before the first image."""
+    def track(self, image: BagImage) -> None:
+        """Find the target in `image` and write the result; skip images before the one with the box."""
         if self._target is not None:
             (result,) = self._tracker.step(image.bgr(), [self._target], image.stamp_ns)
         elif self._first_ns in (None, image.stamp_ns):
-            self._target, result = self._tracker.init(image.bgr(), self._box)
+            self._target, result = self._tracker.init(image.bgr(), self._box_xywh)
         else:
             return
         self._write(image, result, self._target)
 
     def _write(self, image: BagImage, result: TrackResult, target: Target) -> None:
-        is_seen = target.is_seen
-        objects = [tracked_object(self._writer.types, result, int(target.state), is_seen)]
-        array = self._writer.types["siammaskpp/msg/TrackedObjectArray"](header=image.header, objects=objects)
+        types = self._writer.types
+        item = _empty_object(types)
+        fill_tracked_object(item, result, int(target.state), mask_value=int(target.is_seen))
+        array = types["siammaskpp/msg/TrackedObjectArray"](header=image.header, objects=[item])
         self._writer.write(OBJECTS_TOPIC, array, image.recorded_ns)
         self.images += 1
-        if is_seen and result.mask is not None:
-            mask = mask_image(self._writer.types, image.header, result.mask)
-            self._writer.write(MASK_TOPIC, mask, image.recorded_ns)
+        if target.is_seen and result.mask is not None:
+            self._writer.write(MASK_TOPIC, _mask_image(types, image.header, result.mask), image.recorded_ns)
             self.masks += 1
 
 
-def tracked_object(types: dict[str, Any], result: TrackResult, state: int, is_seen: bool) -> Any:
-    """The siammaskpp/TrackedObject of a result; without a place when it is not seen."""
-    rotated = result.rotated_box
-    box = map(float, result.box_xywh) if is_seen else (0.0,) * 4
-    places = (rotated.center_x, rotated.center_y, rotated.width, rotated.height, rotated.angle_rad)
-    corners = np.asarray(rotated.corners(), np.float64).reshape(8)
+def _empty_object(types: dict[str, Any]) -> Any:
+    """Return a siammaskpp/TrackedObject of the target with all other fields zero."""
     return types["siammaskpp/msg/TrackedObject"](
         id=TARGET_ID,
         label="",
-        state=state,
-        score=float(np.nan_to_num(result.confidence)),
-        box=types["siammaskpp/msg/Box"](*box),
-        rotated_box=types["siammaskpp/msg/RotatedBox"](
-            *(map(float, places) if is_seen else (0.0,) * 5), corners if is_seen else np.zeros(8)
-        ),
-        mask_value=int(is_seen),
+        state=0,
+        score=0.0,
+        box=types["siammaskpp/msg/Box"](*(0.0,) * 4),
+        rotated_box=types["siammaskpp/msg/RotatedBox"](*(0.0,) * 5, np.zeros(8)),
+        mask_value=0,
     )
 
 
-def mask_image(types: dict[str, Any], header: Any, mask: np.ndarray[Any, Any]) -> Any:
-    """A mono8 sensor_msgs/Image of a mask, uint8 [H, W]."""
+def _mask_image(types: dict[str, Any], header: Any, mask: Mask) -> Any:
+    """Return a mono8 sensor_msgs/Image of a mask."""
     height, width = mask.shape
     return types["sensor_msgs/msg/Image"](
         header=header,
@@ -129,33 +127,29 @@ def mask_image(types: dict[str, Any], header: Any, mask: np.ndarray[Any, Any]) -
 
 
 def _with_progress(bag: Bag, topic: str, is_copied: bool) -> Iterator[RawMessage]:
-    """The messages to go through, with a bar that counts them."""
+    """Yield the messages of all topics, or of `topic` alone, and show a progress bar."""
     topics = None if is_copied else {topic}
     total = sum(item.msgcount for item in bag.connections) if is_copied else bag.count(topic)
     yield from tqdm(bag.messages(topics), total=total, unit="msg", desc=bag.path.name, mininterval=0.5)
 
 
-def _check_free(bag: Bag) -> None:
-    """The results' topics must not be in the bag that is copied."""
+def _check_topics_are_free(bag: Bag) -> None:
+    """Raise :class:`BagError` when a bag that is to be copied has the topics of the results already."""
     taken = {item.topic for item in bag.connections} & {OBJECTS_TOPIC, MASK_TOPIC}
     if taken:
         raise BagError(f"{bag.path}: has {', '.join(sorted(taken))} already; leave --copy out")
 
 
 def _first_stamp(bag: Bag, topic: str, stamp_s: Decimal | None) -> int | None:
-    """The stamp of the image on which the box was drawn; :class:`BagError` when no image has it."""
+    """Return the stamp in ns of the image with the box; raise :class:`BagError` when no image has it."""
     if stamp_s is None:
         return None
-    wanted_ns = int(stamp_s * 1_000_000_000)
+    wanted_ns = int(stamp_s * NS_PER_S)
     stamps = [image.stamp_ns for image in bag.images(topic)]
     if wanted_ns in stamps:
         return wanted_ns
     nearest = min(stamps, key=lambda stamp: abs(stamp - wanted_ns))
     raise BagError(
         f"{bag.path}: no image on {topic} has the stamp {stamp_s}; the nearest one has "
-        f"{_seconds(nearest)}, they go from {_seconds(min(stamps))} to {_seconds(max(stamps))}"
+        f"{seconds_text(nearest)}, they go from {seconds_text(min(stamps))} to {seconds_text(max(stamps))}"
     )
-
-
-def _seconds(stamp_ns: int) -> str:
-    return f"{stamp_ns // 1_000_000_000}.{stamp_ns % 1_000_000_000:09d}"

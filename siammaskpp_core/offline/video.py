@@ -1,13 +1,13 @@
-"""`siammaskpp track`."""
+"""Track one object through a video, a folder of images or a camera, and write the results to files."""
 
 from __future__ import annotations
 
-import csv
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -17,108 +17,118 @@ from siammaskpp_core.arrays import Image
 from siammaskpp_core.config import ConfigError
 from siammaskpp_core.io.drawing import draw_results
 from siammaskpp_core.io.outputs import Output, OutputError
+from siammaskpp_core.io.results import Row, TableWriter, place_of
+from siammaskpp_core.io.stamps import NS_PER_S
 from siammaskpp_core.io.video import DEFAULT_FPS, Frames, VideoWriter
-from siammaskpp_core.tracking import LongTermTracker, TrackResult
-from siammaskpp_core.tracking.long_term.state import TrackStatus
+from siammaskpp_core.offline import TARGET_ID
+from siammaskpp_core.tracking import LongTermTracker, State, TrackResult
 
-Sink = Callable[[int, Image, TrackResult, TrackStatus], None]
 
-CSV_COLUMNS = ("frame", "state", "score", "x", "y", "w", "h", "cx", "cy", "rw", "rh", "angle")
+class TrackedFrame(NamedTuple):
+    """One frame with the result of the tracker and the target's track state."""
+
+    number: int
+    stamp_ns: int
+    image: Image
+    result: TrackResult
+    state: State
+    is_seen: bool
+
+
+Sink = Callable[[TrackedFrame], None]
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """What to write of a video: each is left out when it is None."""
+    """The files to write; None leaves one out."""
 
     overlay: Path | None = None
-    """A video with the results drawn over it."""
+    """Video with the results drawn over the frames."""
     masks: Path | None = None
-    """A new folder of masks, FRAME.png with 0 or 255."""
+    """New folder of masks, FRAME.png with the values 0 and 255."""
     csv: Path | None = None
-    """A table of :data:`CSV_COLUMNS`."""
+    """Table with the columns of :data:`siammaskpp_core.io.results.COLUMNS`."""
 
 
 def track_video(
     frames: Frames, source: str, tracker: LongTermTracker, box_xywh: list[float], outputs: Outputs
 ) -> str:
-    """Follow the object in a box (x, y, w, h in pixels) of the first frame; a line about frames and speed.
+    """Track the object in a box of the first frame to the last, and return a line about frames and speed.
 
-    `source` is where the frames come from, which no output may replace. Raises :class:`OutputError`.
+    `box_xywh` is left, top, width and height in pixels. `source` is the path from which `frames` come; no
+    output may replace it. Raises BoxError, MediaError and OutputError, after which no output remains.
     """
     start_s = time.perf_counter()
     with ExitStack() as stack:
-        count, tracking_s = _follow(frames, tracker, box_xywh, _open_sinks(outputs, source, frames, stack))
+        count, tracking_s = _track(frames, tracker, box_xywh, _open_sinks(outputs, source, frames, stack))
     total_s = time.perf_counter() - start_s
     return f"{count} frames, {count / tracking_s:.1f} fps ({count / total_s:.1f} with reading and writing)"
 
 
-def _follow(
-    frames: Frames, tracker: LongTermTracker, box: list[float], sinks: list[Sink]
+def _track(
+    frames: Frames, tracker: LongTermTracker, box_xywh: list[float], sinks: list[Sink]
 ) -> tuple[int, float]:
-    """Track from the first frame to the last; the number of frames and the seconds of tracking."""
+    """Track through all frames, and return their number and the seconds spent on tracking."""
     count, tracking_s = 0, 0.0
     target = None
     try:
         for image in tqdm(frames, total=frames.count, unit="frame", desc=frames.name, mininterval=0.5):
-            start = time.perf_counter()
-            stamp_ns = round(count / (frames.fps or DEFAULT_FPS) * 1e9)
+            start_s = time.perf_counter()
+            stamp_ns = round(count / (frames.fps or DEFAULT_FPS) * NS_PER_S)
             if target is None:
-                target, result = tracker.init(image, box)
+                target, result = tracker.init(image, box_xywh)
             else:
                 (result,) = tracker.step(image, [target], stamp_ns)
-            tracking_s += time.perf_counter() - start
+            tracking_s += time.perf_counter() - start_s
+            tracked = TrackedFrame(count, stamp_ns, image, result, target.state, target.is_seen)
             for sink in sinks:
-                sink(count, image, result, target.track.status)
+                sink(tracked)
             count += 1
     except KeyboardInterrupt:
-        # How a camera's video ends, but an interruption of any other.
+        # Ctrl-C is how the video of a camera ends; any other video has been interrupted.
         if not frames.is_camera or count == 0:
             raise
     return count, tracking_s
 
 
-def _open_sinks(wanted: Outputs, source: str, frames: Frames, outputs: ExitStack) -> list[Sink]:
-    """One function per output, called with each frame's index, image and result."""
+def _open_sinks(outputs: Outputs, source: str, frames: Frames, stack: ExitStack) -> list[Sink]:
+    """Open the outputs in `stack`, and return for each a function that adds one frame to it."""
     sinks: list[Sink] = []
-    if wanted.overlay:
-        if wanted.overlay.exists() and Path(source).exists() and wanted.overlay.samefile(source):
-            raise OutputError(f"{wanted.overlay}: is the video to be read; choose another output")
-        work = outputs.enter_context(Output(wanted.overlay))
-        writer = outputs.enter_context(VideoWriter(work, frames.size, frames.fps))
-        sinks.append(
-            lambda _, image, result, status: writer.write(
-                draw_results(image, [result] if status.is_seen else [])
-            )
-        )
-    if wanted.masks:
-        folder = outputs.enter_context(Output(wanted.masks, is_folder=True))
-        sinks.append(
-            lambda index, _, result, status: _write_mask(
-                folder / f"{index:06d}.png", result.mask, status.is_seen
-            )
-        )
-    if wanted.csv:
-        file = outputs.enter_context(outputs.enter_context(Output(wanted.csv)).open("w", newline=""))
-        rows = csv.writer(file)
-        rows.writerow(CSV_COLUMNS)
-        sinks.append(lambda index, _, result, status: rows.writerow(_row(index, result, status)))
+    if outputs.overlay:
+        if outputs.overlay.exists() and Path(source).exists() and outputs.overlay.samefile(source):
+            raise OutputError(f"{outputs.overlay}: is the video to be read; choose another output")
+        work = stack.enter_context(Output(outputs.overlay))
+        sinks.append(_overlay_sink(stack.enter_context(VideoWriter(work, frames.size, frames.fps))))
+    if outputs.masks:
+        sinks.append(_mask_sink(stack.enter_context(Output(outputs.masks, is_folder=True))))
+    if outputs.csv:
+        work = stack.enter_context(Output(outputs.csv))
+        sinks.append(_table_sink(TableWriter(stack.enter_context(work.open("w", newline="")))))
     return sinks
 
 
-def _write_mask(path: Path, mask: Image | None, is_seen: bool) -> None:
-    if mask is None:
-        raise ConfigError("--masks: this network has no masks")
-    if not cv2.imwrite(str(path), mask if is_seen else np.zeros_like(mask)):
-        raise OutputError(f"{path}: cannot be written; check space and permissions")
+def _overlay_sink(writer: VideoWriter) -> Sink:
+    def write(frame: TrackedFrame) -> None:
+        writer.write(draw_results(frame.image, [frame.result] if frame.is_seen else []))
+
+    return write
 
 
-def _row(index: int, result: TrackResult, status: TrackStatus) -> list[str]:
-    rotated = result.rotated_box
-    boxes = (*result.box_xywh, rotated.center_x, rotated.center_y, rotated.width, rotated.height)
-    place = [*(f"{value:.2f}" for value in boxes), f"{rotated.angle_rad:.4f}"]
-    return [
-        str(index),
-        status.state.name.lower(),
-        f"{result.confidence:.4f}",
-        *(place if status.is_seen else [""] * len(place)),
-    ]
+def _mask_sink(folder: Path) -> Sink:
+    def write(frame: TrackedFrame) -> None:
+        mask, path = frame.result.mask, folder / f"{frame.number:06d}.png"
+        if mask is None:
+            raise ConfigError("--masks: this network has no masks")
+        if not cv2.imwrite(str(path), mask if frame.is_seen else np.zeros_like(mask)):
+            raise OutputError(f"{path}: cannot be written; check space and permissions")
+
+    return write
+
+
+def _table_sink(table: TableWriter) -> Sink:
+    def write(frame: TrackedFrame) -> None:
+        place = place_of(frame.result) if frame.is_seen else None
+        state, confidence = frame.state.name, frame.result.confidence
+        table.write(Row(frame.stamp_ns, frame.number, TARGET_ID, state, confidence, place))
+
+    return write

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import itertools
 from collections.abc import Mapping, Sequence
 from functools import reduce
 from typing import NamedTuple
@@ -17,6 +17,7 @@ from std_msgs.msg import Header
 
 from siammaskpp.msg import FrameTiming, TrackedObject, TrackedObjectArray
 from siammaskpp_core.io.drawing import draw_results
+from siammaskpp_core.io.results import fill_tracked_object
 from siammaskpp_core.tracking import TrackResult
 from siammaskpp_ros.common.conversions import to_image
 from siammaskpp_ros.common.tracked_target import TrackedTarget
@@ -74,14 +75,13 @@ class ResultPublishers:
 
 
 def objects_of(seen: Sequence[TrackedTarget]) -> list[TrackedObject]:
-    """The messages of all observations; mask values count from 1 over the targets that are seen."""
+    """Return the messages of all targets; mask values count from 1 over the targets that are seen."""
     objects: list[TrackedObject] = []
+    mask_values = itertools.count(1)
     for entry in seen:
-        item = TrackedObject(id=entry.id, label=entry.label, state=int(entry.state))
-        item.score = 0.0 if math.isnan(entry.result.confidence) else float(entry.result.confidence)
-        if entry.is_seen:
-            _fill_place(item, entry.result)
-            item.mask_value = 1 + sum(1 for other in objects if other.mask_value)
+        item = TrackedObject(id=entry.id, label=entry.label)
+        mask_value = next(mask_values) if entry.is_seen else 0
+        fill_tracked_object(item, entry.result, int(entry.state), mask_value)
         objects.append(item)
     return objects
 
@@ -101,16 +101,6 @@ def label_picture(
         if result.mask is not None:
             cv2.copyTo(np.full(shape, value, np.uint8), result.mask, picture)
     return picture
-
-
-def _fill_place(item: TrackedObject, result: TrackResult) -> None:
-    # Into the messages that are there: making one takes longer than all of this.
-    box, rotated, source = item.box, item.rotated_box, result.rotated_box
-    box.x, box.y, box.width, box.height = map(float, result.box_xywh)
-    rotated.center_x, rotated.center_y = float(source.center_x), float(source.center_y)
-    rotated.width, rotated.height = float(source.width), float(source.height)
-    rotated.angle = float(source.angle_rad)
-    rotated.corners = np.asarray(source.corners(), np.float64).reshape(8)
 
 
 NETWORK_STAGES = ("search", "refine")

@@ -16,6 +16,7 @@ from bright_square import BrightSquare
 from siammaskpp_core.cli import main as cli
 from siammaskpp_core.engines.options import EngineOptions
 from siammaskpp_core.engines.protocol import EngineError
+from siammaskpp_core.io.results import COLUMNS
 from siammaskpp_core.io.video import Frames, VideoWriter, open_frames
 from siammaskpp_core.tracking.boxes import mask_bounding_box
 
@@ -71,6 +72,8 @@ def test_help_needs_neither_opencv_nor_a_runtime():
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "--box X,Y,W,H" in output
     assert output.splitlines()[-1] == "[]"
+    columns = output[output.index("columns of the CSV file") :]
+    assert [name for name in COLUMNS if not re.search(rf"\b{name}\b", columns)] == []
 
 
 def test_track_writes_everything_asked_for(folder, tmp_path, capsys):
@@ -81,9 +84,16 @@ def test_track_writes_everything_asked_for(folder, tmp_path, capsys):
     with table.open() as file:
         rows = list(csv.DictReader(file))
     assert [int(row["frame"]) for row in rows] == list(range(FRAMES))
-    expected = {"x": 32, "y": 30, "w": 25, "h": 20, "cx": 44.5, "cy": 40, "rw": 25, "rh": 20, "score": 0.75}
+    expected = {"x": 32, "y": 30, "width": 25, "height": 20, "center_x": 44.5, "center_y": 40}
+    expected |= {
+        "rotated_width": 25,
+        "rotated_height": 20,
+        "angle_rad": 0,
+        "confidence": 0.75,
+        "stamp_s": 0.12,
+    }
     assert {key: float(rows[3][key]) for key in expected} == expected
-    assert float(rows[3]["angle"]) == 0
+    assert rows[3]["id"] == "target"
 
     files = sorted(masks.iterdir())
     assert [file.name for file in files] == [f"{index:06d}.png" for index in range(FRAMES)]
@@ -107,8 +117,8 @@ def test_where_the_object_is_not_seen_there_is_no_place(folder, tmp_path):
     assert run("track", folder, "--box", "20,30,25,20", *outputs) == 0
     with table.open() as file:
         rows = list(csv.DictReader(file))
-    assert [row["state"] for row in rows] == ["tracking"] * 5 + ["lost"] + ["tracking"] * 2
-    assert [key for key in rows[5] if rows[5][key]] == ["frame", "state", "score"]
+    assert [row["state"] for row in rows] == ["TRACKING"] * 5 + ["LOST"] + ["TRACKING"] * 2
+    assert [key for key in rows[5] if rows[5][key]] == ["stamp_s", "frame", "id", "state", "confidence"]
     assert not cv2.imread(str(masks / "000005.png")).any()
     frames = list(open_frames(overlay))
     assert np.abs(frames[5].astype(int) - 40).max() < 8, "nothing is drawn"
