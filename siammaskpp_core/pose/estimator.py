@@ -15,8 +15,8 @@ from siammaskpp_core.pose.points import Depth, surface_of
 from siammaskpp_core.pose.position import NoPose, Position, position_of
 from siammaskpp_core.tracking.tracker import TrackResult
 
-# Covariances are divided by the squared score, which is not taken to be lower than this.
-_MIN_SCORE = 0.1
+# Covariances are divided by the squared confidence, which is not taken to be lower than this.
+_MIN_CONFIDENCE = 0.1
 
 
 @dataclass(frozen=True)
@@ -53,13 +53,11 @@ class PoseEstimator:
         self._motion = MotionFilter()
         self._rotation: Float64Array | None = None
 
-    def from_depth(
-        self, result: TrackResult, depth: Depth, camera: Camera, stamp_ns: int, score: float = 1.0
-    ) -> PoseEstimate:
+    def from_depth(self, result: TrackResult, depth: Depth, camera: Camera, stamp_ns: int) -> PoseEstimate:
         """Return the pose in the image with this stamp from its depth image [H, W] (uint16 mm or float32 m).
 
-        `score` in 0..1 is the tracker's confidence; covariances grow as it falls. Raises :class:`NoPose` when
-        no pose can be measured, :class:`~siammaskpp_core.pose.points.DepthError` for depth of another size.
+        Covariances grow as the confidence of `result` falls. Raises :class:`NoPose` when no pose can be
+        measured, :class:`~siammaskpp_core.pose.points.DepthError` for depth of another size.
         """
         if result.mask is None or not result.mask.any():
             raise NoPose("the object has no mask, which its depth is taken from")
@@ -67,14 +65,12 @@ class PoseEstimator:
         boundary_sigma_px = _boundary_sigma_px(result, camera)
         position = position_of(surface, camera, boundary_sigma_px)
         outline_px = outline_of(result.mask)
-        return self._estimate(outline_px, position, camera, boundary_sigma_px, stamp_ns, score)
+        return self._estimate(outline_px, position, camera, boundary_sigma_px, stamp_ns, result.confidence)
 
-    def from_size(
-        self, result: TrackResult, camera: Camera, size_m: float, stamp_ns: int, score: float = 1.0
-    ) -> PoseEstimate:
+    def from_size(self, result: TrackResult, camera: Camera, size_m: float, stamp_ns: int) -> PoseEstimate:
         """Return the pose without depth, from the known length of the object's longer side.
 
-        The other arguments and errors are those of :meth:`from_depth`.
+        The other arguments and :class:`NoPose` are as in :meth:`from_depth`.
         """
         boundary_sigma_px = _boundary_sigma_px(result, camera)
         bearing = bearing_of(result.rotated_box, camera, boundary_sigma_px)
@@ -82,7 +78,7 @@ class PoseEstimator:
         plane = frontal_plane(bearing.direction / bearing.direction[2], float(centroid_m[2]))
         position = Position(centroid_m, covariance, np.empty((0, 3)), plane, 0.0)
         outline_px = result.rotated_box.corners().astype(np.float64) - 0.5
-        return self._estimate(outline_px, position, camera, boundary_sigma_px, stamp_ns, score)
+        return self._estimate(outline_px, position, camera, boundary_sigma_px, stamp_ns, result.confidence)
 
     def _estimate(
         self,
@@ -91,9 +87,9 @@ class PoseEstimator:
         camera: Camera,
         boundary_sigma_px: float,
         stamp_ns: int,
-        score: float,
+        confidence: float,
     ) -> PoseEstimate:
-        inflation = max(score, _MIN_SCORE) ** -2
+        inflation = max(confidence, _MIN_CONFIDENCE) ** -2
         motion = self._motion.update(stamp_ns, position.centroid_m, position.covariance * inflation)
         if motion is None:
             raise NoPose("the object's position has jumped; it is accepted when the object stays there")

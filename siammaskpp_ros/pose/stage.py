@@ -164,13 +164,13 @@ class PoseStage:
     def _pose(
         self, target: TrackedTarget, image: TrackedImage, depth: Depth | None, camera: Camera
     ) -> PoseEstimate:
-        estimator, result, score = self._estimators[target.id], target.result, target.result.confidence
+        estimator = self._estimators[target.id]
         if depth is not None:
-            return estimator.from_depth(result, depth, camera, image.stamp_ns, score)
+            return estimator.from_depth(target.result, depth, camera, image.stamp_ns)
         size_m = image.options.object_size_m
         if not size_m:
             raise NoPose("neither depth nor the object's size is known: set depth to true, or object_size_m")
-        return estimator.from_size(result, camera, size_m, image.stamp_ns, score)
+        return estimator.from_size(target.result, camera, size_m, image.stamp_ns)
 
     def _on_failure(self, _pair: tuple[TrackedImage, Image | None], error: Exception) -> None:
         if self._worker.is_stopping() or not self._node.context.ok():

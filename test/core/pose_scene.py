@@ -75,14 +75,14 @@ def picture(
     return depth.astype(np.float32), mask
 
 
-def tracked(mask: np.ndarray, score: float = 0.9) -> TrackResult:
+def tracked(mask: np.ndarray, confidence: float = 1.0) -> TrackResult:
     """The tracker's result for an object with this mask."""
     contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     if not contours:
-        return TrackResult(np.array([0.0, 0, 2, 2]), RotatedBox(1, 1, 2, 2, 0.0), score, mask)
+        return TrackResult(np.array([0.0, 0, 2, 2]), RotatedBox(1, 1, 2, 2, 0.0), confidence, mask)
     (x, y), (width, height), degrees = cv2.minAreaRect(max(contours, key=cv2.contourArea))
     box = RotatedBox(x + 0.5, y + 0.5, width + 1, height + 1, math.radians(degrees))
-    return TrackResult(np.array(cv2.boundingRect(mask), np.float64), box, score, mask)
+    return TrackResult(np.array(cv2.boundingRect(mask), np.float64), box, confidence, mask)
 
 
 def turned_by_deg(rotation_a: np.ndarray, rotation_b: np.ndarray) -> float:

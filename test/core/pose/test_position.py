@@ -13,8 +13,8 @@ PLACES = [(0.0, 0.0, 1.0), (0.25, -0.15, 1.5), (-0.5, 0.3, 2.5), (0.02, 0.03, 0.
 TURNS = [(0, 0, 0), (0, 0, 30), (45, 0, 20), (0, -50, 70), (-30, 25, -10)]
 
 
-def estimated(depth: np.ndarray, mask: np.ndarray, score: float = 1.0) -> PoseEstimate:
-    return PoseEstimator().from_depth(tracked(mask), depth, camera(), 0, score)
+def estimated(depth: np.ndarray, mask: np.ndarray, confidence: float = 1.0) -> PoseEstimate:
+    return PoseEstimator().from_depth(tracked(mask, confidence), depth, camera(), 0)
 
 
 @pytest.mark.parametrize("turn", TURNS)
@@ -78,14 +78,16 @@ def test_half_of_the_surface_without_depth_moves_it_little_and_makes_it_uncertai
 
 
 def test_covariance_grows_with_range_noise_doubt_and_what_the_image_cuts_off() -> None:
-    def sigma_mm(place: tuple[float, float, float], score: float = 1.0, noise: float = 0.0) -> np.ndarray:
-        pose = estimated(*picture(Plate(place, np.eye(3)), noise=noise), score)
+    def sigma_mm(
+        place: tuple[float, float, float], confidence: float = 1.0, noise: float = 0.0
+    ) -> np.ndarray:
+        pose = estimated(*picture(Plate(place, np.eye(3)), noise=noise), confidence)
         return np.sqrt(np.diag(pose.covariance)[:3]) * 1e3
 
     near = sigma_mm((0.0, 0.0, 1.0))
     assert (sigma_mm((0.0, 0.0, 2.0)) > 1.5 * near).all()
     assert sigma_mm((0.0, 0.0, 1.0), noise=0.05)[2] > near[2]
-    np.testing.assert_allclose(sigma_mm((0.0, 0.0, 1.0), score=0.5), 2 * near)
+    np.testing.assert_allclose(sigma_mm((0.0, 0.0, 1.0), confidence=0.5), 2 * near)
     assert sigma_mm((0.5, 0.0, 1.0))[0] > 5 * near[0]
 
 
