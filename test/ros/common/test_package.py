@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
+import runpy
 import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -74,6 +76,33 @@ def test_one_version_everywhere() -> None:
     version = re.search(r'^version = "(.+)"', pyproject, re.MULTILINE)
     assert version is not None
     assert ElementTree.parse(ROOT / "package.xml").getroot().findtext("version") == version[1]
+
+
+@pytest.mark.parametrize("version", ["59.6.0", "61.0.0"])
+def test_setup_py_says_what_pyproject_says(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also for the setuptools of Ubuntu 22.04 (59.6.0), which does not read pyproject.toml by itself."""
+    setuptools = pytest.importorskip("setuptools", minversion="64")
+    pytest.importorskip("pip._vendor.tomli")
+    monkeypatch.chdir(ROOT)
+    calls: list[dict[str, Any]] = []
+    monkeypatch.setattr(setuptools, "__version__", version)
+    monkeypatch.setattr(setuptools, "setup", lambda **arguments: calls.append(arguments))
+    runpy.run_path("setup.py")
+    (arguments,) = calls
+    if version == "61.0.0":
+        assert arguments == {}
+        return
+    ours, expected = setuptools.Distribution(arguments), setuptools.Distribution()
+    expected.parse_config_files(["pyproject.toml"])
+    for name in ("name", "version", "description", "long_description", "license", "classifiers"):
+        assert getattr(ours.metadata, name) == getattr(expected.metadata, name), name
+    assert str(ours.python_requires) == str(expected.python_requires)
+    assert {str(item) for item in ours.install_requires} == {str(item) for item in expected.install_requires}
+    assert set(ours.extras_require) == set(expected.extras_require)
+    for name in ("entry_points", "package_data"):
+        assert getattr(ours, name) == getattr(expected, name), name
+    for name in ("packages", "data_files"):
+        assert sorted(getattr(ours, name)) == sorted(getattr(expected, name)), name
 
 
 def test_launch_files_can_be_read() -> None:
