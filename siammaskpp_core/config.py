@@ -2,16 +2,17 @@
 
 Every configuration is a frozen dataclass whose fields are made by :func:`option`. YAML files, command-line
 help, ROS parameter descriptors and the tables in docs/ come from these fields, so that a new option is one
-line.
+line. A large configuration is composed of others (:func:`part`); in a file and as ROS parameters all of its
+options stand side by side.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import yaml
 
@@ -26,13 +27,19 @@ class ConfigError(UserError):
 
 @dataclass(frozen=True)
 class OptionSpec:
-    """The help line of an option and the values that it takes: numbers from `low` to `high`, or `choices`."""
+    """The help line of an option and the values that it takes: numbers from `low` to `high`, or `choices`.
+
+    `at_run_time` and `read_only` are about ROS parameters: a running node takes a new value of the first kind
+    and never a new value of the second.
+    """
 
     help: str
     low: float | None = None
     high: float | None = None
     choices: tuple[str, ...] = ()
     unit: str = ""
+    at_run_time: bool = False
+    read_only: bool = False
 
     def check(self, name: str, value: Any) -> None:
         """Raise :class:`ConfigError` when the option does not take `value`, or an item of a tuple."""
@@ -59,9 +66,17 @@ def option(
     high: float | None = None,
     choices: tuple[str, ...] = (),
     unit: str = "",
+    at_run_time: bool = False,
+    read_only: bool = False,
 ) -> Any:
     """Return a dataclass field with a default and an :class:`OptionSpec`."""
-    return field(default=default, metadata={"option": OptionSpec(help, low, high, choices, unit)})
+    spec = OptionSpec(help, low, high, choices, unit, at_run_time, read_only)
+    return field(default=default, metadata={"option": spec})
+
+
+def part(cls: type[Any], *, at_run_time: bool = False) -> Any:
+    """Return a dataclass field that holds another configuration, whose options `at_run_time` may mark."""
+    return field(default_factory=cls, metadata={"part": cls, "at_run_time": at_run_time})
 
 
 def spec_of(item: Field[Any]) -> OptionSpec:
@@ -71,20 +86,42 @@ def spec_of(item: Field[Any]) -> OptionSpec:
     return spec
 
 
+class Option(NamedTuple):
+    """One option of a configuration."""
+
+    name: str
+    default: Any
+    spec: OptionSpec
+
+
+def options_of(cls: type[Any]) -> list[Option]:
+    """Return the options of the configuration `cls` and of its parts, in the order of their declaration."""
+    options: list[Option] = []
+    for item in fields(cls):
+        inner = item.metadata.get("part")
+        if inner is None:
+            options.append(Option(item.name, item.default, spec_of(item)))
+            continue
+        for one in options_of(inner):
+            at_run_time = one.spec.at_run_time or item.metadata["at_run_time"]
+            options.append(one._replace(spec=replace(one.spec, at_run_time=at_run_time)))
+    return options
+
+
 def from_mapping(cls: type[Config], values: Mapping[str, Any], source: str = "configuration") -> Config:
     """Return the configuration `cls` with `values`; an int becomes a float and a list a tuple where needed.
 
     Raises :class:`ConfigError` for unknown keys, wrong types and values out of range. Its message begins with
     `source`.
     """
-    known = {item.name: item for item in fields(cls)}  # type: ignore[arg-type]
+    known = {item.name: item for item in options_of(cls)}
     unknown = sorted(set(values) - set(known))
     if unknown:
         raise ConfigError(
             f"{source}: unknown key {', '.join(map(repr, unknown))}; known keys are {', '.join(known)}"
         )
     converted = {name: _convert(known[name], value, source) for name, value in values.items()}
-    return cls(**converted)
+    return _build(cls, converted)
 
 
 def load_yaml(path: Path) -> dict[str, Any]:
@@ -105,8 +142,14 @@ def load_yaml(path: Path) -> dict[str, Any]:
 
 def to_mapping(config: Any) -> dict[str, Any]:
     """Return a configuration as a mapping that YAML can hold; the inverse of :func:`from_mapping`."""
-    values = {item.name: getattr(config, item.name) for item in fields(config)}
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+    values: dict[str, Any] = {}
+    for item in fields(config):
+        value = getattr(config, item.name)
+        if "part" in item.metadata:
+            values |= to_mapping(value)
+        else:
+            values[item.name] = list(value) if isinstance(value, tuple) else value
+    return values
 
 
 class Checked:
@@ -114,10 +157,21 @@ class Checked:
 
     def __post_init__(self) -> None:
         for item in fields(self):  # type: ignore[arg-type]
-            spec_of(item).check(item.name, getattr(self, item.name))
+            if "option" in item.metadata:
+                spec_of(item).check(item.name, getattr(self, item.name))
 
 
-def _convert(item: Field[Any], value: Any, source: str) -> Any:
+def _build(cls: type[Config], values: Mapping[str, Any]) -> Config:
+    arguments: dict[str, Any] = {}
+    for item in fields(cls):  # type: ignore[arg-type]
+        if "part" in item.metadata:
+            arguments[item.name] = _build(item.metadata["part"], values)
+        elif item.name in values:
+            arguments[item.name] = values[item.name]
+    return cls(**arguments)
+
+
+def _convert(item: Option, value: Any, source: str) -> Any:
     """Return `value` as the type of the field's default; only lossless conversions are made."""
     default = item.default
     assert default is not MISSING, f"{item.name} has no default"

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from siammaskpp_ros.demo.camera import CameraConfig
 from siammaskpp_ros.demo.client import ClientConfig
-from siammaskpp_ros.follow.control import RUNTIME_FOLLOW_PARAMETERS, FollowConfig
+from siammaskpp_ros.follow.control import FollowConfig
 from siammaskpp_ros.follow.simulation.robot import SimConfig
-from siammaskpp_ros.tracker.parameters import RUNTIME_PARAMETERS, NodeConfig
+from siammaskpp_ros.tracker.parameters import NodeConfig
 from siammaskpp_ros.web.node import WebConfig
 
 TRACKER = "tracker_node"
@@ -38,8 +38,6 @@ class Interface:
     published: tuple[Endpoint, ...] = ()
     offered: tuple[Endpoint, ...] = ()
     called: tuple[Endpoint, ...] = ()
-    runtime: frozenset[str] = frozenset()
-    """Parameters that may be changed while the node is active."""
     notes: str = ""
 
 
@@ -186,7 +184,6 @@ _TRACKER = Interface(
         ),
         Endpoint("~/remove_target", _REMOVE, "Forgets one target, or all of them"),
     ),
-    runtime=RUNTIME_PARAMETERS,
     notes="A lifecycle node: `ros2 lifecycle set /tracker_node configure` and so on, with"
     " `autostart: false`. Deactivated it keeps its targets; cleaned up it forgets them and the network.",
 )
@@ -207,7 +204,6 @@ _FOLLOWER = Interface(
             "cmd_vel", "geometry_msgs/msg/TwistStamped", "The same, stamped", "`enable_stamped_cmd_vel: true`"
         ),
     ),
-    runtime=RUNTIME_FOLLOW_PARAMETERS,
 )
 
 _WEB = Interface(
@@ -280,7 +276,6 @@ _SIM_ROBOT = Interface(
         Endpoint("~/top_view", _IMAGE, "The truth, drawn from above"),
     ),
     called=(Endpoint(f"{TRACKER}/set_target", _SET, "With the person's box, with `select_person: true`"),),
-    runtime=frozenset({"hidden"}),
 )
 
 INTERFACES = (_TRACKER, _FOLLOWER, _WEB, _DEMO_CAMERA, _DEMO_CLIENT, _SIM_ROBOT)

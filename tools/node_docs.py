@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
 
-from siammaskpp_core.config import spec_of
+from siammaskpp_core.config import Option, options_of
 from tools.interfaces import INTERFACES, Endpoint, Interface
-from tools.parameter_docs import yaml_value
+from tools.parameter_docs import allowed_values, help_line, yaml_value
 
 _FOLDER = Path("docs/nodes")
 _KINDS = {bool: "bool", int: "int", float: "float", str: "string", tuple: "float[]"}
@@ -36,7 +35,7 @@ def page(interface: Interface) -> str:
     ):
         if endpoints:
             parts += [f"## {title}", _endpoint_table(endpoints)]
-    parts += ["## Parameters", _parameter_table(interface)]
+    parts += ["## Parameters", parameter_table(interface.config)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -78,21 +77,21 @@ def _type(name: str) -> str:
     return f"[{short}](../../{folder}/{kind}.{folder})" if package == "siammaskpp" else short
 
 
-def _parameter_table(interface: Interface) -> str:
+def parameter_table(config: type) -> str:
+    """Return the table of all parameters that a node makes of the options of `config`."""
     rows = ["| name | type | default | allowed | meaning |", "| --- | --- | --- | --- | --- |"]
-    for item in fields(interface.config):
-        spec, default = spec_of(item), item.default
-        if spec.choices:
-            allowed = ", ".join(f"`{choice}`" for choice in spec.choices)
-        elif isinstance(default, (int, float)) and not isinstance(default, bool):
-            allowed = spec.range_text()
-        else:
-            allowed = spec.unit
-        value = list(default) if isinstance(default, tuple) else default
-        meaning = spec.help + ("; changes at run time" if item.name in interface.runtime else "")
-        cells = (f"`{item.name}`", _KINDS[type(default)], f"`{yaml_value(value)}`", allowed, meaning)
+    for option in options_of(config):
+        kind, default = _KINDS[type(option.default)], f"`{yaml_value(option.default)}`"
+        cells = (f"`{option.name}`", kind, default, _allowed(option), help_line(option))
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(rows)
+
+
+def _allowed(option: Option) -> str:
+    """Return the allowed values in Markdown; for lists of numbers, their unit."""
+    if option.spec.choices:
+        return ", ".join(f"`{choice}`" for choice in option.spec.choices)
+    return allowed_values(option) or option.spec.unit
 
 
 def main() -> int:

@@ -1,27 +1,22 @@
-"""tools.parameter_docs."""
+"""Write config/tracker.yaml and config/follower.yaml: every parameter with its help line and its default.
+
+python -m tools.parameter_docs tracker > config/tracker.yaml
+python -m tools.parameter_docs follower > config/follower.yaml
+"""
 
 from __future__ import annotations
 
 import sys
-from dataclasses import fields
 
-from siammaskpp_core.config import OptionSpec, spec_of
-from siammaskpp_ros.follow.control import RUNTIME_FOLLOW_PARAMETERS, FollowConfig
-from siammaskpp_ros.tracker.parameters import (
-    RUNTIME_PARAMETERS,
-    NodeConfig,
-)
+from siammaskpp_core.config import Option, options_of
+from siammaskpp_ros.follow.control import FollowConfig
+from siammaskpp_ros.tracker.parameters import NodeConfig
 
-# The options of a node, and which of them act at run time.
-NODES: dict[str, tuple[type, frozenset[str]]] = {
-    "tracker_node": (NodeConfig, RUNTIME_PARAMETERS),
-    "follower": (FollowConfig, RUNTIME_FOLLOW_PARAMETERS),
-}
+_CONFIGS: dict[str, type] = {"tracker_node": NodeConfig, "follower": FollowConfig}
 
 
-def yaml_text(node: str = "tracker_node") -> str:
-    """The content of config/tracker.yaml (or config/follower.yaml): every parameter with help and default."""
-    cls, runtime = NODES[node]
+def yaml_text(node: str) -> str:
+    """Return the parameter file of a node, ``tracker_node`` or ``follower``."""
     name = node.removesuffix("_node")
     lines = [
         f"# Parameters of the {name} node with their defaults.",
@@ -29,37 +24,40 @@ def yaml_text(node: str = "tracker_node") -> str:
         f"/**/{node}:",
         "  ros__parameters:",
     ]
-    for item in fields(cls):  # type: ignore[arg-type]
-        lines += [f"    # {_help_line(spec_of(item), item.default, item.name in runtime)}"]
-        lines += [f"    {item.name}: {yaml_value(item.default)}"]
+    for option in options_of(_CONFIGS[node]):
+        lines += [f"    # {_comment(option)}", f"    {option.name}: {yaml_value(option.default)}"]
     return "\n".join(lines) + "\n"
 
 
 def yaml_value(value: object) -> str:
-    """A parameter value in YAML, so that ROS reads the same type back."""
+    """Return a parameter value in YAML, from which ROS reads the same type back."""
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, tuple):
+        return repr(list(value))
     return f'"{value}"' if isinstance(value, str) else repr(value)
 
 
-def markdown_table(node: str = "tracker_node") -> str:
-    """The table of all parameters in README.md (or docs/following.md)."""
-    cls, runtime = NODES[node]
-    rows = ["| parameter | default | meaning |", "| --- | --- | --- |"]
-    for item in fields(cls):  # type: ignore[arg-type]
-        text = _help_line(spec_of(item), item.default, item.name in runtime).replace("|", "\\|")
-        rows.append(f"| `{item.name}` | `{yaml_value(item.default)}` | {text} |")
-    return "\n".join(rows) + "\n"
+def help_line(option: Option) -> str:
+    """Return the help line of an option, and that it changes at run time if it does."""
+    return option.spec.help + ("; changes at run time" if option.spec.at_run_time else "")
 
 
-def _help_line(spec: OptionSpec, default: object, changes_at_run_time: bool) -> str:
-    text = f"{spec.help}; changes at run time" if changes_at_run_time else spec.help
+def allowed_values(option: Option) -> str:
+    """Return the choices or the range of an option; empty when it takes every value of its type."""
+    spec, default = option.spec, option.default
     if spec.choices:
-        return f"{text}; one of {', '.join(spec.choices)}"
+        return ", ".join(spec.choices)
     is_number = isinstance(default, (int, float)) and not isinstance(default, bool)
-    return f"{text}; {spec.range_text()}" if is_number else text
+    return spec.range_text() if is_number else ""
+
+
+def _comment(option: Option) -> str:
+    allowed = allowed_values(option)
+    if option.spec.choices:
+        allowed = f"one of {allowed}"
+    return help_line(option) + (f"; {allowed}" if allowed else "")
 
 
 if __name__ == "__main__":
-    named = "follower" if "follower" in sys.argv else "tracker_node"
-    sys.stdout.write(markdown_table(named) if "--markdown" in sys.argv else yaml_text(named))
+    sys.stdout.write(yaml_text("follower" if sys.argv[1:] == ["follower"] else "tracker_node"))

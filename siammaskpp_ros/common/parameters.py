@@ -1,44 +1,36 @@
-"""The node's parameters: one dataclass, from which descriptors, checks and config/tracker.yaml come."""
+"""ROS parameters of a node, declared and checked from the options of its configuration."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import fields
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from siammaskpp_core.config import Config, ConfigError, OptionSpec, from_mapping, spec_of
-from siammaskpp_ros.tracker.parameters import (
-    RUNTIME_PARAMETERS,
-    NodeConfig,
-)
+from siammaskpp_core.config import Config, ConfigError, Option, from_mapping, options_of, to_mapping
 
 _NO_LIMIT = float("inf")
 
 
 def declare(node: Node, cls: type[Config]) -> Config:
-    """Declare a parameter on `node` for each option of `cls`; the configuration from their initial values.
+    """Declare a parameter on `node` for each option of `cls`; return the configuration of their values.
 
-    Raises :class:`ConfigError`, or rclpy's parameter exceptions, when a given value cannot be used.
+    Raises :class:`ConfigError`, or one of rclpy's parameter exceptions, for a value that cannot be used.
     """
-    values: dict[str, Any] = {}
-    for item in fields(cls):  # type: ignore[arg-type]
-        default: Any = item.default
-        is_list = isinstance(default, tuple)
-        if is_list:  # ROS has arrays, the configuration has tuples
-            default = list(default)
-        node.declare_parameter(item.name, default, descriptor(spec_of(item), default, item.name))
-        value = node.get_parameter(item.name).value
-        values[item.name] = list(value) if is_list else value
+    values = {}
+    for option in options_of(cls):
+        node.declare_parameter(option.name, _ros_value(option.default), descriptor(option))
+        values[option.name] = _ros_value(node.get_parameter(option.name).value)
     return from_mapping(cls, values, "parameters")
 
 
-def descriptor(spec: OptionSpec, default: Any, name: str) -> ParameterDescriptor:
-    """The ROS descriptor of an option: help, range and what else limits it."""
+def descriptor(option: Option) -> ParameterDescriptor:
+    """Return the ROS descriptor of an option: its help line with the unit, its range and its choices."""
+    name, default, spec = option
     result = ParameterDescriptor(name=name, description=spec.help + (f" [{spec.unit}]" if spec.unit else ""))
+    result.read_only = spec.read_only
     if spec.choices:
         result.additional_constraints = "one of: " + ", ".join(spec.choices)
     low = -_NO_LIMIT if spec.low is None else spec.low
@@ -47,33 +39,34 @@ def descriptor(spec: OptionSpec, default: Any, name: str) -> ParameterDescriptor
         result.floating_point_range = [FloatingPointRange(from_value=float(low), to_value=float(high))]
     elif isinstance(default, int) and not isinstance(default, bool):
         result.integer_range = [IntegerRange(from_value=int(low), to_value=int(high), step=1)]
-    result.read_only = name == "autostart"
     return result
 
 
 def changed(
-    config: NodeConfig, parameters: Iterable[Parameter], is_configured: bool
-) -> tuple[SetParametersResult, NodeConfig]:
-    """Answer a request to set parameters: the result with a reason, and the configuration from then on.
+    config: Config, changes: Iterable[Parameter], fixed_because: str
+) -> tuple[SetParametersResult, Config]:
+    """Apply `changes` to `config`; return the answer to the request and the configuration from then on.
 
-    Parameters that are not ours (use_sim_time, qos_overrides) are left alone.
+    A request that is refused changes nothing, and the answer says why. `fixed_because` completes the sentence
+    "<parameter> ..." about parameters that do not change at run time; when it is empty, all of them may
+    change. Parameters that are no options of `config` (use_sim_time, qos_overrides) are left alone.
     """
-    ours = {item.name: getattr(config, item.name) for item in fields(NodeConfig)}
-    for parameter in parameters:
-        if parameter.name not in ours:
+    values = to_mapping(config)
+    at_run_time = {option.name for option in options_of(type(config)) if option.spec.at_run_time}
+    for change in changes:
+        name, value = change.name, _ros_value(change.value)
+        if name not in values:
             continue
-        if (
-            is_configured
-            and parameter.name not in RUNTIME_PARAMETERS
-            and parameter.value != ours[parameter.name]
-        ):
-            reason = (
-                f"{parameter.name} is read when the node is configured: deactivate and clean up the node "
-                "first, or set it at start"
-            )
+        if fixed_because and name not in at_run_time and value != values[name]:
+            reason = f"{name} {fixed_because}"
             return SetParametersResult(successful=False, reason=reason), config
-        ours[parameter.name] = parameter.value
+        values[name] = value
     try:
-        return SetParametersResult(successful=True), from_mapping(NodeConfig, ours, "parameters")
+        return SetParametersResult(successful=True), from_mapping(type(config), values, "parameters")
     except ConfigError as error:
         return SetParametersResult(successful=False, reason=str(error)), config
+
+
+def _ros_value(value: Any) -> Any:
+    """Return `value` with lists in place of the tuples of configurations and the arrays of rclpy."""
+    return value if isinstance(value, (bool, int, float, str)) or value is None else list(value)

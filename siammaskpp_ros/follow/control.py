@@ -7,7 +7,7 @@ Planar robot frame: forward and left are positive, bearings grow to the left. Ca
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -23,25 +23,41 @@ _TARGET_SPEED_DECAY = 1.0
 class FollowConfig(Checked):
     """Parameters of the follower."""
 
-    enabled: bool = option(False, "Let the robot move; false stops it at once")
+    enabled: bool = option(False, "Let the robot move; false stops it at once", at_run_time=True)
     target: str = option(
         "",
         "Id of the target that must be seen, the same as the tracker's pose_target; empty: any target",
+        at_run_time=True,
     )
     distance_m: float = option(
-        2.0, "Distance to keep between camera and target, along the floor", low=0.3, high=20.0, unit="m"
+        2.0,
+        "Distance to keep between camera and target, along the floor",
+        low=0.3,
+        high=20.0,
+        unit="m",
+        at_run_time=True,
     )
     distance_tolerance_m: float = option(
-        0.05, "Distance error that is not corrected", low=0.0, high=2.0, unit="m"
+        0.05, "Distance error that is not corrected", low=0.0, high=2.0, unit="m", at_run_time=True
     )
     bearing_rad: float = option(
-        0.0, "Bearing at which to keep the target, positive to the left", low=-1.0, high=1.0, unit="rad"
+        0.0,
+        "Bearing at which to keep the target, positive to the left",
+        low=-1.0,
+        high=1.0,
+        unit="rad",
+        at_run_time=True,
     )
     bearing_tolerance_rad: float = option(
-        0.03, "Bearing error that is not corrected", low=0.0, high=0.5, unit="rad"
+        0.03, "Bearing error that is not corrected", low=0.0, high=0.5, unit="rad", at_run_time=True
     )
     distance_gain: float = option(
-        1.5, "Proportional gain from the distance error to the speed", low=0.0, high=10.0, unit="1/s"
+        1.5,
+        "Proportional gain from the distance error to the speed",
+        low=0.0,
+        high=10.0,
+        unit="1/s",
+        at_run_time=True,
     )
     distance_integral_gain: float = option(
         0.5,
@@ -49,23 +65,48 @@ class FollowConfig(Checked):
         low=0.0,
         high=10.0,
         unit="1/s^2",
+        at_run_time=True,
     )
     bearing_gain: float = option(
-        2.0, "Proportional gain from the bearing error to the turn rate", low=0.0, high=10.0, unit="1/s"
+        2.0,
+        "Proportional gain from the bearing error to the turn rate",
+        low=0.0,
+        high=10.0,
+        unit="1/s",
+        at_run_time=True,
     )
-    max_speed_mps: float = option(0.6, "Maximum forward speed", low=0.0, high=5.0, unit="m/s")
+    max_speed_mps: float = option(
+        0.6, "Maximum forward speed", low=0.0, high=5.0, unit="m/s", at_run_time=True
+    )
     max_reverse_mps: float = option(
-        0.0, "Maximum backward speed; 0: the robot never drives backwards", low=0.0, high=5.0, unit="m/s"
+        0.0,
+        "Maximum backward speed; 0: the robot never drives backwards",
+        low=0.0,
+        high=5.0,
+        unit="m/s",
+        at_run_time=True,
     )
-    max_turn_radps: float = option(1.0, "Maximum turn rate", low=0.0, high=6.0, unit="rad/s")
+    max_turn_radps: float = option(
+        1.0, "Maximum turn rate", low=0.0, high=6.0, unit="rad/s", at_run_time=True
+    )
     max_acceleration_mps2: float = option(
-        1.0, "Maximum acceleration while following", low=0.05, high=20.0, unit="m/s^2"
+        1.0, "Maximum acceleration while following", low=0.05, high=20.0, unit="m/s^2", at_run_time=True
     )
     max_turn_acceleration_radps2: float = option(
-        3.0, "Maximum angular acceleration while following", low=0.05, high=50.0, unit="rad/s^2"
+        3.0,
+        "Maximum angular acceleration while following",
+        low=0.05,
+        high=50.0,
+        unit="rad/s^2",
+        at_run_time=True,
     )
     pose_timeout_s: float = option(
-        0.4, "Stop when the stamp of the newest pose is older than this", low=0.05, high=5.0, unit="s"
+        0.4,
+        "Stop when the stamp of the newest pose is older than this",
+        low=0.05,
+        high=5.0,
+        unit="s",
+        at_run_time=True,
     )
     camera_tilt_rad: float = option(
         0.0,
@@ -73,18 +114,13 @@ class FollowConfig(Checked):
         low=-1.2,
         high=1.2,
         unit="rad",
+        at_run_time=True,
     )
     rate_hz: float = option(20.0, "Velocity commands per second", low=2.0, high=200.0, unit="Hz")
     enable_stamped_cmd_vel: bool = option(
         False, "Publish geometry_msgs/TwistStamped instead of Twist (Nav2 uses the same parameter name)"
     )
-    base_frame: str = option("base_link", "Frame id in the headers of TwistStamped")
-
-
-RUNTIME_FOLLOW_PARAMETERS = frozenset(item.name for item in fields(FollowConfig)) - {
-    "rate_hz",
-    "enable_stamped_cmd_vel",
-}
+    base_frame: str = option("base_link", "Frame id in the headers of TwistStamped", at_run_time=True)
 
 
 @dataclass(frozen=True)

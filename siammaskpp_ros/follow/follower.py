@@ -17,13 +17,12 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 
 from siammaskpp.msg import TrackedObject, TrackedObjectArray
-from siammaskpp_core.config import ConfigError, from_mapping, to_mapping
+from siammaskpp_core.config import ConfigError
 from siammaskpp_core.io.stamps import has_jumped_back, stamp_ns
 from siammaskpp_ros.common import parameters
 from siammaskpp_ros.common.node_main import spin_until
 from siammaskpp_ros.common.processes import ended_by_signals
 from siammaskpp_ros.follow.control import (
-    RUNTIME_FOLLOW_PARAMETERS,
     STOP,
     FollowConfig,
     TargetPosition,
@@ -132,25 +131,12 @@ class Follower(Node):
             self.get_logger().info(f"Stopped: {reason}" if reason else "Following")
 
     def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
-        current = to_mapping(self.config)
-        given = {change.name: change.value for change in changes if change.name in current}
-        fixed = [
-            name
-            for name, value in given.items()
-            if name not in RUNTIME_FOLLOW_PARAMETERS and value != current[name]
-        ]
-        if fixed:
-            reason = f"{fixed[0]} is read at start: start the node with it"
-            return SetParametersResult(successful=False, reason=reason)
-        try:
-            config = from_mapping(FollowConfig, current | given, "parameters")
-        except ConfigError as error:
-            return SetParametersResult(successful=False, reason=str(error))
+        result, config = parameters.changed(self.config, changes, "is read at start: start the node with it")
         if self.config.enabled and not config.enabled:
             self._command = STOP
             self._publish(STOP)
         self.config = config
-        return SetParametersResult(successful=True)
+        return result
 
 
 def main(args: list[str] | None = None) -> int:

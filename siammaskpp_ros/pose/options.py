@@ -6,9 +6,6 @@ from dataclasses import dataclass
 
 from siammaskpp_core.config import Checked, option
 
-POSE_RUNTIME_PARAMETERS = frozenset({"object_size_m", "pose_target"})
-"""Parameters that act on the next image; all others are read when the node is configured."""
-
 
 @dataclass(frozen=True)
 class PoseOptions(Checked):
@@ -34,11 +31,13 @@ class PoseOptions(Checked):
         low=0.0,
         high=1000.0,
         unit="m",
+        at_run_time=True,
     )
     pose_target: str = option(
         "",
         "Id of the target that ~/pose, ~/target_pose, ~/velocity, ~/bearing and ~/points describe; if empty, "
         "the first visible target",
+        at_run_time=True,
     )
     publish_tf: bool = option(
         False, "Broadcast the pose of every target as a transform from the camera's optical frame"

@@ -269,7 +269,7 @@ class Reporter:
         state, text = judge(measured, images is not None, targets, now_s, hint)
         model = config.model or str(DEFAULT_MODEL)
         stamp = self._node.get_clock().now().to_msg()
-        status = status_message(measured, state, text, stamp, config.engine, model, targets)
+        status = status_message(measured, state, text, stamp, config.engine.engine, model, targets)
         self._status.publish(status)
         camera = {"image_topic": images.topic, "incompatible_qos": images.incompatible} if images else {}
         name = self._node.get_fully_qualified_name()

@@ -24,7 +24,7 @@ from siammaskpp_ros.common.worker import LatestWorker, WorkerHangs
 from siammaskpp_ros.pose.stage import PoseStage
 from siammaskpp_ros.tracker.diagnostics import Reporter
 from siammaskpp_ros.tracker.frame_buffer import Frame, FrameBuffer
-from siammaskpp_ros.tracker.parameters import NodeConfig
+from siammaskpp_ros.tracker.parameters import FIXED_BECAUSE, NodeConfig
 from siammaskpp_ros.tracker.publishers import Moments, ResultPublishers
 from siammaskpp_ros.tracker.requests import SelectionInputs, Selector, TargetServices
 from siammaskpp_ros.tracker.targets import TargetStore, TrackerLike, load_long_term_tracker
@@ -87,11 +87,11 @@ class TrackerNode(LifecycleNode):
         config = self.config
         model = Path(config.model).expanduser() if config.model else None
         try:
-            tracker = self._load_tracker(model, config)
+            tracker = self._load_tracker(model, config.engine)
         except Exception as error:  # missing files, missing runtimes, broken models: all end here
             return self._refuse(f"The network cannot be loaded: {error}")
         try:
-            self._poses = PoseStage(self, config)
+            self._poses = PoseStage(self, config.pose)
         except MissingPackageError as error:
             return self._refuse(str(error))
         self._frames = FrameBuffer(config.frame_buffer_s, config.frame_buffer_mb * 1_000_000)
@@ -170,12 +170,12 @@ class TrackerNode(LifecycleNode):
         statistics.frame_begun(begun_s)
         picture = frame.bgr()
         converted_s = time.monotonic()
-        seen = self._targets.step(frame, picture, self.config)
+        seen = self._targets.step(frame, picture, self.config.tracking)
         if self._worker.is_stopping():
             return
         tracked_s = time.monotonic()
         objects = self._results.publish(frame.message.header, picture, seen)
-        self._poses.put(frame.message.header, picture.shape, seen, self.config)
+        self._poses.put(frame.message.header, picture.shape, seen, self.config.pose)
         now_s = time.monotonic()
         age_s = self._age_s(frame)
         states = tuple(item.state for item in objects)
@@ -209,7 +209,9 @@ class TrackerNode(LifecycleNode):
         return TransitionCallbackReturn.FAILURE
 
     def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
-        result, self.config = parameters.changed(self.config, changes, self._targets is not None)
+        result, self.config = parameters.changed(
+            self.config, changes, FIXED_BECAUSE if self._targets is not None else ""
+        )
         return result
 
     def _stop_taking_images(self) -> None:

@@ -60,7 +60,7 @@ class SimConfig(Checked):
         "16UC1", "Encoding of the depth images: 16UC1 in mm, 32FC1 in m (REP 118)", choices=("16UC1", "32FC1")
     )
     walking_speed_mps: float = option(0.4, "Mean speed of the person", low=0.0, high=2.0, unit="m/s")
-    hidden: bool = option(False, "Hide the person")
+    hidden: bool = option(False, "Hide the person", at_run_time=True)
     tracker: str = option("tracker_node", "Name of the tracker node")
     select_person: bool = option(True, "Make the person the tracker's target as soon as the tracker runs")
     wait_for_tracker: bool = option(

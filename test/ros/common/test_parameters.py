@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import Field, fields
 from pathlib import Path
 
 import pytest
@@ -11,34 +10,39 @@ from rcl_interfaces.srv import GetParameters, SetParameters
 from rclpy.parameter import Parameter, parameter_value_to_python
 from ros_harness import FAKE_NODE, Client, NodeProcess
 
-from siammaskpp_core.config import ConfigError, spec_of
+from siammaskpp_core.config import ConfigError, Option, from_mapping, options_of, to_mapping
+from siammaskpp_core.tracking import LongTermConfig
 from siammaskpp_ros.common.parameters import changed, descriptor
-from siammaskpp_ros.tracker.parameters import RUNTIME_PARAMETERS, NodeConfig
-from tools.parameter_docs import markdown_table, yaml_text
+from siammaskpp_ros.tracker.parameters import FIXED_BECAUSE, NodeConfig
+from tools.node_docs import parameter_table
+from tools.parameter_docs import yaml_text
 
 ROOT = Path(__file__).parents[3]
+OPTIONS = options_of(NodeConfig)
+RUNTIME_PARAMETERS = {item.name for item in OPTIONS if item.spec.at_run_time}
 
 
 def test_the_yaml_file_is_written_from_the_dataclass() -> None:
     text = (ROOT / "config" / "tracker.yaml").read_text(encoding="utf-8")
-    assert text == yaml_text(), "run: python -m siammaskpp_ros.common.parameters > config/tracker.yaml"
+    command = "python -m tools.parameter_docs tracker > config/tracker.yaml"
+    assert text == yaml_text("tracker_node"), f"run: {command}"
     values = yaml.safe_load(text)["/**/tracker_node"]["ros__parameters"]
-    assert NodeConfig(**values) == NodeConfig()
+    assert from_mapping(NodeConfig, values) == NodeConfig()
     assert {name: type(value) for name, value in values.items()} == {
-        item.name: type(item.default) for item in fields(NodeConfig)
+        item.name: type(item.default) for item in OPTIONS
     }
 
 
-def test_the_readme_shows_the_same_parameters() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert markdown_table() in text, "run: python -m siammaskpp_ros.common.parameters --markdown"
+def test_the_page_of_the_node_shows_the_same_parameters() -> None:
+    text = (ROOT / "docs" / "nodes" / "tracker_node.md").read_text(encoding="utf-8")
+    assert parameter_table(NodeConfig) in text, "run: python -m tools.node_docs"
 
 
 def test_every_parameter_is_described_and_bounded() -> None:
-    for item in fields(NodeConfig):
-        result = descriptor(spec_of(item), item.default, item.name)
+    for item in OPTIONS:
+        result = descriptor(item)
         assert result.description, item.name
-        assert item.name in markdown_table()
+        assert item.name in parameter_table(NodeConfig)
         if isinstance(item.default, float):
             assert result.floating_point_range[0].to_value < float("inf"), item.name
         elif isinstance(item.default, int) and not isinstance(item.default, bool):
@@ -47,20 +51,20 @@ def test_every_parameter_is_described_and_bounded() -> None:
 
 def test_thresholds_change_at_run_time_and_must_be_in_order() -> None:
     config = NodeConfig()
-    result, after = changed(config, [Parameter("confidence_low", value=0.4)], is_configured=True)
+    result, after = changed(config, [Parameter("confidence_low", value=0.4)], FIXED_BECAUSE)
     assert result.successful
-    assert after.confidence_low == 0.4
-    result, after = changed(config, [Parameter("confidence_low", value=0.6)], is_configured=True)
+    assert after.tracking.confidence_low == 0.4
+    result, after = changed(config, [Parameter("confidence_low", value=0.6)], FIXED_BECAUSE)
     assert not result.successful
     assert "above confidence_high" in result.reason
     assert after is config
     both = [Parameter("confidence_low", value=0.6), Parameter("confidence_high", value=0.7)]
-    assert changed(config, both, is_configured=True)[0].successful
+    assert changed(config, both, FIXED_BECAUSE)[0].successful
 
 
-def bad_values(item: Field) -> list[tuple[object, str]]:
+def bad_values(item: Option) -> list[tuple[object, str]]:
     """Values that a parameter must not take, and what the reason says."""
-    spec, default = spec_of(item), item.default
+    spec, default = item.spec, item.default
     if isinstance(default, bool):
         return [(1, "bool is expected"), ("true", "bool is expected")]
     if isinstance(default, str):
@@ -75,9 +79,9 @@ def bad_values(item: Field) -> list[tuple[object, str]]:
     return [*numbers, ("many", f"{kind.__name__} is expected")]
 
 
-def another(item: Field) -> object:
+def another(item: Option) -> object:
     """A value that a parameter may take and does not have."""
-    spec, default = spec_of(item), item.default
+    spec, default = item.spec, item.default
     if isinstance(default, bool):
         return not default
     if isinstance(default, str):
@@ -85,27 +89,27 @@ def another(item: Field) -> object:
     return type(default)(default + 0.125 * (spec.high - default) if default < spec.high else spec.low)
 
 
-@pytest.mark.parametrize("item", fields(NodeConfig), ids=lambda item: item.name)
-def test_bad_values_are_rejected_with_a_reason(item: Field) -> None:
+@pytest.mark.parametrize("item", OPTIONS, ids=lambda item: item.name)
+def test_bad_values_are_rejected_with_a_reason(item: Option) -> None:
     for value, reason in bad_values(item):
-        result, after = changed(NodeConfig(), [Parameter(item.name, value=value)], is_configured=False)
+        result, after = changed(NodeConfig(), [Parameter(item.name, value=value)], "")
         assert not result.successful, value
         assert item.name in result.reason
         assert reason in result.reason
         assert after == NodeConfig()
 
 
-@pytest.mark.parametrize("item", fields(NodeConfig), ids=lambda item: item.name)
-def test_what_is_read_at_configuration_waits_for_cleanup(item: Field) -> None:
+@pytest.mark.parametrize("item", OPTIONS, ids=lambda item: item.name)
+def test_what_is_read_at_configuration_waits_for_cleanup(item: Option) -> None:
     change = [Parameter(item.name, value=another(item))]
-    result, after = changed(NodeConfig(), change, is_configured=True)
+    result, after = changed(NodeConfig(), change, FIXED_BECAUSE)
     if item.name in RUNTIME_PARAMETERS:
         assert result.successful, result.reason
-        assert getattr(after, item.name) == another(item)
+        assert to_mapping(after)[item.name] == another(item)
     else:
         assert "deactivate and clean up the node first" in result.reason
         assert after == NodeConfig()
-        assert changed(NodeConfig(), change, is_configured=False)[0].successful
+        assert changed(NodeConfig(), change, "")[0].successful
 
 
 @pytest.mark.ros
@@ -113,13 +117,13 @@ def test_the_running_node_refuses_and_takes_them(client: Client, domain_id: int)
     process = NodeProcess([*FAKE_NODE, "0.0"], domain_id)
     try:
         client.until(lambda: client.statuses, "the node is there")
-        bad = [(item.name, value) for item in fields(NodeConfig) for value, _ in bad_values(item)]
+        bad = [(item.name, value) for item in OPTIONS for value, _ in bad_values(item)]
         for (name, value), result in zip(bad, set_one_by_one(client, bad), strict=True):
             assert not result.successful, (name, value)
             # Wrong types and what is read-only are refused by rclpy, which does not repeat the name.
             assert any(word in result.reason for word in (name, "Wrong parameter type", "read-only")), name
 
-        good = [(item.name, another(item)) for item in fields(NodeConfig)]
+        good = [(item.name, another(item)) for item in OPTIONS]
         for (name, _), result in zip(good, set_one_by_one(client, good), strict=True):
             assert result.successful == (name in RUNTIME_PARAMETERS), (name, result.reason)
             assert result.successful or result.reason
@@ -128,7 +132,7 @@ def test_the_running_node_refuses_and_takes_them(client: Client, domain_id: int)
         now = {
             name: parameter_value_to_python(value) for name, value in zip(names, answer.values, strict=True)
         }
-        for item in fields(NodeConfig):
+        for item in OPTIONS:
             expected = another(item) if item.name in RUNTIME_PARAMETERS else item.default
             assert now[item.name] == pytest.approx(expected), item.name
     finally:
@@ -142,11 +146,11 @@ def set_one_by_one(client: Client, values: list[tuple[str, object]]) -> list:
 
 
 def test_parameters_of_others_are_left_alone() -> None:
-    result, after = changed(NodeConfig(), [Parameter("use_sim_time", value=True)], is_configured=True)
+    result, after = changed(NodeConfig(), [Parameter("use_sim_time", value=True)], FIXED_BECAUSE)
     assert result.successful
     assert after == NodeConfig()
 
 
 def test_the_thresholds_given_at_start_must_be_in_order() -> None:
     with pytest.raises(ConfigError, match="confidence_low"):
-        NodeConfig(confidence_low=0.9)
+        NodeConfig(tracking=LongTermConfig(confidence_low=0.9))

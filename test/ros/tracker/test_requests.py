@@ -16,14 +16,16 @@ from std_msgs.msg import Header
 
 from siammaskpp.msg import Box, TargetBox, TrackedObject
 from siammaskpp.srv import SetTarget
-from siammaskpp_core.tracking import State
+from siammaskpp_core.tracking import LongTermConfig, State
 from siammaskpp_ros.common.conversions import to_image
 from siammaskpp_ros.tracker.frame_buffer import Frame, FrameBuffer
 from siammaskpp_ros.tracker.parameters import NodeConfig
 from siammaskpp_ros.tracker.requests import Refusal, Selector, best_detection
 from siammaskpp_ros.tracker.targets import TargetStore
 
-CONFIG = NodeConfig(detection_class="person", detection_min_score=0.4, lost_after_frames=1)
+CONFIG = NodeConfig(
+    detection_class="person", detection_min_score=0.4, tracking=LongTermConfig(lost_after_frames=1)
+)
 
 
 class Room:
@@ -41,7 +43,7 @@ class Room:
         message = to_image(picture, "bgr8", Header(stamp=Time(sec=self._index)))
         frame = Frame(message, self._index, float(self._index))
         self.frames.add(frame)
-        seen = self.targets.step(frame, picture, self._config)
+        seen = self.targets.step(frame, picture, self._config.tracking)
         return {item.id: (item.state, item.result.box_xywh[0]) for item in seen}
 
 

@@ -11,12 +11,11 @@ from fake_tracker import FakeTarget, FakeTracker
 from ros_harness import GREEN, scene
 from std_msgs.msg import Header
 
-from siammaskpp_core.tracking import BoxError, State
+from siammaskpp_core.tracking import BoxError, LongTermConfig, State
 from siammaskpp_ros.common.conversions import to_image
 from siammaskpp_ros.common.tracked_target import TrackedTarget
 from siammaskpp_ros.tracker import targets as replay
 from siammaskpp_ros.tracker.frame_buffer import Frame, FrameBuffer
-from siammaskpp_ros.tracker.parameters import NodeConfig
 from siammaskpp_ros.tracker.targets import TargetStore, TooManyTargets
 
 BOX = (100, 50, 40, 30)  # of the object in scene()
@@ -26,9 +25,9 @@ PERIOD_S = 1 / 30
 class Store(TargetStore):
     """With a short way to show a picture as the image of an index, 30 a second."""
 
-    def __init__(self, tracker: FakeTracker, config: NodeConfig | None = None) -> None:
+    def __init__(self, tracker: FakeTracker, config: LongTermConfig | None = None) -> None:
         self.buffer = FrameBuffer(max_age_s=30.0, max_bytes=10**9)
-        self.config = config or NodeConfig()
+        self.config = config or LongTermConfig()
         super().__init__(tracker, self.buffer)
 
     def arrive(self, index: int, picture: np.ndarray) -> Frame:
@@ -114,7 +113,7 @@ def test_a_target_removed_during_a_step_is_not_reported() -> None:
 
 
 def test_states_come_from_the_stamps_and_scores() -> None:
-    store = Store(FakeTracker(), NodeConfig(lost_after_s=0.5, lost_after_frames=100, confirm_frames=2))
+    store = Store(FakeTracker(), LongTermConfig(lost_after_s=0.5, lost_after_frames=100, confirm_frames=2))
     store.choose("a", 1, scene())
     pictures = [scene(), *[scene(colour=GREEN)] * 3, scene(), scene()]
     states = []
