@@ -1,4 +1,4 @@
-"""The camera of ``bench_node``: synthetic objects that begin to move when all of them are tracked."""
+"""Node: the camera of ``bench_node``; its synthetic objects start to move once all of them are tracked."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ import sys
 import time
 from dataclasses import dataclass
 
-import rclpy
-from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
@@ -16,26 +13,27 @@ from std_msgs.msg import Header
 
 from siammaskpp.msg import TrackedObjectArray
 from siammaskpp_core.bench.scene import moving_objects
-from siammaskpp_core.config import Checked, ConfigError, option
+from siammaskpp_core.config import Checked, option
 from siammaskpp_ros.common.conversions import to_image
+from siammaskpp_ros.common.node_main import run_node
 from siammaskpp_ros.common.parameters import declare
 
-# Slow enough for a tracker of 2 Hz, whatever the camera's rate.
+# Time between two positions of the objects: a tracker that runs at 2 Hz can still follow them.
 _SCENE_PERIOD_S = 0.05
 
 
 @dataclass(frozen=True)
 class CameraConfig(Checked):
-    """Parameters of the camera."""
+    """Parameters of the benchmark's camera."""
 
     width: int = option(640, "Width of the images", low=64, high=16384, unit="px")
     height: int = option(480, "Height of the images", low=64, high=16384, unit="px")
     rate: float = option(60.0, "Images per second", low=0.1, high=10000.0, unit="Hz")
-    objects: int = option(1, "Objects in the images", low=1, high=254)
+    objects: int = option(1, "Number of objects in the images", low=1, high=254)
 
 
 class BenchCamera(Node):
-    """Publishes on ``image``; an image is made beforehand and stamped when it is published."""
+    """Publishes images that are rendered in advance and stamped at the moment of publishing."""
 
     def __init__(self) -> None:
         super().__init__("bench_camera")
@@ -64,20 +62,8 @@ class BenchCamera(Node):
 
 
 def main() -> int:
-    """Publish until Ctrl-C."""
-    try:
-        rclpy.init()
-        executor = SingleThreadedExecutor()
-        executor.add_node(BenchCamera())
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except (ConfigError, ParameterException) as error:
-        print(f"bench_camera: {error}", file=sys.stderr)
-        return 1
-    finally:
-        rclpy.try_shutdown()
-    return 0
+    """Publish until Ctrl-C or SIGTERM; return 0 then, and 1 when a parameter cannot be used."""
+    return run_node("bench_camera", BenchCamera)
 
 
 if __name__ == "__main__":

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import dataclass
 
-import rclpy
-from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from siammaskpp_core.config import Checked, ConfigError, option
-from siammaskpp_core.io.images import MediaError
+from siammaskpp_core.config import Checked, option
 from siammaskpp_core.io.video import Frames, open_frames
 from siammaskpp_ros.common.conversions import to_image
+from siammaskpp_ros.common.node_main import run_node
 from siammaskpp_ros.common.parameters import declare
 
 _DEFAULT_FPS = 30.0
@@ -47,12 +43,16 @@ class DemoCamera(Node):
         self._publisher = self.create_publisher(Image, "image", QoSProfile(depth=5))
 
     def play(self) -> None:
-        """Publish all images and return at the end of the video; raises :class:`MediaError`."""
+        """Publish all images and return at the end of the video.
+
+        Raises :class:`~siammaskpp_core.io.images.MediaError`.
+        """
         frames = open_frames(self.config.video)
         self._wait_for_subscribers()
         self._play_once(frames)
         while self.config.loop and self.context.ok():
             self._play_once(open_frames(self.config.video))
+        time.sleep(0.2)  # the middleware sends the last image in another thread
 
     def _play_once(self, frames: Frames) -> None:
         period_s = 1 / (self.config.rate or frames.fps or _DEFAULT_FPS)
@@ -77,20 +77,5 @@ class DemoCamera(Node):
 
 
 def main(args: list[str] | None = None) -> int:
-    """Play once; the exit code is 0 at the end or on Ctrl-C, 1 when the video cannot be played."""
-    try:
-        rclpy.init(args=args)
-        node = DemoCamera()
-        node.play()
-        time.sleep(0.2)  # the last image leaves in another thread
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except (MediaError, ConfigError, ParameterException) as error:
-        print(f"demo_camera: {error}", file=sys.stderr)
-        return 1
-    except Exception:
-        if rclpy.ok():
-            raise
-    finally:
-        rclpy.try_shutdown()
-    return 0
+    """Play the video; return 0 at its end or on Ctrl-C, 1 when it cannot be played."""
+    return run_node("demo_camera", DemoCamera, lambda node, _: node.play(), args=args)

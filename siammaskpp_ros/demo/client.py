@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import math
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import rclpy
-from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import Executor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
@@ -22,7 +19,7 @@ from siammaskpp_core.config import Checked, ConfigError, option
 from siammaskpp_core.errors import UserError
 from siammaskpp_core.io.stamps import stamp_ns
 from siammaskpp_ros.common.conversions import to_bgr
-from siammaskpp_ros.common.node_main import NoAnswer, ask, wait_until
+from siammaskpp_ros.common.node_main import ask, run_node, wait_until
 from siammaskpp_ros.common.parameters import declare
 from siammaskpp_ros.demo.recorder import Recording
 
@@ -58,8 +55,6 @@ class DemoClient(Node):
             raise ConfigError(
                 f"box: four numbers are expected (x, y, width, height), not {len(self.config.box)}"
             )
-        self._executor = SingleThreadedExecutor()
-        self._executor.add_node(self)
         self.recording = Recording()
         self.status: TrackerStatus | None = None
         self._first: Header | None = None
@@ -74,28 +69,23 @@ class DemoClient(Node):
         )
         self.create_subscription(TrackerStatus, f"{tracker}/status", self._on_status, 10)
 
-    def run(self) -> None:
+    def run(self, executor: Executor) -> None:
         """Select the target and record until no more images arrive; raises :class:`DemoFailed`."""
         timeout_s = self.config.first_image_timeout_s
-        if not wait_until(self._executor, lambda: self._first is not None, timeout_s):
+        if not wait_until(executor, lambda: self._first is not None, timeout_s):
             raise DemoFailed(f"no image on {self.resolve_topic_name('image')} within {timeout_s:g} s")
         assert self._first is not None
-        self._select(self._first)
+        self._select(executor, self._first)
         wait_until(
-            self._executor,
+            executor,
             lambda: time.monotonic() - self._last_image_s > self.config.end_after_s,
             float("inf"),
         )
 
-    def close(self) -> None:
-        """Leave the ROS graph."""
-        self._executor.shutdown(timeout_sec=1.0)
-        self.destroy_node()
-
-    def _select(self, header: Header) -> None:
+    def _select(self, executor: Executor, header: Header) -> None:
         x, y, width, height = self.config.box
         request = SetTarget.Request(header=header, box=Box(x=x, y=y, width=width, height=height))
-        response = ask(self._executor, self._set_target, request)
+        response = ask(executor, self._set_target, request)
         if not response.success:
             raise DemoFailed(f"set_target was refused: {response.message}")
         self.get_logger().info(response.message)
@@ -139,23 +129,15 @@ def summary(client: DemoClient) -> str:
 
 
 def main(args: list[str] | None = None) -> int:
-    """Run once; the exit code is 0 when the target was tracked to the end, else 1."""
+    """Run once; return 0 when the target was tracked to the end, else 1."""
+    return run_node("demo_client", DemoClient, _work, args=args)
+
+
+def _work(client: DemoClient, executor: Executor) -> None:
+    folder = Path(client.config.output)
     try:
-        rclpy.init(args=args)
-        client = DemoClient()
-        try:
-            client.run()
-        finally:
-            folder = Path(client.config.output)
-            client.recording.save(folder)
-        print(summary(client), flush=True)
-        print(f"recorded in {folder}: overlay.mp4, contact_sheet.png, tracks.csv", flush=True)
-        client.close()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except (DemoFailed, NoAnswer, ConfigError, ParameterException) as error:
-        print(f"demo_client: {error}", file=sys.stderr)
-        return 1
+        client.run(executor)
     finally:
-        rclpy.try_shutdown()
-    return 0
+        client.recording.save(folder)
+    print(summary(client), flush=True)
+    print(f"recorded in {folder}: overlay.mp4, contact_sheet.png, tracks.csv", flush=True)

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import sys
+from threading import Event
 from typing import Any
 
-import rclpy
 from geometry_msgs.msg import PoseStamped, Twist, TwistStamped
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.duration import Duration
-from rclpy.exceptions import ParameterException
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from rclpy.signals import SignalHandlerOptions
 
 from siammaskpp.msg import TrackedObject, TrackedObjectArray
-from siammaskpp_core.config import ConfigError
 from siammaskpp_core.io.stamps import has_jumped_back, stamp_ns
 from siammaskpp_ros.common import parameters
-from siammaskpp_ros.common.node_main import spin_until
-from siammaskpp_ros.common.processes import ended_by_signals
+from siammaskpp_ros.common.node_main import run_node
 from siammaskpp_ros.follow.control import (
     STOP,
     FollowConfig,
@@ -140,23 +134,6 @@ class Follower(Node):
 
 
 def main(args: list[str] | None = None) -> int:
-    """Run the node until Ctrl-C or SIGTERM, then stop the robot; the exit code is 1 when it cannot start."""
-    with ended_by_signals() as ended:
-        # rclpy's own handlers would take the publisher away before the last zero.
-        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-        executor = SingleThreadedExecutor()
-        try:
-            node = Follower()
-        except (ConfigError, ParameterException) as error:
-            print(f"follower: {error}", file=sys.stderr)
-            rclpy.try_shutdown()
-            return 1
-        executor.add_node(node)
-        try:
-            spin_until(ended, executor)
-        finally:
-            node.halt()
-            executor.shutdown(timeout_sec=1.0)
-            node.destroy_node()
-            rclpy.try_shutdown()
-    return 0
+    """Run the node until Ctrl-C or SIGTERM, then stop the robot; return 1 when it cannot start, else 0."""
+    # ROS must outlive the signals: the last command, a zero, is published after them.
+    return run_node("follower", Follower, args=args, stop=Event(), finish=Follower.halt)

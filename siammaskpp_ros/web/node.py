@@ -1,4 +1,4 @@
-"""The ROS side of the web page: the camera and the tracker's topics, and its services."""
+"""The ROS side of the web page: images of the camera, and topics and services of the tracker."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from siammaskpp_core.config import Checked, option
 from siammaskpp_ros.common.image_input import ImageInput
 from siammaskpp_ros.common.node_main import NoAnswer
 from siammaskpp_ros.common.parameters import declare
-from siammaskpp_ros.web.view import LiveView
+from siammaskpp_ros.web.feed import LiveFeed
 
 _ANSWER_TIMEOUT_S = 5.0
 _DISCOVERY_TIMEOUT_S = 2.0
-_STATUS_TIMEOUT_S = 3.0  # the tracker tells its status once a second
+_STATUS_TIMEOUT_S = 3.0  # the tracker publishes its status once a second
 _CAMERA_TIMEOUT_S = 2.0
-_FOLLOW_PERIOD_S = 0.2
-_STATES = {
+_SUBSCRIPTION_PERIOD_S = 0.2
+_TRACKER_STATES = {
     getattr(TrackerStatus, name): name
     for name in ("INACTIVE", "WAITING", "IDLE", "TRACKING", "LOST", "ERROR")
 }
@@ -38,77 +38,81 @@ _STATES = {
 class WebConfig(Checked):
     """Parameters of the web selector."""
 
-    address: str = option("127.0.0.1", "Address to listen on; 0.0.0.0: every one of this machine")
-    port: int = option(8088, "Port to listen on; 0: any free one", low=0, high=65535)
-    token: str = option("", "Secret that opens the page; empty: none for 127.0.0.1, else a new one")
+    address: str = option("127.0.0.1", "Address to listen on; 0.0.0.0: all addresses of this machine")
+    port: int = option(8088, "Port to listen on; 0: any free port", low=0, high=65535)
+    token: str = option("", "Secret that opens the page; empty: no token for 127.0.0.1, else a new one")
     tracker: str = option("tracker_node", "Name of the tracker node")
     compressed: bool = option(False, "Subscribe to sensor_msgs/CompressedImage on image/compressed")
-    max_fps: float = option(15.0, "Pictures sent to each page at most", low=0.5, high=60.0, unit="Hz")
+    max_fps: float = option(15.0, "Maximum frame rate of each page", low=0.5, high=60.0, unit="Hz")
     max_side_px: int = option(
-        960, "Longer side of these pictures at most; larger images are scaled", low=160, high=4096, unit="px"
+        960,
+        "Maximum length of the longer side of a picture; larger images are scaled down",
+        low=160,
+        high=4096,
+        unit="px",
     )
 
 
 class WebSelector(Node):
-    """Listens to camera and tracker, to the pictures only while `viewers` says that somebody looks."""
+    """Subscribes to camera and tracker; to the images only while a page is open (`viewers`)."""
 
     def __init__(self) -> None:
         super().__init__("web_selector")
         self.config = declare(self, WebConfig)
-        self.view = LiveView()
+        self.feed = LiveFeed()
         self.viewers = 0
-        """Open pages; the web server counts them."""
+        """Number of open pages, kept by the web server."""
         self._camera: ImageInput | None = None
         self._camera_hint = ""
-        self._pictures: list[Subscription] = []
+        self._result_subscriptions: list[Subscription] = []
         self._status: TrackerStatus | None = None
         self._status_s = time.monotonic()
         tracker = self.config.tracker
         self._set = self.create_client(SetTarget, f"{tracker}/set_target")
         self._remove = self.create_client(RemoveTarget, f"{tracker}/remove_target")
         self.create_subscription(TrackerStatus, f"{tracker}/status", self._on_status, 1)
-        self.create_timer(_FOLLOW_PERIOD_S, self._follow_viewers)
+        self.create_timer(_SUBSCRIPTION_PERIOD_S, self._update_subscriptions)
 
     async def set_target(self, request: SetTarget.Request) -> SetTarget.Response:
-        """Ask the tracker; raises :class:`NoAnswer`."""
-        return await self._ask(self._set, request)
+        """Call the tracker's service of this name; raises :class:`NoAnswer`."""
+        return await self._call(self._set, request)
 
     async def remove_target(self, id: str) -> RemoveTarget.Response:
-        """Ask the tracker to forget the target `id` (empty: all of them); raises :class:`NoAnswer`."""
-        return await self._ask(self._remove, RemoveTarget.Request(id=id))
+        """Remove the target `id` from the tracker (empty: all targets); raises :class:`NoAnswer`."""
+        return await self._call(self._remove, RemoveTarget.Request(id=id))
 
     def status(self) -> dict[str, Any]:
-        """What the page tells about tracker and camera: numbers that are not known yet are None."""
+        """Return the state of tracker and camera for the page; numbers that are not known yet are None."""
         status = self._status
-        is_silent = self.view.silent_s() > _CAMERA_TIMEOUT_S
+        has_no_images = self.feed.time_since_image_s() > _CAMERA_TIMEOUT_S
         result: dict[str, Any] = {
             "tracker": self._tracker_name(),
-            "camera": self._camera_hint if is_silent else "",
+            "camera": self._camera_hint if has_no_images else "",
         }
         if time.monotonic() - self._status_s > _STATUS_TIMEOUT_S:
-            return {**result, "state": "ABSENT", "message": self._absent()}
+            return {**result, "state": "ABSENT", "message": self._absence()}
         if status is None:
             return {**result, "state": "CONNECTING", "message": ""}
         return {
             **result,
-            "state": _STATES.get(status.state, "UNKNOWN"),
+            "state": _TRACKER_STATES[status.state],
             "message": status.message,
             "targets": status.targets,
-            "fps": _known(status.fps),
-            "latency_median_ms": _known(status.latency_median_ms),
-            "latency_p95_ms": _known(status.latency_p95_ms),
-            "age_median_ms": _known(status.age_median_ms),
+            "fps": _finite(status.fps),
+            "latency_median_ms": _finite(status.latency_median_ms),
+            "latency_p95_ms": _finite(status.latency_p95_ms),
+            "age_median_ms": _finite(status.age_median_ms),
             "frames_received": status.frames_received,
             "frames_dropped": status.frames_dropped,
             "engine": status.engine,
         }
 
-    async def _ask(self, client: Client, request: Any) -> Any:
+    async def _call(self, client: Client, request: Any) -> Any:
         await self._wait_for(client)
         loop = asyncio.get_running_loop()
         answered = asyncio.Event()
         future: Future = client.call_async(request)
-        # Called in the thread that works for ROS.
+        # The callback runs in the executor's thread.
         future.add_done_callback(lambda _: loop.call_soon_threadsafe(answered.set))
         try:
             await asyncio.wait_for(answered.wait(), _ANSWER_TIMEOUT_S)
@@ -118,17 +122,17 @@ class WebSelector(Node):
         return future.result()
 
     async def _wait_for(self, client: Client) -> None:
-        """Right after the start the tracker is still being discovered."""
+        """Wait for the service: just after the start, the tracker is still being discovered."""
         end_s = time.monotonic() + _DISCOVERY_TIMEOUT_S
         while not client.service_is_ready():
             if time.monotonic() > end_s:
-                raise NoAnswer(self._absent())
-            await asyncio.sleep(0.3)  # also for the tracker's side, which knows us a little later
+                raise NoAnswer(self._absence())
+            await asyncio.sleep(0.3)  # the tracker discovers this node a little later
 
     def _tracker_name(self) -> str:
         return self.resolve_service_name(f"{self.config.tracker}/set_target").rsplit("/", 1)[0]
 
-    def _absent(self) -> str:
+    def _absence(self) -> str:
         return (
             f"{self._tracker_name()} is not there. Start the tracker (ros2 launch siammaskpp "
             "tracker.launch.py); if it has another name or namespace, set the parameter tracker of "
@@ -138,31 +142,31 @@ class WebSelector(Node):
     def _on_status(self, message: TrackerStatus) -> None:
         self._status, self._status_s = message, time.monotonic()
 
-    def _follow_viewers(self) -> None:
-        """Subscribe to the pictures when the first page is opened, stop when the last one is closed."""
+    def _update_subscriptions(self) -> None:
+        """Subscribe to the images when the first page is opened, unsubscribe when the last one is closed."""
         if self._camera is not None and not self.viewers:
             self._camera.close()
             self._camera, self._camera_hint = None, ""
-            for subscription in self._pictures:
+            for subscription in self._result_subscriptions:
                 self.destroy_subscription(subscription)
-            self._pictures.clear()
-            self.view.clear()
+            self._result_subscriptions.clear()
+            self.feed.clear()
         elif self._camera is None and self.viewers:
-            self.view.clear()
+            self.feed.clear()
             tracker, newest = self.config.tracker, QoSProfile(depth=1)
-            self._pictures = [
-                self.create_subscription(Image, f"{tracker}/labels", self.view.add_labels, newest),
+            self._result_subscriptions = [
+                self.create_subscription(Image, f"{tracker}/labels", self.feed.add_labels, newest),
                 self.create_subscription(
-                    TrackedObjectArray, f"{tracker}/tracked_objects", self.view.add_objects, newest
+                    TrackedObjectArray, f"{tracker}/tracked_objects", self.feed.add_objects, newest
                 ),
             ]
             is_compressed = self.config.compressed
-            self._camera = ImageInput(self, self.view.add_image, is_compressed=is_compressed)
+            self._camera = ImageInput(self, self.feed.add_image, is_compressed=is_compressed)
         elif self._camera is not None:
             self._camera.adapt()
             self._camera_hint = self._camera.hint()
 
 
-def _known(value: float) -> float | None:
-    """`value` for JSON, which has no NaN."""
+def _finite(value: float) -> float | None:
+    """Return `value` rounded, None for NaN, which JSON does not have."""
     return round(float(value), 1) if math.isfinite(value) else None

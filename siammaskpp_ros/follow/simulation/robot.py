@@ -6,23 +6,19 @@ It publishes the simulated time (/clock); nodes that work with it need use_sim_t
 from __future__ import annotations
 
 import math
-import sys
 import time
 from dataclasses import dataclass
 from threading import Event
 from typing import Any
 
 import numpy as np
-import rclpy
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import PoseStamped, Twist, TwistStamped
 from rcl_interfaces.msg import SetParametersResult
-from rclpy.exceptions import ParameterException
-from rclpy.executors import SingleThreadedExecutor
+from rclpy.executors import Executor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
-from rclpy.signals import SignalHandlerOptions
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
@@ -30,10 +26,10 @@ from std_msgs.msg import Header
 from siammaskpp.msg import Box, TrackedObjectArray
 from siammaskpp.srv import SetTarget
 from siammaskpp_core.arrays import Float32Array
-from siammaskpp_core.config import Checked, ConfigError, option
+from siammaskpp_core.config import Checked, option
 from siammaskpp_ros.common.conversions import to_image
+from siammaskpp_ros.common.node_main import run_node
 from siammaskpp_ros.common.parameters import declare
-from siammaskpp_ros.common.processes import ended_by_signals
 from siammaskpp_ros.follow.simulation.camera import FIELD_OF_VIEW_RAD, Camera
 from siammaskpp_ros.follow.simulation.scene import Robot, Walk
 from siammaskpp_ros.follow.simulation.top_view import TopView
@@ -123,10 +119,10 @@ class SimRobot(Node):
         """Simulated time since the start."""
         return self._steps * _STEP_S
 
-    def run(self, executor: SingleThreadedExecutor, ended: Event) -> None:
-        """Simulate, never faster than real time, until `duration_s` is over or `ended` is set."""
+    def run(self, executor: Executor, stop: Event) -> None:
+        """Simulate, never faster than real time, until `duration_s` is over or `stop` is set."""
         due_s = time.monotonic()
-        while not ended.is_set() and not 0 < self.config.duration_s <= self.time_s:
+        while not stop.is_set() and not 0 < self.config.duration_s <= self.time_s:
             executor.spin_once(timeout_sec=max(due_s - time.monotonic(), 0.001))
             now_s = time.monotonic()
             if now_s >= due_s and not self._is_waiting(now_s):
@@ -239,21 +235,11 @@ class SimRobot(Node):
 
 
 def main(args: list[str] | None = None) -> int:
-    """Run until `duration_s`, Ctrl-C or SIGTERM; the exit code is 1 when a parameter cannot be used."""
-    with ended_by_signals() as ended:
-        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-        executor = SingleThreadedExecutor()
-        try:
-            node = SimRobot()
-            executor.add_node(node)
-            node.run(executor, ended)
-        except (ConfigError, ParameterException) as error:
-            print(f"sim_robot: {error}", file=sys.stderr)
-            return 1
-        finally:
-            executor.shutdown(timeout_sec=1.0)
-            rclpy.try_shutdown()
-    return 0
+    """Run until `duration_s`, Ctrl-C or SIGTERM; return 1 when a parameter cannot be used, else 0."""
+    stop = Event()
+    return run_node(
+        "sim_robot", SimRobot, lambda node, executor: node.run(executor, stop), args=args, stop=stop
+    )
 
 
 def camera_info(camera: Camera, header: Header) -> CameraInfo:

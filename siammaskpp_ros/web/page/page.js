@@ -1,31 +1,31 @@
-// Connection to the robot, the list of objects, and the two commands.
+// The page: connection to the robot, list of targets, and the two commands.
 
-import { Stage } from "./stage.js";
+import { CameraView } from "./camera_view.js";
 
 const RECONNECT_MS = 1500;
-const SCORE_EVERY_MS = 300;
-const ANSWER_MS = 5000;
-const HINT = "Drag a box around an object to follow it.";
+const SCORE_PERIOD_MS = 300;
+const MESSAGE_MS = 5000;
+const HINT = "Drag a box around an object to track it.";
 const STATES = {
   CONNECTING: "connecting", ABSENT: "no tracker", OFFLINE: "no connection", INACTIVE: "inactive", WAITING: "no images", IDLE: "ready",
-  TRACKING: "tracking", UNCERTAIN: "uncertain", LOST: "lost", ERROR: "error", UNKNOWN: "unknown",
+  TRACKING: "tracking", UNCERTAIN: "uncertain", LOST: "lost", ERROR: "error",
 };
 
 const $ = (id) => document.getElementById(id);
-const items = new Map(); // id -> the elements of an object in the list
+const items = new Map(); // id -> the elements of a target in the list
 let socket = null;
-let redrawn = null; // the id that the next box replaces
+let redrawn = null; // id of the target whose box is drawn again
 let lastNumber = 0;
-let scored = 0;
-let answered = 0; // the timer that takes an answer away
+let scoredAt = 0; // time of the last update of the scores
+let messageTimer = 0; // removes the message below the picture
 
-const stage = new Stage($("picture"), setTarget, () => say("Drag from one corner of the object to the other."));
+const cameraView = new CameraView($("picture"), setTarget, () => say("Drag from one corner of the object to the other."));
 hint();
 
 // Connection ------------------------------------------------------------------------------------------
 
 function connect() {
-  if (document.hidden || socket) return; // nothing is sent to a page that nobody sees
+  if (document.hidden || socket) return; // a hidden page receives nothing
   let opened = false;
   const mine = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/live`);
   socket = mine;
@@ -34,20 +34,20 @@ function connect() {
     opened = true;
     mine.send("next");
   };
-  mine.onmessage = ({ data }) => (typeof data === "string" ? showStatus(JSON.parse(data)) : showPacket(data, mine));
+  mine.onmessage = ({ data }) => (typeof data === "string" ? showStatus(JSON.parse(data)) : showImage(data, mine));
   mine.onclose = async ({ reason }) => {
-    if (socket !== mine) return; // closed by this page itself
+    if (socket !== mine) return; // this page has closed it
     socket = null;
     showState("OFFLINE");
-    $("stage").classList.add("old");
+    $("camera-view").classList.add("old");
     showProblem(reason ? `${reason}.` : "No connection to the robot; trying again.");
-    // The token may have become another one: the answer to that is a page of its own.
-    if (!opened && (await refused())) return location.reload();
+    // When the token has changed, the server answers with a page that explains it: load that page.
+    if (!opened && (await isDenied())) return location.reload();
     setTimeout(connect, RECONNECT_MS);
   };
 }
 
-async function refused() {
+async function isDenied() {
   try {
     return [401, 403].includes((await fetch("/", { method: "HEAD" })).status);
   } catch {
@@ -64,34 +64,34 @@ connect();
 
 // Pictures and status ---------------------------------------------------------------------------------
 
-async function showPacket(data, from) {
+async function showImage(data, from) {
   try {
-    const view = await unpacked(data);
-    stage.show(view);
+    const image = await decoded(data);
+    cameraView.show(image);
     $("waiting").hidden = true;
-    if (view.objects) listObjects(view.objects);
+    if (image.objects) listTargets(image.objects);
   } finally {
-    if (from.readyState === WebSocket.OPEN) from.send("next"); // one at a time: what is shown is never old
+    if (from.readyState === WebSocket.OPEN) from.send("next"); // one at a time, so that no queue of old images builds up
   }
 }
 
-async function unpacked(data) {
+async function decoded(data) {
   const length = new DataView(data).getUint32(0);
-  const view = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, length)));
-  view.picture = await createImageBitmap(new Blob([new Uint8Array(data, 4 + length)], { type: "image/jpeg" }));
-  return view;
+  const image = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, length)));
+  image.picture = await createImageBitmap(new Blob([new Uint8Array(data, 4 + length)], { type: "image/jpeg" }));
+  return image;
 }
 
 function showStatus(status) {
   $("tracker").textContent = status.tracker;
   showState(status.state);
-  // The tracker's words come first: it may have images when this page gets none, and the other way round.
+  // The tracker's message comes first: tracker and page receive images independently of each other.
   const isBroken = ["ABSENT", "ERROR", "WAITING"].includes(status.state);
   showProblem(isBroken ? status.message : status.camera);
-  $("stage").classList.toggle("old", Boolean(status.camera));
+  $("camera-view").classList.toggle("old", Boolean(status.camera));
   setText($("message"), isBroken ? "" : status.message);
-  // Without images there are no results that would say so.
-  if (status.targets === 0 && items.size && performance.now() - scored > 2000) listObjects([]);
+  // While no results arrive, only the status tells that all targets have been removed.
+  if (status.targets === 0 && items.size && performance.now() - scoredAt > 2000) listTargets([]);
   const ms = (value) => (value == null ? "–" : `${value.toFixed(0)} ms`);
   const numbers = {
     "Images per second": status.fps?.toFixed(1) ?? "–",
@@ -102,7 +102,7 @@ function showStatus(status) {
     "Images skipped": status.frames_dropped ?? "–",
     Engine: status.engine ?? "–",
   };
-  $("numbers").replaceChildren(...Object.entries(numbers).flatMap(([name, value]) => [made("dt", name), made("dd", value)]));
+  $("numbers").replaceChildren(...Object.entries(numbers).flatMap(([name, value]) => [create("dt", name), create("dd", value)]));
 }
 
 function showState(state) {
@@ -115,39 +115,39 @@ function showProblem(text) {
   setText($("problem"), text ?? "");
 }
 
-// Objects ---------------------------------------------------------------------------------------------
+// Targets ---------------------------------------------------------------------------------------------
 
-function listObjects(objects) {
+function listTargets(objects) {
   const ids = new Set(objects.map(({ id }) => id));
-  for (const id of items.keys()) if (!ids.has(id)) forget(id);
-  const isTime = performance.now() - scored > SCORE_EVERY_MS;
-  if (isTime) scored = performance.now();
+  for (const id of items.keys()) if (!ids.has(id)) removeItem(id);
+  const isScoreDue = performance.now() - scoredAt > SCORE_PERIOD_MS;
+  if (isScoreDue) scoredAt = performance.now();
   for (const object of objects) {
     if (!items.has(object.id)) items.set(object.id, makeItem(object.id));
-    fillItem(items.get(object.id), object, isTime);
+    fillItem(items.get(object.id), object, isScoreDue);
   }
   $("none").hidden = items.size > 0;
   $("remove-all").hidden = items.size < 2;
   const seen = objects.map(({ id, label, state }) => `${label || id} ${STATES[state]}`).join(", ");
-  $("picture").setAttribute("aria-label", `Camera picture: ${seen || "no object is followed"}`);
+  $("picture").setAttribute("aria-label", `Camera picture: ${seen || "no target"}`);
 }
 
 function makeItem(id) {
   const item = {
-    row: made("li"), colour: made("span", "", "colour"), name: made("span", "", "name"), state: made("span", "", "state"),
-    meter: made("meter"), score: made("span", "", "score"), redraw: made("button", "Draw again"), remove: made("button", "Remove"),
+    row: create("li"), colour: create("span", "", "colour"), name: create("span", "", "name"), state: create("span", "", "state"),
+    meter: create("meter"), score: create("span", "", "score"), redraw: create("button", "Draw again"), remove: create("button", "Remove"),
   };
   item.row.dataset.id = id;
   item.redraw.onclick = () => setRedrawn(redrawn === id ? null : id);
   item.remove.onclick = () => removeTarget(id);
-  const buttons = made("div", "", "buttons");
+  const buttons = create("div", "", "buttons");
   buttons.append(item.redraw, item.remove);
   item.row.append(item.colour, item.name, item.state, item.meter, item.score, buttons);
   $("targets").append(item.row);
   return item;
 }
 
-function fillItem(item, object, isTime) {
+function fillItem(item, object, isScoreDue) {
   const name = object.label || object.id;
   item.colour.style.background = object.colour;
   item.state.dataset.state = object.state;
@@ -155,19 +155,19 @@ function fillItem(item, object, isTime) {
   if (item.label !== object.label) {
     item.label = object.label;
     item.name.textContent = name;
-    if (object.label) item.name.append(made("small", object.id));
+    if (object.label) item.name.append(create("small", object.id));
     item.redraw.setAttribute("aria-label", `Draw ${name} again`);
     item.redraw.setAttribute("aria-pressed", "false");
     item.remove.setAttribute("aria-label", `Remove ${name}`);
     item.meter.setAttribute("aria-label", `Score of ${name}`);
   }
-  if (isTime || !item.score.textContent) {
+  if (isScoreDue || !item.score.textContent) {
     item.meter.value = object.score;
     setText(item.score, object.score.toFixed(2));
   }
 }
 
-function forget(id) {
+function removeItem(id) {
   if (redrawn === id) setRedrawn(null);
   items.get(id).row.remove();
   items.delete(id);
@@ -181,23 +181,23 @@ function setRedrawn(id) {
 
 // Commands --------------------------------------------------------------------------------------------
 
-async function setTarget(box, view) {
-  const id = redrawn ?? freeId();
+async function setTarget(box, image) {
+  const id = redrawn ?? newId();
   const label = redrawn ? items.get(redrawn).label : $("label").value.trim();
-  stage.setAsked(box);
-  const answer = await command("/set_target", { header: view.header, box, id, label });
-  stage.setAsked(null);
-  if (!answer.success) return refuse(answer.message);
+  cameraView.setPending(box);
+  const response = await command("/set_target", { header: image.header, box, id, label });
+  cameraView.setPending(null);
+  if (!response.success) return refuse(response.message);
   if (!redrawn) $("label").value = "";
   setRedrawn(null);
-  say(`${label || id} is followed.`);
+  say(`${label || id} is tracked.`);
 }
 
 async function removeTarget(id) {
-  const answer = await command("/remove_target", { id });
-  answer.success ? say(answer.message) : refuse(answer.message);
-  if (!answer.remaining) return;
-  for (const other of [...items.keys()]) if (!answer.remaining.includes(other)) forget(other);
+  const response = await command("/remove_target", { id });
+  response.success ? say(response.message) : refuse(response.message);
+  if (!response.remaining) return;
+  for (const other of [...items.keys()]) if (!response.remaining.includes(other)) removeItem(other);
   $("none").hidden = items.size > 0;
   $("remove-all").hidden = items.size < 2;
 }
@@ -214,41 +214,41 @@ async function command(path, body) {
   }
 }
 
-// Never one that this page gave before: its results may still be on their way.
-function freeId() {
+// Ids are not used again: results for a removed target may still arrive.
+function newId() {
   const used = [...items.keys()].map((id) => Number(/^object(\d+)$/.exec(id)?.[1] ?? 0));
   lastNumber = Math.max(lastNumber, ...used) + 1;
   return `object${lastNumber}`;
 }
 
-// The line below the picture: what to do, what was done, or why it was not.
+// The message below the picture: what to do, what was done, or why it was refused.
 
 function hint() {
-  line(redrawn ? `Drag the new box of ${items.get(redrawn).label || redrawn}.` : HINT, false);
+  showMessage(redrawn ? `Drag the new box of ${items.get(redrawn).label || redrawn}.` : HINT, false);
 }
 
 function say(text) {
-  line(text, false);
-  answered = setTimeout(hint, ANSWER_MS);
+  showMessage(text, false);
+  messageTimer = setTimeout(hint, MESSAGE_MS);
 }
 
 function refuse(text) {
-  line(text, true); // stays until something else is done
+  showMessage(text, true); // stays until the next action
 }
 
-function line(text, isRefusal) {
-  clearTimeout(answered);
-  $("answer").classList.toggle("refusal", isRefusal);
-  $("answer").setAttribute("role", isRefusal ? "alert" : "status");
-  setText($("answer"), text);
+function showMessage(text, isRefusal) {
+  clearTimeout(messageTimer);
+  $("message-line").classList.toggle("refusal", isRefusal);
+  $("message-line").setAttribute("role", isRefusal ? "alert" : "status");
+  setText($("message-line"), text);
 }
 
 // Elements --------------------------------------------------------------------------------------------
 
-function made(tag, text = "", className = "") {
+function create(tag, text = "", className = "") {
   return Object.assign(document.createElement(tag), { textContent: text, className });
 }
 
 function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text; // screen readers speak every change
+  if (element.textContent !== text) element.textContent = text; // screen readers read every change aloud
 }

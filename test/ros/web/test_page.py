@@ -54,12 +54,12 @@ def go_to_page(browser: Any, address: str, **context: Any) -> Any:
 
 
 def open_page(browser: Any, address: str, **context: Any) -> Any:
-    """The page when it shows the camera."""
+    """Open the page and wait until it shows the camera."""
     page = go_to_page(browser, address, **context)
     page.wait_for_selector("#waiting", state="hidden")
-    page.wait_for_selector("#stage:not(.old)")
-    # Boxes are drawn on images that the tracker has, too.
-    page.get_by_label("Camera picture: no object is followed").wait_for()
+    page.wait_for_selector("#camera-view:not(.old)")
+    # Only a box on an image that the tracker has received can be selected.
+    page.get_by_label("Camera picture: no target").wait_for()
     return page
 
 
@@ -72,7 +72,7 @@ def drag(page: Any, left: float, top: float, right: float, bottom: float) -> Non
 
 
 def drag_with_a_finger(page: Any, left: float, top: float, right: float, bottom: float) -> None:
-    """From the bottom right: boxes may be drawn in any direction."""
+    """Drag from the bottom right: boxes may be drawn in any direction."""
     session = page.context.new_cdp_session(page)
     steps = [("touchStart", (right, bottom)), ("touchMove", (left + 9, top + 9)), ("touchMove", (left, top))]
     for kind, (x, y) in steps:
@@ -115,7 +115,7 @@ def test_a_phone_shows_everything_in_its_width(robot: Robot, browser: Any) -> No
     page = open_page(browser, robot.start_page(), **PHONE)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.touchscreen.tap(200, 150)
-    page.locator("#answer").filter(has_text="corner of the object to the other").wait_for()
+    page.locator("#message-line").filter(has_text="corner of the object to the other").wait_for()
     assert page.locator("#targets li").count() == 0
 
 
@@ -123,7 +123,7 @@ def test_the_box_belongs_to_the_picture_on_the_screen(robot: Robot, browser: Any
     page = open_page(browser, robot.start_page())
 
     def move_on(route: Any) -> None:
-        """Between the drag and the robot, the thing moves: at (100, 50) new images are dark."""
+        """Move the object before the request arrives: newer images are dark at (100, 50)."""
         robot.camera.picture = scene(x=250, y=180)
         robot.client.objects.clear()
         robot.client.until(lambda: len(robot.client.objects) > 2, "the node has newer images")
@@ -171,15 +171,15 @@ def test_what_is_missing_is_named(robot: Robot, browser: Any) -> None:
 
 
 def test_a_camera_that_begins_late_is_bright_at_once(robot: Robot, browser: Any) -> None:
-    """What is shown as old is dimmed: the first picture of a camera never is."""
+    """Old pictures are dimmed; the first picture of a camera must not be."""
     robot.camera.stop()
     page = go_to_page(browser, robot.start_page())
-    page.locator("#stage.old").wait_for()
+    page.locator("#camera-view.old").wait_for()
     page.evaluate(
         """() => {
-            const stage = document.getElementById("stage");
+            const view = document.getElementById("camera-view");
             window.firstIsOld = new Promise((resolve) => {
-                const shown = () => resolve(stage.classList.contains("old"));
+                const shown = () => resolve(view.classList.contains("old"));
                 new MutationObserver(shown).observe(document.getElementById("waiting"), { attributes: true });
             });
         }"""

@@ -1,4 +1,4 @@
-"""The web selector's answers to requests, good and bad, and how it starts and ends."""
+"""The responses of the web selector to good and bad requests, and its start and end."""
 
 from __future__ import annotations
 
@@ -91,7 +91,10 @@ def test_other_pages_can_do_nothing(robot: Robot) -> None:
         assert page.request("GET", "/live", **UPGRADE, **headers)[0] == 403
     # A name of another site that was made to point to this machine.
     rebound = {"Host": "evil.example", "Origin": EVIL}
-    assert page.request("GET", "/", **rebound)[0] == 403
+    status, text, _ = page.request("GET", "/", **rebound)
+    assert status == 403
+    assert "http://localhost" in text
+    assert "?token=" not in text  # there is none
     assert page.request("POST", "/set_target", ASKED, **rebound)[0] == 403
 
 
@@ -100,7 +103,7 @@ def test_a_page_gets_a_picture_when_it_asks_for_one(robot: Robot) -> None:
     page = Http(robot.start_page())
 
     async def kinds(socket: aiohttp.ClientWebSocketResponse, seconds: float) -> list[aiohttp.WSMsgType]:
-        """Of the messages that come within some seconds."""
+        """Return the types of the messages that arrive within some seconds."""
         found = []
         with suppress(asyncio.TimeoutError):
             end_s = time.monotonic() + seconds
@@ -129,6 +132,7 @@ def test_the_token(robot: Robot) -> None:
         status, text, _ = page.request("GET", path, **page.own)
         assert status == 401, path
         assert "?token=" in text
+        assert "localhost" not in text  # which needs the token as well
     assert page.request("POST", "/set_target?token=open-sesame", ASKED, **page.own)[0] == 401
     status, _, headers = page.request("GET", "/?token=open-sesame")
     assert (status, headers["Location"]) == (303, "/")

@@ -1,17 +1,19 @@
-// The picture with outlines on it, and the box that is dragged. Coordinates are the camera image's own pixels.
+// The camera picture with the outlines of the targets, and the box while it is dragged.
+// Coordinates are pixels of the camera image.
 
-const TAP_PX = 8; // shorter drags, on the screen, are taken for a tap
+const TAP_PX = 8; // a shorter drag, in pixels of the page, is a tap
 
-export class Stage {
-  // `selected(box, view)` is called with [x, y, width, height] and the view that was on the screen just then.
+export class CameraView {
+  // `selected(box, image)` is called with [x, y, width, height] and the image on which the box was drawn;
+  // `tapped()` is called when the drag was too short for a box.
   constructor(canvas, selected, tapped) {
     this.canvas = canvas;
     this.context = canvas.getContext("2d");
     this.selected = selected;
     this.tapped = tapped;
-    this.view = null; // what is on the screen: {header, width, height, objects, picture}
+    this.image = null; // on the screen: {header, width, height, objects, picture}
     this.drag = null; // {pointer, from, to}
-    this.asked = null; // the box that waits for an answer
+    this.pending = null; // the box that was sent to the tracker, until it responds
     canvas.addEventListener("pointerdown", (event) => this.#begin(event));
     canvas.addEventListener("pointermove", (event) => this.#move(event));
     canvas.addEventListener("pointerup", (event) => this.#end(event));
@@ -20,31 +22,31 @@ export class Stage {
     new ResizeObserver(() => this.draw()).observe(canvas);
   }
 
-  show(view) {
-    this.view?.picture.close();
-    this.view = view;
-    this.canvas.parentElement.style.setProperty("--ratio", view.width / view.height);
+  show(image) {
+    this.image?.picture.close();
+    this.image = image;
+    this.canvas.parentElement.style.setProperty("--ratio", image.width / image.height);
     this.draw();
   }
 
-  setAsked(box) {
-    this.asked = box;
+  setPending(box) {
+    this.pending = box;
     this.draw();
   }
 
   draw() {
-    const { canvas, context, view } = this;
-    if (!view) return;
+    const { canvas, context, image } = this;
+    if (!image) return;
     const density = window.devicePixelRatio || 1;
     const width = Math.round(canvas.clientWidth * density);
     const height = Math.round(canvas.clientHeight * density);
     if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
     context.setTransform(1, 0, 0, 1, 0, 0);
-    context.drawImage(view.picture, 0, 0, width, height);
+    context.drawImage(image.picture, 0, 0, width, height);
     context.setTransform(density, 0, 0, density, 0, 0); // from here on in pixels of the page
-    const scale = canvas.clientWidth / view.width;
-    for (const object of view.objects ?? []) if (object.corners) this.#outline(object, scale);
-    if (this.asked) this.#rectangle(this.asked, scale, [6, 4]);
+    const scale = canvas.clientWidth / image.width;
+    for (const object of image.objects ?? []) if (object.corners) this.#outline(object, scale);
+    if (this.pending) this.#rectangle(this.pending, scale, [6, 4]);
     if (this.drag) this.#rectangle(boxOf(this.drag), scale, []);
   }
 
@@ -60,9 +62,9 @@ export class Stage {
     const text = object.label || object.id;
     context.font = "600 14px system-ui, sans-serif";
     const width = context.measureText(text).width + 12;
-    const middle = points.reduce((sum, [x]) => sum + x / 4, 0);
+    const center = points.reduce((sum, [x]) => sum + x / 4, 0);
     const top = Math.min(...points.map(([, y]) => y));
-    const x = Math.max(0, Math.min(middle - width / 2, this.canvas.clientWidth - width));
+    const x = Math.max(0, Math.min(center - width / 2, this.canvas.clientWidth - width));
     const y = Math.max(0, Math.min(top - 24, this.canvas.clientHeight - 21));
     context.fillStyle = object.colour;
     context.fillRect(x, y, width, 21);
@@ -89,10 +91,10 @@ export class Stage {
   }
 
   #begin(event) {
-    if (!event.isPrimary) return this.#cancel(); // a second finger is no box
-    if (event.button !== 0 || !this.view) return;
+    if (!event.isPrimary) return this.#cancel(); // a second finger cancels the box
+    if (event.button !== 0 || !this.image) return;
     event.preventDefault();
-    document.activeElement?.blur?.(); // the keyboard of a phone goes away
+    document.activeElement?.blur?.(); // hides the keyboard of a phone
     this.canvas.setPointerCapture(event.pointerId);
     const point = this.#point(event);
     this.drag = { pointer: event.pointerId, from: point, to: point };
@@ -109,11 +111,11 @@ export class Stage {
     if (event.pointerId !== this.drag?.pointer) return;
     this.drag.to = this.#point(event);
     const box = boxOf(this.drag);
-    const { view } = this;
+    const { image } = this;
     this.#cancel();
-    const scale = this.canvas.clientWidth / view.width;
+    const scale = this.canvas.clientWidth / image.width;
     if (Math.max(box[2], box[3]) * scale < TAP_PX) this.tapped();
-    else this.selected(box, view);
+    else this.selected(box, image);
   }
 
   #cancel() {
@@ -121,13 +123,13 @@ export class Stage {
     this.draw();
   }
 
-  // Where an event is in the image, not beyond its edges.
+  // Position of an event in the image, limited to the image.
   #point(event) {
     const edge = this.canvas.getBoundingClientRect();
-    const share = (value, from, length) => Math.max(0, Math.min(1, (value - from) / length));
+    const fraction = (value, from, length) => Math.max(0, Math.min(1, (value - from) / length));
     return [
-      share(event.clientX, edge.left, edge.width) * this.view.width,
-      share(event.clientY, edge.top, edge.height) * this.view.height,
+      fraction(event.clientX, edge.left, edge.width) * this.image.width,
+      fraction(event.clientY, edge.top, edge.height) * this.image.height,
     ];
   }
 }

@@ -1,4 +1,4 @@
-"""What the web page shows: images and results of the same stamp together, in time."""
+"""The live feed of the web page: images and results of the same stamp together, in time."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from siammaskpp.msg import TrackedObject, TrackedObjectArray
 from siammaskpp_core.io.drawing import target_colour
 from siammaskpp_core.io.image_messages import ImageMessageError
 from siammaskpp_ros.common.conversions import to_image
-from siammaskpp_ros.web import view as web_view
-from siammaskpp_ros.web.view import LiveView, View, packet
+from siammaskpp_ros.web import feed as web_feed
+from siammaskpp_ros.web.feed import FeedImage, LiveFeed, encode
 
 
 def header(number: int) -> Header:
@@ -42,58 +42,58 @@ def results(number: int, *mask_values: int) -> TrackedObjectArray:
     return TrackedObjectArray(header=header(number), objects=objects)
 
 
-def shown(view: View | None) -> tuple[int, bool] | None:
+def shown(image: FeedImage | None) -> tuple[int, bool] | None:
     """Number of the image, and whether its results are there."""
-    return view and (view.frame.message.header.stamp.sec, view.objects is not None)
+    return image and (image.frame.message.header.stamp.sec, image.objects is not None)
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The time in seconds, to be changed."""
     now = [50.0]
-    monkeypatch.setattr(web_view.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(web_feed.time, "monotonic", lambda: now[0])
     return now
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)])
 def test_image_results_and_labels_come_in_any_order(order: tuple[int, ...]) -> None:
-    view = LiveView()
+    feed = LiveFeed()
     parts = [
-        lambda: view.add_image(image(1), 0.0),
-        lambda: view.add_objects(results(1, 2)),
-        lambda: view.add_labels(labels(1)),
+        lambda: feed.add_image(image(1), 0.0),
+        lambda: feed.add_objects(results(1, 2)),
+        lambda: feed.add_labels(labels(1)),
     ]
     for index in order:
-        assert view.newest() is None
+        assert feed.newest() is None
         parts[index]()
-    found = view.newest()
+    found = feed.newest()
     assert shown(found) == (1, True)
     assert found is not None
     assert found.labels == labels(1)
-    view.add_image(image(2), 0.0)
-    assert view.newest() is found  # image 2 has no results yet
-    view.add_labels(labels(2))
-    view.add_objects(results(2, 0))  # lost: there is no mask to wait for
-    assert shown(view.newest()) == (2, True)
+    feed.add_image(image(2), 0.0)
+    assert feed.newest() is found  # image 2 has no results yet
+    feed.add_labels(labels(2))
+    feed.add_objects(results(2, 0))  # lost: there is no mask to wait for
+    assert shown(feed.newest()) == (2, True)
 
 
 def test_without_results_images_are_shown_after_some_time(clock: list[float]) -> None:
-    view = LiveView()
-    view.add_image(image(1), 0.0)
-    assert view.newest() is None
+    feed = LiveFeed()
+    feed.add_image(image(1), 0.0)
+    assert feed.newest() is None
     clock[0] += 1.6
-    view.add_image(image(2), 0.0)
-    plain = view.newest()
+    feed.add_image(image(2), 0.0)
+    plain = feed.newest()
     assert shown(plain) == (2, False)
-    assert view.newest() is plain
-    view.add_objects(results(2))
-    assert shown(view.newest()) == (2, True)
+    assert feed.newest() is plain
+    feed.add_objects(results(2))
+    assert shown(feed.newest()) == (2, True)
     clock[0] += 1.6
-    assert shown(view.newest()) == (2, False)
-    assert view.silent_s() == pytest.approx(1.6)
-    view.clear()
-    assert view.newest() is None
-    assert view.silent_s() == 0.0
+    assert shown(feed.newest()) == (2, False)
+    assert feed.time_since_image_s() == pytest.approx(1.6)
+    feed.clear()
+    assert feed.newest() is None
+    assert feed.time_since_image_s() == 0.0
 
 
 def read(data: bytes) -> tuple[dict[str, Any], NDArray[np.uint8]]:
@@ -102,17 +102,17 @@ def read(data: bytes) -> tuple[dict[str, Any], NDArray[np.uint8]]:
     return json.loads(data[4 : 4 + length]), np.asarray(picture, np.uint8)
 
 
-def test_a_packet_has_the_masks_in_the_picture_and_the_rest_as_text() -> None:
-    view = LiveView()
+def test_a_message_has_the_masks_in_the_picture_and_the_rest_as_text() -> None:
+    feed = LiveFeed()
     message = results(3, 0, 2)
     message.objects[1].label, message.objects[1].score = "täg", 0.75
     message.objects[1].rotated_box.corners = np.arange(8.0)
-    view.add_image(image(3), 0.0)
-    view.add_labels(labels(3))
-    view.add_objects(message)
-    newest = view.newest()
+    feed.add_image(image(3), 0.0)
+    feed.add_labels(labels(3))
+    feed.add_objects(message)
+    newest = feed.newest()
     assert newest is not None
-    text, picture = read(packet(newest, 960))
+    text, picture = read(encode(newest, 960))
     assert text["header"] == {"frame_id": "camera", "stamp": {"sec": 3, "nanosec": 7}}
     assert (text["width"], text["height"]) == (320, 240)
     lost, found = text["objects"]
@@ -128,23 +128,23 @@ def test_a_packet_has_the_masks_in_the_picture_and_the_rest_as_text() -> None:
 
 
 def test_large_images_are_scaled_but_not_their_coordinates() -> None:
-    view = LiveView()
-    view.add_image(image(1, size=(2000, 1000)), 0.0)
-    view.add_objects(results(1))
-    newest = view.newest()
+    feed = LiveFeed()
+    feed.add_image(image(1, size=(2000, 1000)), 0.0)
+    feed.add_objects(results(1))
+    newest = feed.newest()
     assert newest is not None
-    text, picture = read(packet(newest, 500))
+    text, picture = read(encode(newest, 500))
     assert picture.shape == (250, 500, 3)
     assert (text["width"], text["height"]) == (2000, 1000)
 
 
 def test_an_image_that_cannot_be_read_says_why() -> None:
-    view = LiveView()
+    feed = LiveFeed()
     broken = image(1)
     broken.step = 5
-    view.add_image(broken, 0.0)
-    view.add_objects(results(1))
-    newest = view.newest()
+    feed.add_image(broken, 0.0)
+    feed.add_objects(results(1))
+    newest = feed.newest()
     assert newest is not None
     with pytest.raises(ImageMessageError, match="contradicts itself"):
-        packet(newest, 960)
+        encode(newest, 960)
