@@ -15,9 +15,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from siammaskpp_core.arrays import Float32Array, Image
-from siammaskpp_core.engines.protocol import ModelError, SearchOutput
 from siammaskpp_core.model.checkpoint import WEIGHTS, load_checkpoint
 from siammaskpp_core.network.backbones import Features
+from siammaskpp_core.network.protocol import ModelError, SearchOutput
 from siammaskpp_core.network.refine import cut_windows
 from siammaskpp_core.network.siammaskpp import SiamMaskPP
 
@@ -55,7 +55,7 @@ class ReferenceEngine:
 
     @torch.no_grad()
     def search(self, crops: Image, kernels: list[Float32Array]) -> list[SearchOutput]:
-        """See :class:`~siammaskpp_core.engines.protocol.Engine`; `mask` is the heads' vector at each cell."""
+        """See :class:`~siammaskpp_core.network.protocol.Engine`; `mask` is the heads' vector at each cell."""
         return [
             self._search(torch.from_numpy(crop[None]), torch.from_numpy(kernel[None]))
             for crop, kernel in zip(crops, kernels, strict=True)
@@ -89,7 +89,7 @@ class ReferenceEngine:
 
     @torch.no_grad()
     def refine(self, outputs: list[SearchOutput], cells: list[tuple[int, int]]) -> Float32Array:
-        """See :class:`~siammaskpp_core.engines.protocol.Engine`."""
+        """See :class:`~siammaskpp_core.network.protocol.Engine`."""
         assert self.network.refine is not None
         masks = []
         for output, (row, column) in zip(outputs, cells, strict=True):

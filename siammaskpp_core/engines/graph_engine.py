@@ -11,9 +11,9 @@ import numpy as np
 
 from siammaskpp_core.arrays import Float32Array, Image
 from siammaskpp_core.engines.options import EngineOptions
-from siammaskpp_core.engines.protocol import SearchOutput
 from siammaskpp_core.model.folder import WINDOWS, Model, graph_outputs
 from siammaskpp_core.network.config import MASK_SIZE
+from siammaskpp_core.network.protocol import SearchOutput
 
 
 class GraphEngine(ABC):
@@ -59,11 +59,11 @@ class GraphEngine(ABC):
         return answers + [self.run(graph, inputs[slot], slot) for slot in range(paired, len(inputs))]
 
     def encode_template(self, crops: Image) -> Float32Array:
-        """See :class:`~siammaskpp_core.engines.protocol.Engine`."""
+        """See :class:`~siammaskpp_core.network.protocol.Engine`."""
         return np.concatenate([self.run("template", {"pixels": crop[None]})[0].copy() for crop in crops])
 
     def search(self, crops: Image, kernels: list[Float32Array]) -> list[SearchOutput]:
-        """See :class:`~siammaskpp_core.engines.protocol.Engine`."""
+        """See :class:`~siammaskpp_core.network.protocol.Engine`."""
         inputs = [
             {"pixels": crop[None], "kernels": kernel[None]}
             for crop, kernel in zip(crops, kernels, strict=True)
@@ -74,7 +74,7 @@ class GraphEngine(ABC):
         ]
 
     def refine(self, outputs: list[SearchOutput], cells: list[tuple[int, int]]) -> Float32Array:
-        """See :class:`~siammaskpp_core.engines.protocol.Engine`."""
+        """See :class:`~siammaskpp_core.network.protocol.Engine`."""
         masks = np.empty((len(outputs), MASK_SIZE, MASK_SIZE), np.float32)
         for mask, output, cell in zip(masks, outputs, cells, strict=True):
             mask[:] = self.run("refine", self.refine_inputs(output, cell))[0][0, 0]

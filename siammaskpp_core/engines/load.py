@@ -8,8 +8,8 @@ from importlib import import_module
 from pathlib import Path
 
 from siammaskpp_core.engines.options import AUTO, CPU_ENGINES, ENGINES, EngineOptions
-from siammaskpp_core.engines.protocol import Engine, EngineError, ModelError, SearchOutput
 from siammaskpp_core.model.folder import Model, read_model
+from siammaskpp_core.network.protocol import Engine, EngineError, ModelError, SearchOutput
 from siammaskpp_core.tracking.tracker import Tracker
 
 _CLASSES = {

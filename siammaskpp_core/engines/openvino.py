@@ -8,8 +8,8 @@ from typing import Any
 from siammaskpp_core.arrays import Float32Array
 from siammaskpp_core.engines.graph_engine import GraphEngine
 from siammaskpp_core.engines.options import EngineOptions
-from siammaskpp_core.engines.protocol import EngineError, ModelError
 from siammaskpp_core.model.folder import Model
+from siammaskpp_core.network.protocol import EngineError, ModelError
 
 _PRECISIONS = {"fp32": "f32", "bf16": "bf16"}
 

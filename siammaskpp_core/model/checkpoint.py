@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 
 from siammaskpp_core.config import from_mapping
-from siammaskpp_core.engines.protocol import ModelError
 from siammaskpp_core.network.config import NetworkConfig
+from siammaskpp_core.network.protocol import ModelError
 from siammaskpp_core.network.siammaskpp import SiamMaskPP
 from siammaskpp_core.tracking.config import TrackingConfig
 

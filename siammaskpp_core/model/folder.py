@@ -9,8 +9,8 @@ from pathlib import Path
 import yaml
 
 from siammaskpp_core.config import ConfigError, from_mapping, load_yaml, to_mapping
-from siammaskpp_core.engines.protocol import ModelError
 from siammaskpp_core.network.config import NetworkConfig
+from siammaskpp_core.network.protocol import ModelError
 from siammaskpp_core.tracking.config import TrackingConfig
 
 DESCRIPTION = "model.yaml"

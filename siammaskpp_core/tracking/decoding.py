@@ -14,7 +14,7 @@ from siammaskpp_core.tracking.anchors import anchor_grid, decode
 from siammaskpp_core.tracking.config import TrackingConfig
 
 if TYPE_CHECKING:
-    from siammaskpp_core.engines.protocol import SearchOutput
+    from siammaskpp_core.network.protocol import SearchOutput
 
 
 class Peak(NamedTuple):

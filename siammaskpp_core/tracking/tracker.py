@@ -23,7 +23,7 @@ from siammaskpp_core.tracking.decoding import Peak, make_decoder
 from siammaskpp_core.tracking.masks import MaskOutline, guided_filter, mask_window, outline, paste_mask
 
 if TYPE_CHECKING:
-    from siammaskpp_core.engines.protocol import Engine, SearchOutput
+    from siammaskpp_core.network.protocol import Engine, SearchOutput
 
 STAGES = ("crop", "search", "decode", "refine", "paste")
 """Parts of a step in their order: the keys of :attr:`Tracker.timings`."""

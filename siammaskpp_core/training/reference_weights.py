@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from siammaskpp_core.engines.protocol import ModelError
 from siammaskpp_core.network.config import NetworkConfig
+from siammaskpp_core.network.protocol import ModelError
 from siammaskpp_core.network.siammaskpp import SiamMaskPP
 from siammaskpp_core.tracking.config import TrackingConfig
 

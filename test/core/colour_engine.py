@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from siammaskpp_core.engines.protocol import SearchOutput
 from siammaskpp_core.network.config import NetworkConfig
+from siammaskpp_core.network.protocol import SearchOutput
 from siammaskpp_core.tracking.anchors import anchor_grid, encode
 
 RATIOS = NetworkConfig().anchor_ratios

@@ -63,7 +63,7 @@ class StandInDriver:
             work()
 
     def capture(self, enqueue):
-        from siammaskpp_core.engines.protocol import EngineError
+        from siammaskpp_core.network.protocol import EngineError
 
         if not self.can_record:
             raise EngineError("CUDA: operation not permitted when stream is capturing")

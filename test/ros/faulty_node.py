@@ -15,8 +15,8 @@ import numpy as np
 from siammaskpp_core.arrays import Float32Array, Image
 from siammaskpp_core.engines.load import DEFAULT_MODEL, load_engine
 from siammaskpp_core.engines.options import EngineOptions
-from siammaskpp_core.engines.protocol import SearchOutput
 from siammaskpp_core.model.folder import read_model
+from siammaskpp_core.network.protocol import SearchOutput
 from siammaskpp_core.tracking import Tracker
 from siammaskpp_core.tracking.long_term.tracker import LongTermTracker
 from siammaskpp_ros.tracker.node import main

@@ -17,10 +17,10 @@ from siammaskpp_core.engines.export.parity import _GRAPHS, _example_inputs, pari
 from siammaskpp_core.engines.graph_engine import GraphEngine
 from siammaskpp_core.engines.load import load_engine
 from siammaskpp_core.engines.options import CPU_ENGINES, EngineOptions
-from siammaskpp_core.engines.protocol import EngineError
 from siammaskpp_core.io.outputs import Output
 from siammaskpp_core.model.checkpoint import WEIGHTS, load_mean
 from siammaskpp_core.model.folder import graph_inputs, graph_outputs, read_model, write_description
+from siammaskpp_core.network.protocol import EngineError
 from siammaskpp_core.network.siammaskpp import SiamMaskPP
 from siammaskpp_core.tracking.config import TrackingConfig
 

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from siammaskpp_core.arrays import Float32Array
 from siammaskpp_core.engines.graph_engine import GraphEngine
-from siammaskpp_core.engines.protocol import EngineError
 from siammaskpp_core.model.folder import graph_inputs, graph_outputs
 from siammaskpp_core.network.config import RESPONSE_SIZE, SEARCH_SIZE, TEMPLATE_SIZE
+from siammaskpp_core.network.protocol import EngineError
 from siammaskpp_core.network.refine import Windows, cut_windows
 from siammaskpp_core.network.siammaskpp import SiamMaskPP
 

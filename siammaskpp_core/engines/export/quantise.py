@@ -20,11 +20,11 @@ from siammaskpp_core.arrays import Image
 from siammaskpp_core.engines.graph_engine import GraphEngine
 from siammaskpp_core.engines.onnx_runtime import OnnxRuntimeEngine
 from siammaskpp_core.engines.options import EngineOptions
-from siammaskpp_core.engines.protocol import EngineError, ModelError, SearchOutput
 from siammaskpp_core.io.outputs import Output
 from siammaskpp_core.io.video import open_frames
 from siammaskpp_core.model.folder import read_model, write_description
 from siammaskpp_core.network.config import TEMPLATE_SIZE
+from siammaskpp_core.network.protocol import EngineError, ModelError, SearchOutput
 from siammaskpp_core.tracking.crops import CropWindow, context_side, mean_colour
 
 CropPair: TypeAlias = tuple[Image, Image]

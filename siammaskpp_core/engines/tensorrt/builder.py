@@ -9,13 +9,13 @@ from typing import Any
 
 from tqdm import tqdm
 
-from siammaskpp_core.engines.protocol import EngineError
 from siammaskpp_core.engines.tensorrt import cache
 from siammaskpp_core.engines.tensorrt.check import expected_answers
 from siammaskpp_core.engines.tensorrt.engine import TensorRtEngine
 from siammaskpp_core.engines.tensorrt.graphs import prepared_graphs
 from siammaskpp_core.engines.tensorrt.library import LOG, flags, sides, trt
 from siammaskpp_core.model.folder import Model
+from siammaskpp_core.network.protocol import EngineError
 
 
 def build(

@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from siammaskpp_core.arrays import AnyArray
-from siammaskpp_core.engines.protocol import EngineError
 from siammaskpp_core.model.folder import Model
+from siammaskpp_core.network.protocol import EngineError
 
 FORM = 1
 """Counts changes of what is made of a model's graphs: engines of another form are not used."""

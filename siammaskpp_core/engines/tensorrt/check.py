@@ -10,9 +10,9 @@ import numpy as np
 from siammaskpp_core.arrays import AnyArray, Image
 from siammaskpp_core.engines.onnx_runtime import OnnxRuntimeEngine
 from siammaskpp_core.engines.options import EngineOptions
-from siammaskpp_core.engines.protocol import Engine, EngineError
 from siammaskpp_core.model.folder import Model
 from siammaskpp_core.network.config import SEARCH_SIZE, TEMPLATE_SIZE
+from siammaskpp_core.network.protocol import Engine, EngineError
 
 Arrays = dict[str, AnyArray]
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from siammaskpp_core.arrays import AnyArray
-from siammaskpp_core.engines.protocol import EngineError
+from siammaskpp_core.network.protocol import EngineError
 
 try:
     try:

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any, Protocol
 
 from siammaskpp_core.arrays import AnyArray
-from siammaskpp_core.engines.protocol import EngineError
+from siammaskpp_core.network.protocol import EngineError
 
 
 class Driver(Protocol):

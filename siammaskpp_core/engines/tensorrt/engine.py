@@ -8,7 +8,6 @@ import numpy as np
 
 from siammaskpp_core.arrays import Float32Array, Image
 from siammaskpp_core.engines.options import EngineOptions
-from siammaskpp_core.engines.protocol import EngineError, SearchOutput
 from siammaskpp_core.engines.tensorrt import cache
 from siammaskpp_core.engines.tensorrt.check import verify
 from siammaskpp_core.engines.tensorrt.device import Driver, open_driver
@@ -16,13 +15,14 @@ from siammaskpp_core.engines.tensorrt.library import trt, version
 from siammaskpp_core.engines.tensorrt.runtime import BoundGraph, deserialize
 from siammaskpp_core.model.folder import Model, graph_outputs
 from siammaskpp_core.network.config import MASK_SIZE
+from siammaskpp_core.network.protocol import EngineError, SearchOutput
 
 _FOR_THE_TRACKER = ("cls", "loc")
 """Answers that go to the host; the others are for the refine graph alone and stay on the GPU."""
 
 
 class TensorRtEngine:
-    """See :class:`~siammaskpp_core.engines.protocol.Engine`.
+    """See :class:`~siammaskpp_core.network.protocol.Engine`.
 
     Targets are searched in groups of as many as the engine was built for. A group keeps its buffers: the
     kernels of a target are uploaded when it comes to its place, and features never leave the GPU. In an
@@ -52,7 +52,7 @@ class TensorRtEngine:
         """Of what it answers to what ONNX Runtime did, by output; see `tensorrt_check`."""
 
     def encode_template(self, crops: Image) -> Float32Array:
-        """See :class:`~siammaskpp_core.engines.protocol.Engine`."""
+        """See :class:`~siammaskpp_core.network.protocol.Engine`."""
         parts = []
         for first in range(0, len(crops), self.max_targets):
             part = crops[first : first + self.max_targets]
@@ -64,7 +64,7 @@ class TensorRtEngine:
         return np.concatenate(parts)
 
     def search(self, crops: Image, kernels: list[Float32Array]) -> list[SearchOutput]:
-        """See :class:`~siammaskpp_core.engines.protocol.Engine`."""
+        """See :class:`~siammaskpp_core.network.protocol.Engine`."""
         answers: list[SearchOutput] = []
         for index, first in enumerate(range(0, len(crops), self.max_targets)):
             if index == len(self._groups):
@@ -75,7 +75,7 @@ class TensorRtEngine:
         return answers
 
     def refine(self, outputs: list[SearchOutput], cells: list[tuple[int, int]]) -> Float32Array:
-        """See :class:`~siammaskpp_core.engines.protocol.Engine`."""
+        """See :class:`~siammaskpp_core.network.protocol.Engine`."""
         masks = np.empty((len(outputs), MASK_SIZE, MASK_SIZE), np.float32)
         for group in self._groups:
             mine = [index for index, output in enumerate(outputs) if _answer(output).group is group]

@@ -12,9 +12,9 @@ from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, num
 from onnxruntime.transformers.float16 import convert_float_to_float16
 from onnxruntime.transformers.onnx_model import OnnxModel
 
-from siammaskpp_core.engines.protocol import ModelError
 from siammaskpp_core.model.folder import WINDOWS, Model
 from siammaskpp_core.network.config import MASK_SIZE
+from siammaskpp_core.network.protocol import ModelError
 
 PRECISIONS = ("fp16", "fp32", "int8")
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from siammaskpp_core.engines.protocol import EngineError
+from siammaskpp_core.network.protocol import EngineError
 
 try:
     import tensorrt as trt

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from siammaskpp_core.arrays import AnyArray
-from siammaskpp_core.engines.protocol import EngineError
 from siammaskpp_core.engines.tensorrt.device import Driver
 from siammaskpp_core.engines.tensorrt.library import LOG, sides, trt
+from siammaskpp_core.network.protocol import EngineError
 
 _TYPES = {"FLOAT": np.float32, "INT32": np.int32, "UINT8": np.uint8}
 

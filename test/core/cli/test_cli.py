@@ -15,9 +15,10 @@ from bright_square import BrightSquare
 
 from siammaskpp_core.cli import main as cli
 from siammaskpp_core.engines.options import EngineOptions
-from siammaskpp_core.engines.protocol import EngineError
+from siammaskpp_core.network.protocol import EngineError
 from siammaskpp_core.io.results import COLUMNS
 from siammaskpp_core.io.video import Frames, VideoWriter, open_frames
+from siammaskpp_core.network.protocol import EngineError
 from siammaskpp_core.tracking.boxes import mask_bounding_box
 
 FRAMES = 8

@@ -12,9 +12,9 @@ from siammaskpp_core.engines import load as engines
 from siammaskpp_core.engines.graph_engine import cut_window
 from siammaskpp_core.engines.load import load_engine, load_tracker
 from siammaskpp_core.engines.options import EngineOptions
-from siammaskpp_core.engines.protocol import EngineError, ModelError
 from siammaskpp_core.model.folder import read_model
 from siammaskpp_core.network.config import NetworkConfig
+from siammaskpp_core.network.protocol import EngineError, ModelError
 from siammaskpp_core.tracking import TrackingConfig
 
 SMALL = NetworkConfig(head_channels=8, mask_channels=16, refine_channels=(8, 4, 2))

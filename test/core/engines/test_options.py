@@ -19,9 +19,9 @@ from siammaskpp_core.engines.export.fusion import fused
 from siammaskpp_core.engines.export.onnx import write_model
 from siammaskpp_core.engines.load import load_engine, load_tracker
 from siammaskpp_core.engines.options import EngineOptions
-from siammaskpp_core.engines.protocol import EngineError, ModelError
 from siammaskpp_core.model.folder import read_model
 from siammaskpp_core.network.config import NetworkConfig
+from siammaskpp_core.network.protocol import EngineError, ModelError
 from siammaskpp_core.network.siammaskpp import SiamMaskPP
 from siammaskpp_core.tracking import TrackingConfig
 

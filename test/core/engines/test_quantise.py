@@ -13,9 +13,9 @@ from siammaskpp_core.engines.export import quantise as module
 from siammaskpp_core.engines.export.quantise import QuantisationError, check, crop_pairs, quantise_model
 from siammaskpp_core.engines.load import DEFAULT_MODEL, load_engine
 from siammaskpp_core.engines.options import CPU_ENGINES, EngineOptions
-from siammaskpp_core.engines.protocol import ModelError
 from siammaskpp_core.io.video import VideoWriter
 from siammaskpp_core.model.folder import read_model
+from siammaskpp_core.network.protocol import ModelError
 
 SIZE = (160, 120)
 

@@ -14,10 +14,10 @@ import tensorrt_stand_in as stand_in
 from siammaskpp_core.cli import main as cli
 from siammaskpp_core.engines.load import DEFAULT_MODEL, load_engine, load_tracker
 from siammaskpp_core.engines.options import EngineOptions
-from siammaskpp_core.engines.protocol import EngineError
 from siammaskpp_core.engines.tensorrt import cache
 from siammaskpp_core.engines.tensorrt import device as tensorrt_driver
 from siammaskpp_core.model.folder import read_model
+from siammaskpp_core.network.protocol import EngineError
 
 pytest.importorskip("onnx")
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from siammaskpp_core.engines.load import DEFAULT_MODEL, load_engine
-from siammaskpp_core.engines.protocol import ModelError
 from siammaskpp_core.model.folder import read_model
+from siammaskpp_core.network.protocol import ModelError
 
 onnx = pytest.importorskip("onnx")
 ort = pytest.importorskip("onnxruntime")

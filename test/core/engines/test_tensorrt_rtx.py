@@ -17,8 +17,8 @@ from test_tensorrt_graphs import exported
 
 from siammaskpp_core.engines import load as engines
 from siammaskpp_core.engines.load import DEFAULT_MODEL
-from siammaskpp_core.engines.protocol import EngineError
 from siammaskpp_core.model.folder import read_model
+from siammaskpp_core.network.protocol import EngineError
 
 pytestmark = [
     pytest.mark.slow,

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from siammaskpp_core.engines.protocol import SearchOutput
 from siammaskpp_core.network.config import NetworkConfig
+from siammaskpp_core.network.protocol import SearchOutput
 from siammaskpp_core.tracking import BoxError, ImageError, LongTermTracker, Tracker
 from siammaskpp_core.tracking.anchors import anchor_grid, anchor_sizes, cell_offsets, decode, encode
 from siammaskpp_core.tracking.boxes import checked_box, mask_bounding_box, overlap
