@@ -15,7 +15,6 @@ from bright_square import BrightSquare
 
 from siammaskpp_core.cli import main as cli
 from siammaskpp_core.engines.options import EngineOptions
-from siammaskpp_core.network.protocol import EngineError
 from siammaskpp_core.io.results import COLUMNS
 from siammaskpp_core.io.video import Frames, VideoWriter, open_frames
 from siammaskpp_core.network.protocol import EngineError
