@@ -8,13 +8,13 @@ from pathlib import Path
 
 import rclpy
 from ament_index_python.packages import get_package_prefix
-from builtin_interfaces.msg import Time
 from geometry_msgs.msg import PoseStamped, Twist, TwistStamped
 from rcl_interfaces.srv import SetParametersAtomically
 from rclpy.client import Client
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
+from ros_time import stamp_at
 from rosgraph_msgs.msg import Clock
 from std_msgs.msg import Header
 
@@ -30,15 +30,6 @@ def command_line(executable: str, **parameters: object) -> list[str]:
     for name, value in parameters.items():
         command += ["-p", f"{name}:={str(value).lower() if isinstance(value, bool) else value}"]
     return command
-
-
-def stamp(time_s: float) -> Time:
-    ns = round(time_s * 1e9)
-    return Time(sec=ns // 10**9, nanosec=ns % 10**9)
-
-
-def seconds(time: Time) -> float:
-    return time.sec + time.nanosec * 1e-9
 
 
 class World:
@@ -81,11 +72,11 @@ class World:
         """Let one period pass; the follower's command of that moment."""
         self.now_s = round(self.now_s + PERIOD_S, 6)
         for _ in range(40):
-            self._clock.publish(Clock(clock=stamp(self.now_s)))
+            self._clock.publish(Clock(clock=stamp_at(self.now_s)))
             end_s = time.monotonic() + 0.25
             while time.monotonic() < end_s:
                 self._executor.spin_once(timeout_sec=0.02)
-                if self.commands and self.commands[-1].header.stamp == stamp(self.now_s):
+                if self.commands and self.commands[-1].header.stamp == stamp_at(self.now_s):
                     return self.commands[-1]
         raise AssertionError(f"no command at {self.now_s:.2f} s")
 
@@ -95,12 +86,12 @@ class World:
     def tell_time(self) -> None:
         """The time once more; for a follower that publishes no commands."""
         self.now_s = round(self.now_s + PERIOD_S, 6)
-        self._clock.publish(Clock(clock=stamp(self.now_s)))
+        self._clock.publish(Clock(clock=stamp_at(self.now_s)))
         self.spin(0.1)
 
     def pose(self, x_m: float, z_m: float, age_s: float = 0.0, now_s: float | None = None) -> None:
         """Publish a pose in the camera's optical frame and let it arrive."""
-        header = Header(stamp=stamp((now_s or self.now_s) - age_s), frame_id="camera_optical_frame")
+        header = Header(stamp=stamp_at((now_s or self.now_s) - age_s), frame_id="camera_optical_frame")
         message = PoseStamped(header=header)
         message.pose.position.x, message.pose.position.z = x_m, z_m
         self._poses.publish(message)
@@ -109,7 +100,7 @@ class World:
 
     def objects(self, *states: tuple[str, int, bool], age_s: float = 0.0) -> None:
         """Publish (id, state, whether it is in the image) of the tracker's targets and let it arrive."""
-        header = Header(stamp=stamp(self.now_s - age_s))
+        header = Header(stamp=stamp_at(self.now_s - age_s))
         items = [TrackedObject(id=id, state=state, mask_value=int(is_seen)) for id, state, is_seen in states]
         self._objects.publish(TrackedObjectArray(header=header, objects=items))
         self.spin(0.1)

@@ -1,17 +1,16 @@
-"""A client with a depth camera, and a scene whose geometry is known."""
+"""A client with a depth camera, and a scene with known geometry."""
 
 from __future__ import annotations
 
 import time
-from array import array
 from collections.abc import Callable
 
 import numpy as np
-from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped, TwistStamped, Vector3Stamped
 from numpy.typing import NDArray
 from ros_harness import Client, scene
+from ros_time import seconds, stamp_at
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
@@ -32,14 +31,14 @@ KINDS = {
 
 
 def depth_picture(x: int = 100, y: int = 50, object_m: float = OBJECT_M) -> NDArray[np.float32]:
-    """Depth in m of the harness' scene: its rectangle stands before a wall."""
+    """Depth [H, W] in m of the scene of ros_harness: its rectangle stands before a wall."""
     depth = np.full((240, 320), WALL_M, np.float32)
     depth[y : y + 30, x : x + 40] = object_m
     return depth
 
 
 def place(x: int = 100, y: int = 50, object_m: float = OBJECT_M) -> list[float]:
-    """Where the middle of that rectangle is: its pixels are x .. x+39, y .. y+29."""
+    """Centre of that rectangle [3] in m; its pixels are x .. x+39, y .. y+29."""
     return [
         (x + 19.5 - CENTER[0]) / FOCAL_PX * object_m,
         (y + 14.5 - CENTER[1]) / FOCAL_PX * object_m,
@@ -49,13 +48,7 @@ def place(x: int = 100, y: int = 50, object_m: float = OBJECT_M) -> list[float]:
 
 def depth_message(depth_m: NDArray[np.float32], encoding: str, header: Header) -> Image:
     values = depth_m if encoding == "32FC1" else np.round(np.nan_to_num(depth_m) * 1000).astype(np.uint16)
-    height, width = depth_m.shape
-    message = Image(header=header, height=height, width=width, encoding=encoding)
-    message.step = width * values.itemsize
-    data = array("B")
-    data.frombytes(values.tobytes())
-    message.data = data
-    return message
+    return to_image(values, encoding, header)
 
 
 def camera_info(header: Header, width: int = 320, height: int = 240) -> CameraInfo:
@@ -66,12 +59,8 @@ def camera_info(header: Header, width: int = 320, height: int = 240) -> CameraIn
     return info
 
 
-def seconds(header: Header) -> float:
-    return header.stamp.sec + header.stamp.nanosec * 1e-9
-
-
 class PoseClient(Client):
-    """Publishes colour, depth and camera_info, and keeps poses and diagnostics."""
+    """Publishes colour images, depth images and camera_info; keeps poses and diagnostics."""
 
     def __init__(self, domain_id: int, topics: tuple[str, ...] = ("pose", "target_pose")) -> None:
         super().__init__(domain_id)
@@ -93,13 +82,11 @@ class PoseClient(Client):
         return kept
 
     def jump_to(self, stamp_s: float) -> None:
-        """The next image's stamp is a tenth of a second later."""
+        """Let the next image have a stamp a tenth of a second after `stamp_s`."""
         self._next_stamp_s = stamp_s
 
     def send_depth(self, depth_m: NDArray[np.float32], header: Header, offset_s: float = 0.0) -> None:
-        ns = round((seconds(header) + offset_s) * 1e9)
-        stamp = Time(sec=ns // 10**9, nanosec=ns % 10**9)
-        shifted = Header(stamp=stamp, frame_id=header.frame_id)
+        shifted = Header(stamp=stamp_at(seconds(header.stamp) + offset_s), frame_id=header.frame_id)
         self._depth.publish(depth_message(depth_m, self.encoding, shifted))
 
     def send_picture(self, picture: NDArray[np.uint8], header: Header) -> None:
@@ -108,7 +95,7 @@ class PoseClient(Client):
         self._images.publish(to_image(picture, "bgr8", header))
 
     def pose(self, x: int = 100, *, depth_m: NDArray[np.float32] | None = None, offset_s: float = 0.0):
-        """Publish image and depth until a pose with the image's stamp is there."""
+        """Publish image and depth until a pose with the stamp of the image arrives."""
         picture = scene(x=x)
         depth_m = depth_picture(x) if depth_m is None else depth_m
         for _ in range(30):
@@ -120,7 +107,7 @@ class PoseClient(Client):
         raise AssertionError("no pose for an image that was sent thirty times")
 
     def tracked_without_pose(self, depth_m: NDArray[np.float32], frame: str = FRAME, times: int = 5) -> None:
-        """Images are tracked on while their depth gives no pose."""
+        """Check that images are tracked although their depth gives no pose."""
         for _ in range(times):
             header = self.header()
             before = len(self.got["pose"])
@@ -140,6 +127,6 @@ class PoseClient(Client):
         return False
 
     def pose_report(self) -> str:
-        """The newest line about poses in the diagnostics."""
+        """The newest message about poses in the diagnostics."""
         lines = [item for report in self.reports for item in report.status if item.name.endswith(": pose")]
         return lines[-1].message if lines else ""

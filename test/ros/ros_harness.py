@@ -20,6 +20,7 @@ from rcl_interfaces.srv import SetParametersAtomically
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
+from ros_time import stamp_at
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
@@ -184,8 +185,7 @@ class Client:
     def header(self) -> Header:
         """The header of the next image: stamps are a tenth of a second apart."""
         self._next_stamp_s += 0.1
-        ns = round(self._next_stamp_s * 1e9)
-        return Header(stamp=Time(sec=ns // 10**9, nanosec=ns % 10**9), frame_id="camera_optical_frame")
+        return Header(stamp=stamp_at(self._next_stamp_s), frame_id="camera_optical_frame")
 
     def send(self, picture: NDArray[np.uint8] | Image | CompressedImage, stamp: Time | None = None) -> Header:
         """Publish one image, without waiting for a result."""

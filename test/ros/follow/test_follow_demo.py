@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from follow_harness import World, command_line, seconds
+from follow_harness import World, command_line
 from geometry_msgs.msg import PoseStamped
 from ros_harness import NodeProcess
+from ros_time import seconds
 
 from siammaskpp.msg import TrackedObject, TrackedObjectArray
 

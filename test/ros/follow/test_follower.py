@@ -9,8 +9,9 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from follow_harness import LOST, PERIOD_S, TRACKING, UNCERTAIN, World, command_line, seconds
+from follow_harness import LOST, PERIOD_S, TRACKING, UNCERTAIN, World, command_line
 from ros_harness import NodeProcess
+from ros_time import seconds
 
 pytestmark = pytest.mark.ros
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 from builtin_interfaces.msg import Time
-from follow_harness import World, command_line, seconds
+from follow_harness import World, command_line
 from geometry_msgs.msg import PoseStamped
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from ros_harness import NodeProcess
+from ros_time import seconds
 from sensor_msgs.msg import Image
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow, pytest.mark.timeout(240)]

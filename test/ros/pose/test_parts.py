@@ -11,10 +11,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import rclpy
-from builtin_interfaces.msg import Time
 from pose_harness import FOCAL_PX, camera_info, depth_message
 from rclpy.context import Context
 from rclpy.node import Node
+from ros_time import seconds, stamp_at
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
@@ -43,8 +43,7 @@ def made_node(domain_id: int, *arguments: str) -> Iterator[Node]:
 
 
 def header(stamp_s: float, frame_id: str = "optical") -> Header:
-    ns = round(stamp_s * 1e9)
-    return Header(stamp=Time(sec=ns // 10**9, nanosec=ns % 10**9), frame_id=frame_id)
+    return Header(stamp=stamp_at(stamp_s), frame_id=frame_id)
 
 
 def test_depth_of_both_encodings_byte_orders_and_padded_rows() -> None:
@@ -132,9 +131,7 @@ class Pairs:
             self.pairing.put(tracked_image(stamp_s))
 
     def _on_pair(self, image: TrackedImage, depth: Image) -> None:
-        self.stamps.append(
-            tuple(item.header.stamp.sec + item.header.stamp.nanosec * 1e-9 for item in (image, depth))
-        )
+        self.stamps.append((seconds(image.header.stamp), seconds(depth.header.stamp)))
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
-from pose_harness import FRAME, PoseClient, depth_picture, place, seconds
+from pose_harness import FRAME, PoseClient, depth_picture, place
 from ros_harness import FAKE_NODE, GREEN, NodeProcess, interrupt_all, scene
+from ros_time import seconds
 
 pytestmark = pytest.mark.ros
 
@@ -107,7 +108,7 @@ def test_tracking_does_not_wait_for_depth_that_comes_late(start: Start) -> None:
     assert client.arrives(lambda: client.got["pose"][-1].header == headers[3], 5.0)
     client.send_depth(depth_picture(), headers[2])  # older than the newest pose
     client.spin(0.3)
-    stamps = [seconds(item.header) for item in client.got["pose"]]
+    stamps = [seconds(item.header.stamp) for item in client.got["pose"]]
     assert stamps == sorted(stamps)
     assert headers[2] not in [item.header for item in client.got["pose"]]
 

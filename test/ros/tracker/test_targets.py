@@ -6,9 +6,9 @@ import threading
 
 import numpy as np
 import pytest
-from builtin_interfaces.msg import Time
 from fake_tracker import FakeTarget, FakeTracker
 from ros_harness import GREEN, scene
+from ros_time import stamp_at
 from std_msgs.msg import Header
 
 from siammaskpp_core.tracking import BoxError, LongTermConfig, State
@@ -45,8 +45,7 @@ class Store(TargetStore):
 
 
 def frame_of(index: int, picture: np.ndarray) -> Frame:
-    ns = round(index * PERIOD_S * 1e9)
-    header = Header(stamp=Time(sec=ns // 10**9, nanosec=ns % 10**9))
+    header = Header(stamp=stamp_at(index * PERIOD_S))
     return Frame(to_image(picture, "bgr8", header), index, index * PERIOD_S)
 
 
