@@ -1,0 +1,73 @@
+"""The best peak of a response."""
+
+import numpy as np
+import pytest
+from colour_engine import response
+
+from siammaskpp_core.network.config import NetworkConfig
+from siammaskpp_core.network.protocol import SearchOutput
+from siammaskpp_core.tracking.config import TrackingConfig
+from siammaskpp_core.tracking.decoding import AnchorDecoder, ScaleDecoder, make_decoder
+
+SIAMFC = NetworkConfig(
+    backbone="alexnet", levels=("conv5",), correlation="cross", mask="none", anchor_ratios=(1.0,)
+)
+
+
+def test_decoder_takes_the_best_anchor():
+    best = AnchorDecoder(NetworkConfig()).best([response({(2, 10, 14): 4.0})], (64, 64), TrackingConfig())
+    assert best.cell == (10, 14)
+    np.testing.assert_array_equal(best.center_xy, [16, -16])
+    np.testing.assert_array_equal(best.size_wh, [64, 64])
+    assert best.probability == pytest.approx(1 / (1 + np.exp(-4)))
+    assert best.penalty == pytest.approx(1.0)
+
+
+def test_the_window_prefers_the_near_one_of_two_equals():
+    peaks = {(2, 12, 12): 2.0, (2, 3, 3): 2.2}
+    decoder = AnchorDecoder(NetworkConfig())
+    assert decoder.best([response(peaks)], (64, 64), TrackingConfig()).cell == (12, 12)
+    assert decoder.best([response(peaks)], (64, 64), TrackingConfig(window_influence=0.0)).cell == (3, 3)
+
+
+def test_the_penalty_prefers_the_known_shape():
+    peaks = {(0, 12, 12): 2.0, (4, 12, 12): 2.0}  # wide, tall
+    decoder = AnchorDecoder(NetworkConfig())
+    assert decoder.best([response(peaks)], (104, 32), TrackingConfig()).size_wh[0] == 104
+    assert decoder.best([response(peaks)], (32, 96), TrackingConfig()).size_wh[0] == 32
+
+
+def test_a_network_that_answers_nan_is_an_error_not_a_box():
+    output = response({})
+    output.cls[7, 3, 3] = np.nan
+    with pytest.raises(FloatingPointError, match="not finite"):
+        AnchorDecoder(NetworkConfig()).best([output], (64, 64), TrackingConfig())
+
+
+def score_response(peak: float, row: int = 8, column: int = 8) -> SearchOutput:
+    cls = np.zeros((2, 17, 17), np.float32)
+    cls[1] = -6
+    cls[1, row, column] = peak
+    return SearchOutput(cls)
+
+
+def test_a_network_of_scores_finds_place_and_scale():
+    """The best view is the wide one: its target fills less of the crop, so it has grown."""
+    decoder = make_decoder(SIAMFC)
+    assert isinstance(decoder, ScaleDecoder)
+    assert decoder.scales[0] < decoder.scales[1] == 1 < decoder.scales[2]
+    config = TrackingConfig(window_influence=0.0)
+    best = decoder.best(
+        [score_response(1.0), score_response(2.0), score_response(4.0, 6, 9)], (50, 60), config
+    )
+    assert (best.scale_index, best.cell) == (2, (6, 9))
+    np.testing.assert_allclose(best.center_xy, [8, -16], atol=0.5)
+    np.testing.assert_array_equal(best.size_wh, [50, 60])
+    assert best.probability == pytest.approx(1 / (1 + np.exp(-4)))
+
+
+def test_scales_are_kept_unless_another_is_clearly_better():
+    best = make_decoder(SIAMFC).best(
+        [score_response(2.05), score_response(2.0), score_response(2.0)], (50, 60), TrackingConfig()
+    )
+    assert best.scale_index == 1

@@ -1,0 +1,181 @@
+"""Masks: pasted into the image to the pixel, and aligned with its edges."""
+
+import cv2
+import numpy as np
+import pytest
+
+from siammaskpp_core.tracking.boxes import mask_bounding_box
+from siammaskpp_core.tracking.crops import CropWindow
+from siammaskpp_core.tracking.masks import PixelRect, guided_filter, mask_window, outline, paste_mask
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.0, 0.5])
+@pytest.mark.parametrize("cell", [(12, 12), (9, 15)])
+def test_a_mask_comes_back_to_the_pixel(scale, cell):
+    """A rectangle drawn in the image, seen through the crop, pasted back: the same pixels."""
+    window = CropWindow(160.5, 120.5, 255 / scale, 255)
+    truth = np.zeros((240, 320), np.uint8)
+    y = 120 + round((cell[0] - 12) * 8 / scale)
+    x = 160 + round((cell[1] - 12) * 8 / scale)
+    truth[y - 10 : y + 11, x - 16 : x + 17] = 255
+    in_crop = window.cut(truth, (0,)).astype(np.float32) / 255
+    row, column = 127 + (cell[0] - 12) * 8, 127 + (cell[1] - 12) * 8
+    probability = in_crop[row - 63 : row + 64, column - 63 : column + 64]
+    mask, region = paste_mask(probability, mask_window(window, cell), truth.shape, 0.49)
+    shape = outline(mask, region)
+    if scale >= 1:
+        np.testing.assert_array_equal(mask, truth)
+        np.testing.assert_array_equal(shape.box_xywh, mask_bounding_box(truth))
+    else:  # the crop has half the pixels
+        np.testing.assert_allclose(shape.box_xywh, mask_bounding_box(truth), atol=2)
+
+
+def test_a_mask_at_the_border_is_cut():
+    probability = np.ones((127, 127), np.float32)
+    mask, region = paste_mask(probability, mask_window(CropWindow(0, 0, 255, 255), (12, 12)), (100, 100), 0.5)
+    assert region == PixelRect(0, 0, 64, 64)
+    assert mask[:63, :63].all()
+    assert not mask[64:].any()
+
+
+def test_masks_of_few_pixels_are_pasted():
+    """Down to one pixel, wherever it lies."""
+    rng = np.random.default_rng(0)
+    sizes = set()
+    for _ in range(500):
+        probability = np.zeros((127, 127), np.float32)
+        probability[tuple(rng.integers(0, 127, 2))] = 1
+        window = CropWindow(*rng.uniform(-5, 45, 2).tolist(), float(np.exp(rng.uniform(0, 6))), 255)
+        mask, region = paste_mask(probability, mask_window(window, (12, 12)), (40, 40), 0.5)
+        sizes.add((region.right - region.left, region.bottom - region.top))
+        part = mask[region.top : region.bottom, region.left : region.right]
+        assert np.count_nonzero(mask) == np.count_nonzero(part)
+    assert (1, 1) in sizes
+
+
+def test_a_mask_outside_the_image_is_empty():
+    probability = np.ones((127, 127), np.float32)
+    mask, region = paste_mask(
+        probability, mask_window(CropWindow(-500, -500, 255, 255), (12, 12)), (100, 100), 0.5
+    )
+    assert not mask.any()
+    assert outline(mask, region) is None
+
+
+@pytest.mark.parametrize("scale", [0.4, 1.7])
+def test_a_mask_is_pasted_only_where_it_can_be_and_as_if_everywhere(scale):
+    """Against bilinear interpolation at every pixel of the image, in double precision."""
+    window, (row, column) = CropWindow(150.3, 130.8, 255 / scale, 255), (10, 15)
+    y, x = np.mgrid[:127, :127]
+    probability = (1 / (1 + np.exp(np.hypot(x - 40, 1.5 * (y - 80)) - 20))).astype(np.float32)
+    mask, region = paste_mask(probability, mask_window(window, (row, column)), (240, 320), 0.5)
+
+    center_x, center_y = 150.3 + (column - 12) * 8 / scale, 130.8 + (row - 12) * 8 / scale
+    columns = (np.arange(320) + 0.5 - center_x) * scale + 63
+    rows = (np.arange(240) + 0.5 - center_y) * scale + 63
+    padded = np.pad(probability.astype(np.float64), 1)
+    places = np.arange(-1, 128)
+    along_x = np.stack([np.interp(columns, places, line, 0, 0) for line in padded])
+    expected = np.stack([np.interp(rows, places, line, 0, 0) for line in along_x.T]).T
+    clear = np.abs(expected - 0.5) > 0.05  # OpenCV rounds places to 1/32 of a pixel
+    np.testing.assert_array_equal(mask[clear] > 0, expected[clear] > 0.5)
+    assert (mask[~clear] > 0).sum() == pytest.approx((expected[~clear] > 0.5).sum(), abs=3)
+    # The target has 41 x 27 of the mask's pixels; some more may be touched by interpolation.
+    assert region.right - region.left <= 46 / scale + 2
+    assert region.bottom - region.top <= 32 / scale + 2
+
+
+@pytest.mark.parametrize("cell", [(12, 12), (8, 15)])
+def test_a_masks_window_is_its_part_of_the_search_crop(cell):
+    image = np.random.default_rng(0).integers(0, 256, (400, 500, 3), dtype=np.uint8)
+    window = CropWindow(250.5, 200.5, 255, 255)
+    crop = window.cut(image, (0, 0, 0))
+    row, column = 127 + (cell[0] - 12) * 8, 127 + (cell[1] - 12) * 8
+    np.testing.assert_array_equal(
+        mask_window(window, cell).cut(image, (0, 0, 0)), crop[row - 63 : row + 64, column - 63 : column + 64]
+    )
+
+
+def test_nothing_is_touched_by_a_mask_below_the_threshold():
+    probability = np.full((127, 127), 0.4, np.float32)
+    mask, region = paste_mask(
+        probability, mask_window(CropWindow(50, 50, 255, 255), (12, 12)), (100, 100), 0.5
+    )
+    assert not mask.any()
+    assert region == PixelRect(0, 0, 0, 0)
+
+
+def test_the_outline_is_the_largest_part():
+    mask = np.zeros((50, 60), np.uint8)
+    mask[5:9, 5:9] = 255
+    mask[20:40, 10:50] = 255
+    np.testing.assert_array_equal(outline(mask, PixelRect(0, 0, 60, 50)).box_xywh, [10, 20, 40, 20])
+
+
+def linear_fit(probability, picture, radius):
+    """The same by its definition: least squares in every square, in double precision."""
+    height, width = probability.shape
+    colours = picture.reshape(height, width, 3) / 255
+    pad = ((radius, radius), (radius, radius))
+    padded = np.pad(probability, pad, mode="symmetric").astype(np.float64)
+    padded_colours = np.pad(colours, (*pad, (0, 0)), mode="symmetric")
+    slopes = np.empty((height, width, 3))
+    offsets = np.empty((height, width))
+    side = 2 * radius + 1
+    for y in range(height):
+        for x in range(width):
+            here = padded_colours[y : y + side, x : x + side].reshape(-1, 3)
+            wanted = padded[y : y + side, x : x + side].ravel()
+            spread = (here - here.mean(axis=0)) / np.sqrt(side**2)
+            slope = np.linalg.solve(
+                spread.T @ spread + 3e-4 * np.eye(3),
+                spread.T @ (wanted - wanted.mean()) / np.sqrt(side**2),
+            )
+            slopes[y, x], offsets[y, x] = slope, wanted.mean() - here.mean(axis=0) @ slope
+    smooth = [
+        cv2.blur(plane, (side, side), borderType=cv2.BORDER_REFLECT)
+        for plane in (*np.moveaxis(slopes, 2, 0), offsets)
+    ]
+    return sum(a * c for a, c in zip(smooth[:3], np.moveaxis(colours, 2, 0), strict=True)) + smooth[3]
+
+
+@pytest.mark.parametrize("radius", [1, 4])
+def test_it_is_the_linear_fit_of_every_square(radius):
+    rng = np.random.default_rng(0)
+    picture = cv2.blur(rng.integers(0, 256, (24, 31, 3), dtype=np.uint8), (3, 3))
+    probability = cv2.blur(rng.random((24, 31), dtype=np.float32), (5, 5))
+    np.testing.assert_allclose(
+        guided_filter(probability, picture, radius), linear_fit(probability, picture, radius), atol=1e-4
+    )
+
+
+def test_it_is_exact_where_the_colours_are_one():
+    """Pictures of grey cameras: the covariances alone have no inverse."""
+    rng = np.random.default_rng(0)
+    grey = np.kron(rng.integers(0, 2, (4, 5), dtype=np.uint8) * 255, np.ones((6, 6), np.uint8))
+    picture = np.stack([grey] * 3, axis=-1)
+    probability = cv2.blur(rng.random(grey.shape, dtype=np.float32), (5, 5))
+    np.testing.assert_allclose(
+        guided_filter(probability, picture, 4), linear_fit(probability, picture, 4), atol=2e-3
+    )
+
+
+@pytest.mark.parametrize("inside", [(200, 90, 90), (90, 90, 200), (90, 130, 80)])
+def test_an_inexact_edge_moves_to_that_of_the_picture(inside):
+    picture = np.full((127, 127, 3), (90, 90, 90), np.uint8)
+    picture[40:90, 40:90] = inside
+    truth = np.zeros((127, 127), np.uint8)
+    truth[40:90, 40:90] = 1
+    off_by_two = np.roll(truth, 2, axis=1).astype(np.float32)
+    blurred = cv2.GaussianBlur(off_by_two, (0, 0), 3)
+    wrong = np.count_nonzero((blurred > 0.5) != truth)
+    assert np.count_nonzero((guided_filter(blurred, picture, 4) > 0.5) != truth) < 0.2 * wrong
+
+
+def test_a_picture_without_edges_changes_little():
+    blurred = np.zeros((127, 127), np.float32)
+    cv2.circle(blurred, (60, 60), 30, 1.0, -1)
+    blurred = cv2.GaussianBlur(blurred, (0, 0), 3)
+    filtered = guided_filter(blurred, np.full((127, 127, 3), 77, np.uint8), 4)
+    clear = np.abs(blurred - 0.5) > 0.1
+    np.testing.assert_array_equal(filtered[clear] > 0.5, blurred[clear] > 0.5)
