@@ -143,6 +143,6 @@ def _check_distortion(d: Float64Array, model: str) -> None:
     if len(d) not in _COEFFICIENTS[model] or not np.isfinite(d).all():
         counts = " or ".join(map(str, _COEFFICIENTS[model]))
         raise CameraError(
-            f"{model} has {counts} finite distortion coefficients, but {d.tolist()} came; calibrate "
-            "the camera anew"
+            f"{model} has {counts} finite distortion coefficients, but D is {d.tolist()}; calibrate "
+            "the camera again"
         )

@@ -47,8 +47,8 @@ class CameraInput:
         if (camera.width, camera.height) != (width, height):
             raise CameraError(
                 f"camera_info on {self.topic} is for images of {camera.width}x{camera.height}, these have "
-                f"{width}x{height} pixels: remap camera_info:=... to the one of this stream; who resizes "
-                "images must publish one for them"
+                f"{width}x{height} pixels: remap camera_info:=... to the one of this stream; a node that "
+                "resizes images must publish camera_info for them"
             )
         if info.header.frame_id not in ("", header.frame_id):
             raise CameraError(

@@ -1,25 +1,24 @@
-"""A tracker node without a network: finds the simulation's person by the shirt's colour."""
+"""A stand-in for the tracker node that finds the person of the simulation by the colour of the shirt."""
 
 from __future__ import annotations
 
+import sys
+from threading import Event
+
 import cv2
 import numpy as np
-import rclpy
 from geometry_msgs.msg import PoseStamped
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo, Image
 
 from siammaskpp.msg import TrackedObject, TrackedObjectArray
-from siammaskpp_ros.common.node_main import spin_until
-from siammaskpp_ros.common.processes import ended_by_signals
+from siammaskpp_ros.common.node_main import run_node
 
 SHIRT_BGR = (60, 60, 200)
 
 
 class FakePoseSource(Node):
-    """Pose and objects of one stamp, in the tracker's order: nothing but objects while nothing is seen."""
+    """Publishes pose and objects of each image like the tracker; no pose while the person is not visible."""
 
     def __init__(self) -> None:
         super().__init__("tracker_node")
@@ -44,7 +43,7 @@ class FakePoseSource(Node):
         self._process()
 
     def _process(self) -> None:
-        """When image and depth of one moment are there: they come in any order."""
+        """Publish when image and depth with one stamp have arrived, in whichever order."""
         if self._image is None or self._info is None:
             return
         message = self._image
@@ -74,10 +73,4 @@ class FakePoseSource(Node):
         return pose
 
 
-with ended_by_signals() as ended:  # rclpy's own handlers take the context away in the middle of a callback
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    executor = SingleThreadedExecutor()
-    executor.add_node(FakePoseSource())
-    spin_until(ended, executor)
-    executor.shutdown()
-    rclpy.try_shutdown()
+sys.exit(run_node("fake_pose_source", FakePoseSource, stop=Event()))

@@ -97,14 +97,14 @@ def test_range_from_size(place: tuple[float, float, float], degrees: float) -> N
     assert pose.extent_m[0] == pytest.approx(0.4, rel=0.05)
 
 
-def test_the_turn_in_the_image_is_kept_and_the_tilt_is_unknown() -> None:
+def test_the_in_plane_rotation_is_measured_and_the_tilt_is_unknown() -> None:
     plate = Plate((0.0, 0.0, 1.0), rotation(0, 0, 25))
     pose = PoseEstimator().from_size(tracked(picture(plate)[1]), camera(), 0.4, 0)
     assert turned_by_deg(pose.rotation, plate.rotation) < 3
     assert np.degrees(np.sqrt(np.diag(pose.covariance)[3:5])) == pytest.approx([30, 30], rel=0.01)
 
 
-def test_distortion_is_taken_out() -> None:
+def test_the_bearing_is_free_of_distortion() -> None:
     distortion = np.array([-0.3, 0.1, 0.0, 0.0, 0.0])
     point = np.array([[0.6, 0.4, 1.0]])
     (u, v) = cv2.projectPoints(point, np.zeros(3), np.zeros(3), K, distortion)[0].ravel()

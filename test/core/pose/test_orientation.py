@@ -38,7 +38,7 @@ def test_an_upright_picture_has_the_axes_of_the_camera() -> None:
     np.testing.assert_allclose(pose.rotation, np.eye(3), atol=0.01)
 
 
-def test_the_axes_go_on_through_a_whole_turn() -> None:
+def test_the_axes_are_continuous_through_a_full_turn() -> None:
     estimator = PoseEstimator()
     before = None
     for index, degrees in enumerate(range(0, 360, 15)):
@@ -105,7 +105,7 @@ def sigma_deg(pose: PoseEstimate) -> np.ndarray:
     return np.degrees(np.sqrt(np.diag(pose.covariance)[3:]))
 
 
-def test_what_is_not_known_of_the_turn_is_in_the_covariance() -> None:
+def test_an_unknown_rotation_is_in_the_covariance() -> None:
     place = (0.0, 0.0, 1.0)
     long = sigma_deg(estimated(Plate(place, np.eye(3), (0.4, 0.1))))
     assert (long < 2).all()

@@ -49,7 +49,7 @@ def test_no_pixel_of_the_background_moves_it(grown_px: int) -> None:
 
 
 @pytest.mark.parametrize("other_m", [0.5, 2.0, 6.0])
-def test_what_hides_or_shows_through_a_third_of_the_mask_is_left_out(other_m: float) -> None:
+def test_an_occluder_or_background_in_a_third_of_the_mask_is_left_out(other_m: float) -> None:
     plate = Plate((0.0, 0.0, 1.2), rotation(0, 0, 0))
     depth, mask = picture(plate, noise=0.003)
     rows, columns = np.nonzero(mask)
@@ -77,7 +77,7 @@ def test_half_of_the_surface_without_depth_moves_it_little_and_makes_it_uncertai
     assert np.trace(half.covariance[:3, :3]) > 1.5 * np.trace(whole.covariance[:3, :3])
 
 
-def test_covariance_grows_with_range_noise_doubt_and_what_the_image_cuts_off() -> None:
+def test_covariance_grows_with_range_noise_low_confidence_and_truncation() -> None:
     def sigma_mm(
         place: tuple[float, float, float], confidence: float = 1.0, noise: float = 0.0
     ) -> np.ndarray:

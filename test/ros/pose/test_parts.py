@@ -30,10 +30,10 @@ from siammaskpp_ros.pose.publishers import TransformOutput
 
 @pytest.fixture
 def node(domain_id: int) -> Iterator[Node]:
-    yield from made_node(domain_id)
+    yield from created_node(domain_id)
 
 
-def made_node(domain_id: int, *arguments: str) -> Iterator[Node]:
+def created_node(domain_id: int, *arguments: str) -> Iterator[Node]:
     context = Context()
     rclpy.init(context=context, domain_id=domain_id)
     node = rclpy.create_node("parts", context=context, cli_args=["--ros-args", *arguments])
@@ -92,7 +92,7 @@ def test_camera_info_lies_beside_the_images_unless_it_is_remapped(node: Node, do
     assert info_topic(node, "/camera/color/image_raw") == "/camera/color/camera_info"
     assert info_topic(node, "/camera/image_raw/compressed") == "/camera/camera_info"
     assert info_topic(node, "/image") == "/camera_info"
-    for remapped in made_node(domain_id, "-r", "camera_info:=/left/info"):
+    for remapped in created_node(domain_id, "-r", "camera_info:=/left/info"):
         assert info_topic(remapped, "/camera/image_raw") == "/left/info"
 
 
@@ -185,7 +185,7 @@ def test_images_without_depth_are_reported_with_the_reason(pairs: Pairs) -> None
     )
 
 
-def test_after_a_jump_back_pairs_come_again(pairs: Pairs) -> None:
+def test_pairing_goes_on_after_a_jump_back(pairs: Pairs) -> None:
     pairs.depth(*(100 + index / 10 for index in range(40)))
     pairs.track(103.9)
     pairs.depth(5.0, 5.1)  # the depth stream jumps first
@@ -261,7 +261,7 @@ def test_markers_have_one_number_for_each_target_and_vanish() -> None:
     assert {item.id for item in again} < {item.id for item in markers}
 
 
-def test_transforms_stand_in_a_frame_of_their_own(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_target_has_a_frame_of_its_own(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list = []
     fake = SimpleNamespace(TransformBroadcaster=lambda node: SimpleNamespace(sendTransform=sent.extend))
     monkeypatch.setitem(sys.modules, "tf2_ros", fake)

@@ -1,4 +1,4 @@
-"""Poses of the tracker node over DDS, with the fake tracker in it."""
+"""Poses of a tracker node with the fake tracker, over DDS."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ needs_filters = pytest.mark.skipif(
 
 @pytest.fixture
 def start(domain_id: int) -> Iterator[Start]:
-    """Starts the node with a target in it; afterwards Ctrl-C must end it with exit code 0."""
+    """Start the node with one target; afterwards Ctrl-C must end it with exit code 0."""
     running: list[tuple[NodeProcess, PoseClient]] = []
 
     def run(*arguments: str, topics: tuple[str, ...] = ("pose", "target_pose"), step_s: float = 0.0):
@@ -50,7 +50,7 @@ def position(message) -> list[float]:
 
 
 def is_near(actual: list[float], expected: list[float]) -> bool:
-    """Within one percent of the range."""
+    """True for an error within one percent of the range."""
     return float(np.linalg.norm(np.subtract(actual, expected))) <= 0.01 * float(np.linalg.norm(expected))
 
 
@@ -73,7 +73,7 @@ def test_pose_velocity_points_and_markers(start: Start, encoding: str) -> None:
     )
     got = {topic: kept[-1] for topic, kept in client.got.items()}
     assert position(got["target_pose"]) == position(pose)
-    # 2 pixels a tenth of a second at 1.5 m and 300 pixels.
+    # 2 pixels in 0.1 s at a distance of 1.5 m with a focal length of 300 pixels.
     assert got["velocity"].twist.linear.x == pytest.approx(0.1, abs=0.05)
     assert got["velocity"].twist.linear.z == pytest.approx(0, abs=0.05)
     direction = got["bearing"].vector
@@ -128,7 +128,7 @@ def test_poses_do_not_lag_behind_a_slow_tracker(start: Start) -> None:
 
 
 @needs_filters
-def test_poses_come_again_after_a_pause(start: Start) -> None:
+def test_poses_resume_after_deactivation(start: Start) -> None:
     _, client = start("-p", "depth:=true")
     client.pose()
     for transition in (Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_ACTIVATE):
@@ -138,7 +138,7 @@ def test_poses_come_again_after_a_pause(start: Start) -> None:
 
 
 @needs_filters
-def test_no_pose_of_a_target_that_is_not_seen(start: Start) -> None:
+def test_no_pose_of_a_target_that_is_not_visible(start: Start) -> None:
     _, client = start("-p", "depth:=true", topics=("pose", "target_pose", "velocity", "points", "markers"))
     client.pose()
     client.spin(0.2)
@@ -163,7 +163,7 @@ def test_depth_without_values_makes_no_pose_and_the_diagnostics_say_so(start: St
         if end in client.pose_report():
             break
     assert end in client.pose_report()
-    client.pose()  # and it comes back
+    client.pose()  # poses resume with the next valid depth
 
 
 @needs_filters
@@ -209,7 +209,7 @@ def test_depth_that_does_not_come_is_named(start: Start) -> None:
 
 
 @needs_filters
-def test_a_recording_that_starts_again_goes_on(start: Start) -> None:
+def test_poses_resume_when_a_recording_restarts(start: Start) -> None:
     _, client = start("-p", "depth:=true")
     for _ in range(3):
         for x in range(100, 140, 4):
@@ -222,7 +222,7 @@ def test_range_and_bearing_without_depth(start: Start) -> None:
     _, client = start("-p", "object_size_m:=0.2", topics=("pose", "bearing", "points"))
     for x in (100, 104, 108):
         pose = client.pose(x)
-        # 40 pixels at a focal length of 300 are 0.2 m at 1.5 m.
+        # With a focal length of 300 pixels, 40 pixels are 0.2 m at a distance of 1.5 m.
         assert position(pose) == pytest.approx(place(x), abs=0.02)
     covariance = np.array(pose.pose.covariance).reshape(6, 6)
     assert covariance[2, 2] > 10 * covariance[0, 0]
@@ -266,7 +266,7 @@ def test_one_of_several_targets_is_chosen(start: Start) -> None:
     pose_at(lambda: is_near(position(client.got["pose"][-1]), place(200, 150, 2.0)))
 
 
-def test_nobody_is_warned_about_poses_that_nobody_wants(start: Start) -> None:
+def test_there_is_no_warning_about_poses_without_subscribers(start: Start) -> None:
     process, client = start(topics=())
     client.has_info = False
     for _ in range(5):
