@@ -1,4 +1,4 @@
-"""One case of ``bench_node``: a camera, a tracker node and a subscriber, each in a process of its own."""
+"""One case of ``bench_node``: a camera, the tracker node and a subscriber, each in its own process."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import Image
-from std_msgs.msg import Header
 
 from siammaskpp.msg import Box, FrameTiming, TrackedObjectArray
 from siammaskpp.srv import SetTarget
 from siammaskpp_core.bench.scene import moving_objects
 from siammaskpp_core.errors import UserError
+from siammaskpp_core.io.stamps import stamp_ns
 from siammaskpp_ros.common.node_main import ask, wait_until
 from siammaskpp_ros.common.processes import start, stop
 from siammaskpp_ros.tracker.publishers import STAGES
@@ -33,12 +33,12 @@ _FRAME_TIMEOUT_S = 10.0
 
 
 class BenchFailed(UserError):
-    """A run without results; the text says why."""
+    """The benchmark gave no results; the message says why."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """What the camera shows, and how many processed images are measured."""
+    """Images, frame rate and number of targets of the camera, and the number of measured images."""
 
     size: tuple[int, int] = (640, 480)
     rate_hz: float = 60.0
@@ -47,23 +47,26 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Recording:
-    """Milliseconds of every measured image by stage, and what else was seen.
-
-    Stages: those of ``FrameTiming``; ``age_begun``, from the image's stamp until the worker took it;
-    ``age_received``, from there until a subscriber had the mask.
-    """
+class Measurement:
+    """The results of one case."""
 
     stages: dict[str, list[float]]
+    """Milliseconds of each measured image by stage.
+
+    The stages are those of ``FrameTiming`` and two ages, counted from the stamp of the image:
+    ``age_at_start``, when the tracking thread starts to process the image, and ``age_at_mask``, when a
+    subscriber receives the mask.
+    """
     fps: float
-    found: float
-    """Share of the results in which the object was not lost."""
+    """Masks per second."""
+    seen_fraction: float
+    """Fraction of the results in which the target was seen."""
     resident_mb: tuple[float, float]
-    """Memory of the node before and after, 10^6 bytes."""
+    """Resident memory of the node before and after the measurement, in 10^6 bytes."""
 
 
 class BenchClient(Node):
-    """Sets the targets and keeps what the node says about its times, and the ages of the masks."""
+    """Sets the targets and records the timings that the node publishes, and the age of the masks."""
 
     def __init__(self, context: Context) -> None:
         super().__init__("bench_client", namespace=_NAMESPACE, context=context)
@@ -72,28 +75,31 @@ class BenchClient(Node):
         self._executor.add_node(self)
         self._timings: list[FrameTiming] = []
         self._ages_ms: dict[int, float] = {}
-        self._found: list[bool] = []
+        self._seen: list[bool] = []
         self._set_target = self.create_client(SetTarget, "tracker_node/set_target")
         self.create_subscription(Image, "tracker_node/mask", self._on_mask, 1)
         self.create_subscription(TrackedObjectArray, "tracker_node/tracked_objects", self._on_objects, 10)
         self.create_subscription(FrameTiming, "tracker_node/timing", self._timings.append, 10)
 
-    def record(self, case: Case, children: Sequence[subprocess.Popen[bytes]]) -> Recording:
-        """Track all objects, the first of `children` being the node. Raises :class:`BenchFailed`."""
+    def measure(self, case: Case, children: Sequence[subprocess.Popen[bytes]]) -> Measurement:
+        """Track all objects and return the measurement; raises :class:`BenchFailed`.
+
+        `children` are the processes of the node, which comes first, and of the camera.
+        """
         self._children = children
         self._wait_for(lambda: bool(self._timings), _START_TIMEOUT_S)
         for index, (x, y, width, height) in enumerate(next(moving_objects(case.size, case.targets))[1]):
             box = Box(x=float(x), y=float(y), width=float(width), height=float(height))
-            answer = ask(self._executor, self._set_target, SetTarget.Request(id=str(index), box=box))
-            if not answer.success:
-                raise BenchFailed(f"set_target was refused: {answer.message}")
+            response = ask(self._executor, self._set_target, SetTarget.Request(id=str(index), box=box))
+            if not response.success:
+                raise BenchFailed(f"set_target was refused: {response.message}")
         self._wait_for_masks(_WARM_UP_FRAMES)
         memory_mb = _resident_mb(children[0].pid)
         self._timings.clear()
-        self._found.clear()
+        self._seen.clear()
         self._ages_ms.clear()
         self._wait_for_masks(case.frames)
-        return self._recording((memory_mb, _resident_mb(children[0].pid)))
+        return self._measurement((memory_mb, _resident_mb(children[0].pid)))
 
     def close(self) -> None:
         """Leave the ROS graph."""
@@ -101,7 +107,7 @@ class BenchClient(Node):
         self.destroy_node()
 
     def _wait_for_masks(self, count: int) -> None:
-        """Wait for `count` more masks; each may take as long as :data:`_FRAME_TIMEOUT_S`."""
+        """Wait for `count` more masks, at most :data:`_FRAME_TIMEOUT_S` for each."""
         last = len(self._ages_ms) + count
         while len(self._ages_ms) < last:
             next_one = len(self._ages_ms) + 1
@@ -112,40 +118,40 @@ class BenchClient(Node):
 
     def _wait_for(self, is_true: Callable[[], bool], timeout_s: float) -> None:
         if not wait_until(self._executor, lambda: is_true() or self._has_ended(), timeout_s):
-            found = f"the object was found in {sum(self._found)} of {len(self._found)} results so far"
-            raise BenchFailed(f"no mask within {timeout_s:g} s; {found}")
+            seen = f"the target was seen in {sum(self._seen)} of {len(self._seen)} results so far"
+            raise BenchFailed(f"no mask within {timeout_s:g} s; {seen}")
         if self._has_ended():
-            raise BenchFailed("the tracker or the camera ended; what it said is above")
+            raise BenchFailed("the tracker or the camera ended; its output is above")
 
     def _has_ended(self) -> bool:
         return any(child.poll() is not None for child in self._children)
 
-    def _recording(self, resident_mb: tuple[float, float]) -> Recording:
-        """Of the images whose mask and times both came."""
-        timings = [item for item in self._timings if _stamp_ns(item.header) in self._ages_ms]
+    def _measurement(self, resident_mb: tuple[float, float]) -> Measurement:
+        """Return the measurement of all images for which both mask and timing have arrived."""
+        timings = [item for item in self._timings if stamp_ns(item.header.stamp) in self._ages_ms]
         stages = {
             stage: [float(getattr(item, f"{stage}_ms")) for item in timings]
             for stage in ("transport", *STAGES, "total")
         }
-        stages["age_begun"] = [item.transport_ms + item.receive_ms + item.queue_ms for item in timings]
-        stages["age_received"] = [self._ages_ms[_stamp_ns(item.header)] for item in timings]
+        stages["age_at_start"] = [item.transport_ms + item.receive_ms + item.queue_ms for item in timings]
+        stages["age_at_mask"] = [self._ages_ms[stamp_ns(item.header.stamp)] for item in timings]
         stamps_ns = list(self._ages_ms)
         duration_s = (stamps_ns[-1] - stamps_ns[0]) * 1e-9
-        found = sum(self._found) / max(len(self._found), 1)
-        return Recording(stages, (len(stamps_ns) - 1) / duration_s, found, resident_mb)
+        seen_fraction = sum(self._seen) / max(len(self._seen), 1)
+        return Measurement(stages, (len(stamps_ns) - 1) / duration_s, seen_fraction, resident_mb)
 
     def _on_mask(self, message: Image) -> None:
-        stamp_ns = _stamp_ns(message.header)
-        self._ages_ms[stamp_ns] = (time.time_ns() - stamp_ns) * 1e-6
+        time_ns = stamp_ns(message.header.stamp)
+        self._ages_ms[time_ns] = (time.time_ns() - time_ns) * 1e-6
 
     def _on_objects(self, message: TrackedObjectArray) -> None:
-        self._found += [item.mask_value > 0 for item in message.objects]
+        self._seen += [item.mask_value > 0 for item in message.objects]
 
 
-def measure(tracker: Sequence[str], case: Case, **parameters: object) -> Recording:
-    """Start the node by the command `tracker`, and a camera; measure and end them.
+def measure(tracker: Sequence[str], case: Case, **parameters: object) -> Measurement:
+    """Start the node with the command `tracker`, and a camera; measure `case`, end both processes.
 
-    Raises :class:`BenchFailed`.
+    `parameters` are those of the node. Raises :class:`BenchFailed`.
     """
     context = Context()
     rclpy.init(context=context)
@@ -158,7 +164,7 @@ def measure(tracker: Sequence[str], case: Case, **parameters: object) -> Recordi
         limits = {"image_reliability": "reliable", "max_targets": case.targets}
         children.append(start(tracker, _NAMESPACE, **limits, **parameters))
         children.append(start(camera, _NAMESPACE, **shown))
-        return client.record(case, children)
+        return client.measure(case, children)
     finally:
         for child in children:
             stop(child)
@@ -166,10 +172,7 @@ def measure(tracker: Sequence[str], case: Case, **parameters: object) -> Recordi
         rclpy.try_shutdown(context=context)
 
 
-def _stamp_ns(header: Header) -> int:
-    return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)
-
-
 def _resident_mb(pid: int) -> float:
+    """Return the resident memory of a process in 10^6 bytes."""
     pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="utf-8").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6

@@ -1,4 +1,4 @@
-"""How long the tracker node takes, from the camera to the mask over DDS: ros2 run siammaskpp bench_node.
+"""Benchmark of the tracker node from the camera to the mask, over DDS: ros2 run siammaskpp bench_node.
 
 It starts a camera and the installed node in processes of their own and subscribes to the results.
 """
@@ -24,17 +24,18 @@ from siammaskpp_core.engines.load import DEFAULT_MODEL
 from siammaskpp_core.engines.options import CPU_ENGINES, EngineOptions
 from siammaskpp_core.errors import UserError
 from siammaskpp_core.model.folder import read_model
-from siammaskpp_ros.bench.client import Case, Recording, measure
+from siammaskpp_core.tracking.tracker import NETWORK_STAGES
+from siammaskpp_ros.bench.client import Case, Measurement, measure
 from siammaskpp_ros.common.processes import installed
-from siammaskpp_ros.tracker.publishers import NETWORK_STAGES
 
-_ARITHMETIC = {"gflop": "GFLOP", "peak_gflops": "peak GFLOP/s", "fraction_of_peak": "share of peak"}
+_OPERATIONS = {"gflop": "GFLOP", "peak_gflops": "peak GFLOP/s", "fraction_of_peak": "fraction of peak"}
+"""Keys of a row and their names in the table."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure every case and print the figures; the exit code is 0 when all could be measured."""
+    """Measure every case and print the figures; return 0 when all cases could be measured."""
     options = _parser().parse_args(arguments)
-    # Not to meet a robot's topics on the same network.
+    # Keep the benchmark's topics apart from those of a robot on the same network.
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     profile = Path(get_package_share_directory("siammaskpp")) / "config" / "fastdds_images.xml"
     os.environ.setdefault("FASTRTPS_DEFAULT_PROFILES_FILE", str(profile))
@@ -43,11 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parameters = {**to_mapping(engine), "model": str(model.resolve())}
     rows = []
     try:
-        arithmetic = _Arithmetic(model, engine)
+        operations = _Operations(model, engine)
         for size, rate_hz, targets in product(options.size, options.rate, options.targets):
             case = Case(size, float(rate_hz), targets, options.frames)
             row = row_of(case, measure(installed("tracker_node"), case, **parameters))
-            rows.append(row | arithmetic.figures(row))
+            rows.append(row | operations.figures(row))
     except UserError as error:
         print(f"bench_node: {error}", file=sys.stderr)
         return 1
@@ -60,24 +61,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def row_of(case: Case, recording: Recording) -> dict[str, Any]:
-    """The figures of one case, times in ms as median and 95th percentile.
+def row_of(case: Case, measurement: Measurement) -> dict[str, Any]:
+    """Return the figures of one case; times in ms are given as median and 95th percentile.
 
-    The stage `around` is what the node adds to the network, from the image's arrival to the mask.
+    The stage `around` is the time from the arrival of the image to its mask without that of the network.
     """
     return {
         "size": list(case.size),
         "rate_hz": case.rate_hz,
         "targets": case.targets,
-        "stages": statistics(recording.stages)["stages"],
-        "fps": round(recording.fps, 1),
-        "found": round(recording.found, 3),
-        "resident_mb": [round(value, 1) for value in recording.resident_mb],
+        "stages": statistics(measurement.stages)["stages"],
+        "fps": round(measurement.fps, 1),
+        "seen_fraction": round(measurement.seen_fraction, 3),
+        "resident_mb": [round(value, 1) for value in measurement.resident_mb],
     }
 
 
 def table(result: dict[str, Any]) -> str:
-    """One table of median and p95 per stage, a column for each case, and the figures below."""
+    """Return a table with median and p95 of each stage, one column for each case, and other figures."""
     rows = result["cases"]
     lines = [f"{result['model']} on {result['engine']}, median / p95 in ms of {result['frames']} images"]
 
@@ -91,9 +92,9 @@ def table(result: dict[str, Any]) -> str:
         cells = [row["stages"][stage] for row in rows]
         line(stage, [f"{cell['median_ms']:.2f} / {cell['p95_ms']:.2f}" for cell in cells])
     line("fps", [f"{row['fps']:.1f}" for row in rows])
-    line("found", [f"{row['found']:.1%}" for row in rows])
+    line("seen", [f"{row['seen_fraction']:.1%}" for row in rows])
     line("memory, MB", ["{:.0f} -> {:.0f}".format(*row["resident_mb"]) for row in rows])
-    for key, name in _ARITHMETIC.items():
+    for key, name in _OPERATIONS.items():
         if key in rows[0]:
             line(name, [f"{row[key]:.2f}" for row in rows])
     if "gflop" not in rows[0]:
@@ -102,27 +103,30 @@ def table(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-class _Arithmetic:
-    """Operations of the network, and the most that its engine reaches on this machine."""
+class _Operations:
+    """Number of operations of the network, compared with the highest rate that its engine reaches here.
+
+    There are no figures when onnx, which is needed to count operations, is not installed.
+    """
 
     def __init__(self, folder: Path, options: EngineOptions) -> None:
-        self._operations, self._peak = 0, None
+        self._count, self._peak = 0, None
         try:
             from siammaskpp_core.bench.operations import Peak, count_operations
         except ModuleNotFoundError:  # onnx
             return
         model = read_model(folder)
         graphs = [stage for stage in NETWORK_STAGES if stage in model.graphs]
-        self._operations = sum(count_operations(model.graph(stage)) for stage in graphs)
+        self._count = sum(count_operations(model.graph(stage)) for stage in graphs)
         if options.engine in CPU_ENGINES:
             self._peak = Peak(options, model.precision == "int8")
             self._peak.measure()
 
     def figures(self, row: dict[str, Any]) -> dict[str, float]:
-        """Operations of one image in GFLOP, the peak in GFLOP/s, and the share of it in the median times."""
-        if not self._operations:
+        """Return operations per image (GFLOP), peak (GFLOP/s), and the fraction of it at the median times."""
+        if not self._count:
             return {}
-        gflop = self._operations * row["targets"] / 1e9
+        gflop = self._count * row["targets"] / 1e9
         result = {"gflop": round(gflop, 3)}
         if self._peak is not None:
             peak = self._peak.measure() / 1e9
@@ -136,23 +140,33 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="bench_node",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Times the tracker node end to end over DDS: a camera with synthetic images, the node\n"
-        "and a subscriber, each in a process of its own. What the node adds to the network (around) is\n"
-        "measured by a camera slower than the tracker; a faster one shows how old images get.",
+        description="Measures the tracker node from end to end over DDS: a camera with synthetic images,\n"
+        "the node and a subscriber, each in its own process. A camera that is slower than the tracker shows\n"
+        "the time that the node adds to the network (around); a faster camera shows how old images get.",
     )
-    parser.add_argument("--model", type=Path, metavar="DIR", help="model folder (default: the one shipped)")
+    parser.add_argument(
+        "--model", type=Path, metavar="DIR", help="model folder (default: the default weights)"
+    )
     add_options(parser, EngineOptions)
     parser.add_argument(
-        "--size", type=sizes, default=[(640, 480)], metavar="WxH,..", help="of images (default 640x480)"
+        "--size",
+        type=sizes,
+        default=[(640, 480)],
+        metavar="WxH,..",
+        help="sizes of the images (default 640x480)",
     )
     parser.add_argument(
-        "--rate", type=positives, default=[10, 60], metavar="HZ,..", help="of the camera (default 10,60)"
+        "--rate",
+        type=positives,
+        default=[10, 60],
+        metavar="HZ,..",
+        help="frame rates of the camera (default 10,60)",
     )
     parser.add_argument(
-        "--targets", type=positives, default=[1], metavar="N,..", help="tracked at once (default 1)"
+        "--targets", type=positives, default=[1], metavar="N,..", help="numbers of targets (default 1)"
     )
     parser.add_argument(
-        "--frames", type=positive, default=200, metavar="N", help="images measured (default 200)"
+        "--frames", type=positive, default=200, metavar="N", help="number of measured images (default 200)"
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return parser

@@ -1,4 +1,4 @@
-"""What `bench_node` measures is what the node promises, and it says so in a table and in JSON."""
+"""`bench_node`: the delays that the node promises, and the output as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ros_harness import FAKE_NODE
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from siammaskpp_ros.bench.client import BenchFailed, Case, Recording, measure
+from siammaskpp_ros.bench.client import BenchFailed, Case, Measurement, measure
 from siammaskpp_ros.bench.node import row_of, table
 from siammaskpp_ros.common.processes import installed
 from siammaskpp_ros.tracker.frame_buffer import Frame
@@ -52,13 +52,13 @@ def until_it_holds(measured: Callable[[], bool], tries: int = 5) -> bool:
 @pytest.mark.usefixtures("_domain")
 def test_a_camera_of_60_hz_and_a_tracker_of_20_hz() -> None:
     def images_are_young() -> bool:
-        recording = measure([*FAKE_NODE, "0.05"], Case(size=(640, 480), rate_hz=60.0, frames=60))
-        assert recording.fps < 20
-        assert recording.found == 1.0
-        p95 = {stage: np.percentile(ms, 95) for stage, ms in recording.stages.items()}
+        measurement = measure([*FAKE_NODE, "0.05"], Case(size=(640, 480), rate_hz=60.0, frames=60))
+        assert measurement.fps < 20
+        assert measurement.seen_fraction == 1.0
+        p95 = {stage: np.percentile(ms, 95) for stage, ms in measurement.stages.items()}
         # When work on an image begins it is younger than two periods of the camera, and when its mask is
         # received younger than two periods of the tracker.
-        return bool(p95["age_begun"] < 2 * 1000 / 60 and p95["age_received"] < 2 * 1000 / 20)
+        return bool(p95["age_at_start"] < 2 * 1000 / 60 and p95["age_at_mask"] < 2 * 1000 / 20)
 
     assert until_it_holds(images_are_young)
 
@@ -69,12 +69,12 @@ def test_the_node_adds_little_to_the_network() -> None:
     case = Case(size=(640, 480), rate_hz=25.0, frames=50)
 
     def little_is_added() -> bool:
-        recording = measure([*FAKE_NODE, "0.02"], case)
-        stages = {stage: np.array(ms) for stage, ms in recording.stages.items()}
+        measurement = measure([*FAKE_NODE, "0.02"], case)
+        stages = {stage: np.array(ms) for stage, ms in measurement.stages.items()}
         assert case.frames - 2 <= len(stages["total"]) <= case.frames + 2
         assert stages["search"].min() >= 20.0
         assert (stages["total"] - sum(stages[stage] for stage in STAGES)).min() > -0.1
-        assert (stages["age_received"] > stages["age_begun"] + stages["search"]).all()
+        assert (stages["age_at_mask"] > stages["age_at_start"] + stages["search"]).all()
         # Of the images that other processes disturbed least.
         return bool(np.percentile(stages["total"] - stages["search"], 10) < 3.0)
 
@@ -88,14 +88,14 @@ def test_a_node_that_cannot_start_is_not_waited_for() -> None:
         measure([*FAKE_NODE, "0.0"], Case(), engine="abacus")
 
 
-def recording() -> Recording:
-    names = ("transport", *STAGES, "total", "age_begun", "age_received")
+def measurement() -> Measurement:
+    names = ("transport", *STAGES, "total", "age_at_start", "age_at_mask")
     stages = {name: [1.0, 2.0, 3.0] for name in names} | {"total": [20.0, 21.0, 22.0]}
-    return Recording(stages, fps=9.99, found=0.5, resident_mb=(200.0, 201.0))
+    return Measurement(stages, fps=9.99, seen_fraction=0.5, resident_mb=(200.0, 201.0))
 
 
 def test_figures_and_table() -> None:
-    row = row_of(Case((800, 600), 10.0, 3, 3), recording())
+    row = row_of(Case((800, 600), 10.0, 3, 3), measurement())
     assert row["stages"]["around"]["median_ms"] == 17.0
     assert row["stages"]["wait"] == {"median_ms": 2.0, "p95_ms": 2.9}
     result = {"model": "lite", "engine": "abacus", "frames": 3, "cases": [row, row], "machine": {"cores": 2}}
@@ -104,17 +104,17 @@ def test_figures_and_table() -> None:
         ["image", "800x600", "800x600"],
         ["camera,", "Hz", "10", "10"],
         ["targets", "3", "3"],
-        ["age_received", "2.00", "/", "2.90"],
+        ["age_at_mask", "2.00", "/", "2.90"],
         ["fps", "10.0"],
-        ["found", "50.0%"],
+        ["seen", "50.0%"],
         ["memory,", "MB", "200", "->", "201"],
         ["cores:", "2"],
     ):
         assert any(line.split()[: len(words)] == words for line in text.splitlines()), words
     assert "siammaskpp[quantise]" in text
-    arithmetic = {"gflop": 2.5, "peak_gflops": 100.0, "fraction_of_peak": 0.25}
-    assert ["share", "of", "peak", "0.25"] in [
-        line.split() for line in table(result | {"cases": [row | arithmetic]}).splitlines()
+    operations = {"gflop": 2.5, "peak_gflops": 100.0, "fraction_of_peak": 0.25}
+    assert ["fraction", "of", "peak", "0.25"] in [
+        line.split() for line in table(result | {"cases": [row | operations]}).splitlines()
     ]
 
 
@@ -136,10 +136,10 @@ def test_the_installed_command_prints_json(domain_id: int) -> None:
     result = json.loads(done.stdout)
     assert [case["targets"] for case in result["cases"]] == [1, 2]
     for case in result["cases"]:
-        assert case["found"] > 0.9
+        assert case["seen_fraction"] > 0.9
         stages = {stage: times["median_ms"] for stage, times in case["stages"].items()}
         assert stages["search"] > 1.0
-        assert stages["age_received"] > stages["total"] > stages["search"] + stages["refine"]
+        assert stages["age_at_mask"] > stages["total"] > stages["search"] + stages["refine"]
         assert 0.01 < case["fraction_of_peak"] < 1.0
     assert result["cases"][1]["gflop"] == pytest.approx(2 * result["cases"][0]["gflop"], abs=0.002)
 
