@@ -1,0 +1,106 @@
+"""README and docs: their links lead somewhere, and files, names, commands and options in them exist."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from siammaskpp_core.cli import main as cli
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+    ROOT / "siammaskpp_core/weights/lite/MODEL_CARD.md",
+]
+PLACES = ("siammaskpp_core", "siammaskpp_ros", "test", "config", "msg", "srv", "launch", "tools", "docs")
+PATH = re.compile(rf"(?:{'|'.join(PLACES)})/[\w./-]*\w/?(?!\w*\*)")
+
+
+def named(document: Path) -> str:
+    return str(document.relative_to(ROOT))
+
+
+@cache
+def anchors(document: Path) -> set[str]:
+    """The anchors of a document's headings, as GitHub makes them."""
+    text = re.sub(r"^```.*?^```", "", document.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=named)
+def test_links_lead_somewhere(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    for link in re.findall(r"\]\((?!https?:)([^)\s]+)\)", text):
+        name, _, anchor = link.partition("#")
+        target = (document.parent / name).resolve() if name else document
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_the_index_names_every_document() -> None:
+    folder = ROOT / "docs"
+    links = re.findall(r"\]\(([^)]+)\)", (folder / "README.md").read_text(encoding="utf-8"))
+    assert {path.name for path in folder.glob("*.md")} - set(links) == {"README.md"}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=named)
+def test_files_that_are_named_exist(document: Path) -> None:
+    quoted = re.findall(r"`([^`\n]+)`", document.read_text(encoding="utf-8"))
+    paths = {path for text in quoted if PATH.fullmatch(text) for path in [text] if "NAME" not in text}
+    assert sorted(path for path in paths if not (ROOT / path).exists()) == []
+
+
+@cache
+def names_in_the_code() -> set[str]:
+    """Classes, functions, constants and `Class.attribute` in the code."""
+    names: set[str] = set()
+    for path in (path for package in (*PLACES[:2], "tools") for path in (ROOT / package).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                attributes = {item.attr for item in ast.walk(node) if isinstance(item, ast.Attribute)}
+                methods = {item.name for item in node.body if isinstance(item, ast.FunctionDef)}
+                names |= {node.name, *(f"{node.name}.{name}" for name in attributes | methods)}
+            elif isinstance(node, ast.FunctionDef):
+                names.add(node.name)
+            elif isinstance(node, ast.Name):
+                names.add(node.id)
+    return names
+
+
+def test_names_in_the_architecture_are_those_of_the_code() -> None:
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    quoted = set(re.findall(r"`([A-Z]\w*[a-z_]\w*(?:\.\w+)?|_[A-Z_]+)`", text))
+    foreign = {"MultiThreadedExecutor", "CMakeLists.txt", "SetTarget"}
+    assert len(quoted) > 30
+    assert sorted(quoted - names_in_the_code() - foreign) == []
+
+
+@cache
+def commands() -> dict[str, argparse.ArgumentParser]:
+    (action,) = (item for item in cli._parser()._actions if item.dest == "command")
+    assert isinstance(action.choices, dict)
+    return action.choices
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=named)
+def test_commands_and_their_options_exist(document: Path) -> None:
+    text = document.read_text(encoding="utf-8").replace("\\\n", " ")
+    for line in re.findall(r"siammaskpp(?:_core\.cli)? ([a-z-]+ ?[^\n`]*)", text):
+        command, _, arguments = line.partition(" ")
+        if command not in commands():
+            continue
+        options = re.findall(r"(?<![\w-])--[a-z][a-z-]*", arguments.partition("#")[0])
+        known = commands()[command]._option_string_actions
+        assert [option for option in options if option not in known] == [], line
+
+
+def test_the_readme_takes_ten_minutes() -> None:
+    words = (ROOT / "README.md").read_text(encoding="utf-8").split()
+    assert len(words) <= 1500
