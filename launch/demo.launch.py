@@ -1,6 +1,8 @@
-"""A camera that plays a video, and the tracker: ros2 launch siammaskpp demo.launch.py video:=FILE rviz:=true.
+"""Start the tracker and a camera that plays a video.
 
-Then choose an object by its box in the newest image, for instance:
+ros2 launch siammaskpp demo.launch.py video:=FILE rviz:=true
+
+Then select a target by its box in the newest image, for example:
 ros2 service call /tracker_node/set_target siammaskpp/srv/SetTarget "{box: {x: 9, y: 9, width: 9, height: 9}}"
 """
 
@@ -16,7 +18,7 @@ from launch_ros.parameter_descriptions import ParameterValue
 
 
 def generate_launch_description() -> LaunchDescription:
-    """The camera's argument; all others are those of tracker.launch.py."""
+    """Return the camera, its argument, and tracker.launch.py with all of its arguments."""
     tracker = Path(get_package_share_directory("siammaskpp")) / "launch" / "tracker.launch.py"
     video = ParameterValue(LaunchConfiguration("video"), value_type=str)
     return LaunchDescription(

@@ -1,6 +1,6 @@
-"""A simulated robot follows a person with the tracker: ros2 launch siammaskpp follow_demo.launch.py.
+"""Let a simulated robot follow a person: ros2 launch siammaskpp follow_demo.launch.py.
 
-Hide the person, and the robot stops; stop the robot by hand:
+Hide the person, so that the robot stops, or disable the follower:
 ros2 param set /sim_robot hidden true
 ros2 param set /follower enabled false
 """
@@ -18,16 +18,18 @@ _CONFIG = Path(get_package_share_directory("siammaskpp")) / "config"
 
 
 def generate_launch_description() -> LaunchDescription:
-    """The arguments (shown by --show-args), the simulation, the tracker and the follower."""
+    """Return the arguments (shown by --show-args), the simulation, the tracker and the follower."""
     follower_file = str(_CONFIG / "follower.yaml")
     return LaunchDescription(
         [
-            _argument("seed", "0", "Decides the person's walk, the room and the camera's noise"),
-            _argument("walking_speed_mps", "0.4", "Mean speed of the person"),
-            _argument("duration_s", "0.0", "End after so many seconds; 0: never"),
-            _argument("engine", "onnxruntime", "Runtime of the network: onnxruntime, openvino, ..."),
-            _argument("follower_file", follower_file, "Parameters of the follower"),
-            # Images and depth images are larger than Fast DDS' shared memory otherwise is.
+            _argument("seed", "0", "Random seed of the person's path, the room and the camera's noise"),
+            _argument("walking_speed_mps", "0.4", "Mean speed of the person in m/s"),
+            _argument("duration_s", "0.0", "Simulated time in s after which the demo ends; 0: never"),
+            _argument(
+                "engine", "onnxruntime", "Engine for the network: onnxruntime, openvino, tensorrt or auto"
+            ),
+            _argument("follower_file", follower_file, "Parameter file of the follower"),
+            # The default shared memory of Fast DDS is too small for these images.
             SetEnvironmentVariable("FASTRTPS_DEFAULT_PROFILES_FILE", str(_CONFIG / "fastdds_images.xml")),
             Node(
                 package="siammaskpp",

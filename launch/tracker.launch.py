@@ -1,6 +1,6 @@
 """Start the tracker node: ros2 launch siammaskpp tracker.launch.py image:=/camera/image_raw.
 
-An argument that is left empty keeps what the parameter file says.
+Where an argument is empty, the value in the parameter file applies.
 """
 
 import re
@@ -17,42 +17,48 @@ _TRUE_OR_FALSE = {"true": True, "false": False}
 
 
 def generate_launch_description() -> LaunchDescription:
-    """The arguments (shown by --show-args) and the nodes."""
+    """Return the arguments (shown by --show-args) and the nodes."""
     return LaunchDescription(
         [
-            DeclareLaunchArgument("image", default_value="image", description="Topic of the camera's images"),
+            DeclareLaunchArgument("image", default_value="image", description="Topic of the camera images"),
             DeclareLaunchArgument(
                 "compressed",
                 default_value="",
                 choices=["", "true", "false"],
-                description="Take compressed images from <image>/compressed",
+                description="Subscribe to compressed images on <image>/compressed",
             ),
             DeclareLaunchArgument(
                 "depth",
                 default_value="",
-                description="Topic of depth images, registered to the camera's, from which poses are made",
+                description="Topic of depth images, registered to the camera images, for poses",
             ),
             DeclareLaunchArgument(
                 "params_file",
                 default_value=str(_CONFIG / "tracker.yaml"),
-                description="Parameters of the tracker node",
+                description="Parameter file of the tracker node",
             ),
             DeclareLaunchArgument(
-                "engine", default_value="", description="Runtime of the network: onnxruntime, openvino, ..."
+                "engine",
+                default_value="",
+                description="Engine for the network: onnxruntime, openvino, tensorrt or auto",
             ),
-            DeclareLaunchArgument("model", default_value="", description="Folder of a model of your own"),
-            DeclareLaunchArgument("namespace", default_value="", description="Namespace of node and topics"),
+            DeclareLaunchArgument(
+                "model", default_value="", description="Model folder; empty: the default weights"
+            ),
+            DeclareLaunchArgument(
+                "namespace", default_value="", description="Namespace of the node and its topics"
+            ),
             DeclareLaunchArgument(
                 "autostart",
                 default_value="",
                 choices=["", "true", "false"],
-                description="false: wait for lifecycle commands (ros2 lifecycle set /tracker_node configure)",
+                description="Configure and activate at start; false: wait for lifecycle commands",
             ),
             DeclareLaunchArgument(
                 "rviz",
                 default_value="false",
                 choices=["true", "false"],
-                description="Also show pictures, poses and markers in rviz2 (apt: ros-<distro>-rviz2)",
+                description="Start rviz2 with images, poses and markers (apt: ros-<distro>-rviz2)",
             ),
             OpaqueFunction(function=_nodes),
         ]
@@ -93,15 +99,15 @@ def _nodes(context: LaunchContext) -> list[Node]:
 
 
 def _rviz(image: str, namespace: str) -> Node:
-    """rviz2 with its topics (absolute in tracker.rviz) moved to where the tracker's are."""
+    """Return rviz2, with the topics in tracker.rviz (which are absolute) remapped to those of the tracker."""
     prefix = "/" + namespace.strip("/") if namespace.strip("/") else ""
     config = _CONFIG / "tracker.rviz"
     topics = re.findall(r"Value: (/tracker_node/\w+)", config.read_text(encoding="utf-8"))
-    moved = [(topic, prefix + topic) for topic in topics]
+    remapped = [(topic, prefix + topic) for topic in topics]
     camera = image if image.startswith("/") else f"{prefix}/{image}"
     return Node(
         package="rviz2",
         executable="rviz2",
         arguments=["-d", str(config)],
-        remappings=[*moved, ("/image", camera)],
+        remappings=[*remapped, ("/image", camera)],
     )

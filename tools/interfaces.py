@@ -190,92 +190,104 @@ _TRACKER = Interface(
 
 _FOLLOWER = Interface(
     "follower",
-    "Drives a robot after the target: pose in, `cmd_vel` out. See [following.md](../following.md).",
+    "Drives the robot after the target: pose in, `cmd_vel` out. See [following.md](../following.md).",
     FollowConfig,
     subscribed=(
-        Endpoint(f"{TRACKER}/target_pose", _POSE, "Where the target is, in the camera's optical frame"),
-        Endpoint(f"{TRACKER}/tracked_objects", _OBJECTS, "Whether it is TRACKING, UNCERTAIN or LOST"),
+        Endpoint(f"{TRACKER}/target_pose", _POSE, "Pose of the target in the camera's optical frame"),
+        Endpoint(
+            f"{TRACKER}/tracked_objects", _OBJECTS, "Track state of the target: TRACKING, UNCERTAIN or LOST"
+        ),
     ),
     published=(
+        Endpoint("cmd_vel", "geometry_msgs/msg/Twist", "Velocity command", "`enable_stamped_cmd_vel: false`"),
         Endpoint(
-            "cmd_vel", "geometry_msgs/msg/Twist", "The robot's motion", "`enable_stamped_cmd_vel: false`"
-        ),
-        Endpoint(
-            "cmd_vel", "geometry_msgs/msg/TwistStamped", "The same, stamped", "`enable_stamped_cmd_vel: true`"
+            "cmd_vel",
+            "geometry_msgs/msg/TwistStamped",
+            "Velocity command with a stamp",
+            "`enable_stamped_cmd_vel: true`",
         ),
     ),
 )
 
 _WEB = Interface(
     "web_selector",
-    "A web page to select objects on a robot without a screen.",
+    "A web page to select targets on a robot without a screen. See [web_selector.md](../web_selector.md).",
     WebConfig,
     subscribed=(
-        Endpoint("image", _IMAGE, "The camera's images, unless `compressed`", "while a page is open"),
+        Endpoint("image", _IMAGE, "Images of the camera, unless `compressed`", "while a page is open"),
         Endpoint(
             "image/compressed",
             "sensor_msgs/msg/CompressedImage",
-            "Instead",
+            "JPEG or PNG images of the camera",
             "while a page is open, with `compressed: true`",
         ),
-        Endpoint(f"{TRACKER}/labels", _IMAGE, "Masks to draw over them", "while a page is open"),
-        Endpoint(f"{TRACKER}/tracked_objects", _OBJECTS, "Boxes, labels and states", "while a page is open"),
-        Endpoint(f"{TRACKER}/status", _STATUS, "Whether the tracker is there, and what it says"),
+        Endpoint(f"{TRACKER}/labels", _IMAGE, "Masks to draw on the images", "while a page is open"),
+        Endpoint(
+            f"{TRACKER}/tracked_objects", _OBJECTS, "Boxes, labels and track states", "while a page is open"
+        ),
+        Endpoint(f"{TRACKER}/status", _STATUS, "State and message of the tracker"),
     ),
     called=(
-        Endpoint(f"{TRACKER}/set_target", _SET, "When an object is selected"),
-        Endpoint(f"{TRACKER}/remove_target", _REMOVE, "When one is let go"),
+        Endpoint(f"{TRACKER}/set_target", _SET, "Called when a box is drawn"),
+        Endpoint(f"{TRACKER}/remove_target", _REMOVE, "Called when a target is removed"),
     ),
-    notes="`tracker_node` is the name in the parameter `tracker`.",
+    notes="`tracker_node` stands for the name in the parameter `tracker`.",
 )
 
 _DEMO_CAMERA = Interface(
     "demo_camera",
-    "Plays a video, a folder of images or a webcam as a camera.",
+    "A camera that plays a video, a folder of images or a webcam.",
     CameraConfig,
     published=(Endpoint("image", _IMAGE, "bgr8, stamped with the time of publishing"),),
 )
 
 _DEMO_CLIENT = Interface(
     "demo_client",
-    "Selects a box in the first image it sees, and records overlay, boxes and speed until the images end.",
+    "Selects a target in the first image and records overlay, boxes and speed until no more images arrive.",
     ClientConfig,
     subscribed=(
-        Endpoint("image", _IMAGE, "The first is the one on which the box was drawn"),
-        Endpoint(f"{TRACKER}/overlay", _IMAGE, "Recorded as a video"),
-        Endpoint(f"{TRACKER}/tracked_objects", _OBJECTS, "Recorded as a table"),
-        Endpoint(f"{TRACKER}/status", _STATUS, "Counts and speed"),
+        Endpoint("image", _IMAGE, "Images of the camera; the box was drawn on the first one"),
+        Endpoint(f"{TRACKER}/overlay", _IMAGE, "Overlay images, recorded as a video"),
+        Endpoint(f"{TRACKER}/tracked_objects", _OBJECTS, "Results, recorded as a table"),
+        Endpoint(f"{TRACKER}/status", _STATUS, "Counts of images, rate and latency"),
     ),
-    called=(Endpoint(f"{TRACKER}/set_target", _SET, "Once"),),
-    notes="`tracker_node` is the name in the parameter `tracker`.",
+    called=(Endpoint(f"{TRACKER}/set_target", _SET, "Called once, with the box"),),
+    notes="`tracker_node` stands for the name in the parameter `tracker`.",
 )
 
 _SIM_ROBOT = Interface(
     "sim_robot",
-    "A simulated robot with a depth camera and a person who walks before it: a world for the follower.",
+    "A simulated robot with a depth camera and a person who walks in front of it, to try the follower.",
     SimConfig,
     subscribed=(
+        Endpoint("cmd_vel", "geometry_msgs/msg/Twist", "Velocity command", "`enable_stamped_cmd_vel: false`"),
         Endpoint(
-            "cmd_vel", "geometry_msgs/msg/Twist", "The robot's motion", "`enable_stamped_cmd_vel: false`"
+            "cmd_vel",
+            "geometry_msgs/msg/TwistStamped",
+            "Velocity command with a stamp",
+            "`enable_stamped_cmd_vel: true`",
         ),
         Endpoint(
-            "cmd_vel", "geometry_msgs/msg/TwistStamped", "The same, stamped", "`enable_stamped_cmd_vel: true`"
+            f"{TRACKER}/tracked_objects",
+            _OBJECTS,
+            "Results; they show that the tracker has processed an image",
         ),
         Endpoint(
-            f"{TRACKER}/tracked_objects", _OBJECTS, "Whether the tracker has answered for the last image"
+            f"{TRACKER}/target_pose", _POSE, "Poses; they show that the pose of an image has been computed"
         ),
-        Endpoint(f"{TRACKER}/target_pose", _POSE, "Whether it has the pose as well"),
     ),
     published=(
-        Endpoint("/clock", "rosgraph_msgs/msg/Clock", "The simulation's time: others need use_sim_time"),
-        Endpoint("image", _IMAGE, "What the camera sees"),
-        Endpoint("depth", _IMAGE, "Its depth, registered"),
-        Endpoint("camera_info", "sensor_msgs/msg/CameraInfo", "Its calibration"),
-        Endpoint("~/robot_pose", _POSE, "The truth"),
-        Endpoint("~/person_pose", _POSE, "The truth"),
-        Endpoint("~/top_view", _IMAGE, "The truth, drawn from above"),
+        Endpoint("/clock", "rosgraph_msgs/msg/Clock", "Simulated time; other nodes need `use_sim_time`"),
+        Endpoint("image", _IMAGE, "Images of the camera, bgr8"),
+        Endpoint("depth", _IMAGE, "Depth registered to the images"),
+        Endpoint("camera_info", "sensor_msgs/msg/CameraInfo", "Calibration of the camera"),
+        Endpoint("~/robot_pose", _POSE, "True pose of the robot"),
+        Endpoint("~/person_pose", _POSE, "True pose of the person"),
+        Endpoint("~/top_view", _IMAGE, "Robot, person and their paths, drawn from above"),
     ),
-    called=(Endpoint(f"{TRACKER}/set_target", _SET, "With the person's box, with `select_person: true`"),),
+    called=(
+        Endpoint(f"{TRACKER}/set_target", _SET, "Called with the person's box when `select_person` is true"),
+    ),
 )
 
 INTERFACES = (_TRACKER, _FOLLOWER, _WEB, _DEMO_CAMERA, _DEMO_CLIENT, _SIM_ROBOT)

@@ -29,7 +29,7 @@ from siammaskpp_core.arrays import Float32Array
 from siammaskpp_core.config import Checked, option
 from siammaskpp_ros.common.conversions import to_image
 from siammaskpp_ros.common.node_main import run_node
-from siammaskpp_ros.common.parameters import declare
+from siammaskpp_ros.common.parameters import changed, declare
 from siammaskpp_ros.follow.simulation.camera import FIELD_OF_VIEW_RAD, Camera
 from siammaskpp_ros.follow.simulation.scene import Robot, Walk
 from siammaskpp_ros.follow.simulation.top_view import TopView
@@ -77,7 +77,6 @@ class SimRobot(Node):
     def __init__(self) -> None:
         super().__init__("sim_robot")
         self.config = config = declare(self, SimConfig)
-        self._hidden = config.hidden
         self._robot = Robot()
         self._walk = Walk(config.seed, config.walking_speed_mps)
         self._camera = Camera(config.width, config.height, config.seed)
@@ -162,7 +161,9 @@ class SimRobot(Node):
     def _publish_images(self) -> None:
         person = self._walk.position(self.time_s)
         walked_m = self._walk.walked_m(self.time_s)
-        rendered = self._camera.render(self._robot, None if self._hidden else person, walked_m, self._steps)
+        rendered = self._camera.render(
+            self._robot, None if self.config.hidden else person, walked_m, self._steps
+        )
         header = Header(stamp=self._stamp(), frame_id=_CAMERA_FRAME)
         self._info.publish(camera_info(self._camera, header))
         self._depth.publish(depth_image(rendered.depth_m, self.config.depth_encoding, header))
@@ -179,7 +180,7 @@ class SimRobot(Node):
         self._person_pose.publish(planar_pose(header, *person, 0.0))
         self._top_view.add(robot, person)
         if self._top_view_image.get_subscription_count():
-            shown = None if self._hidden else person
+            shown = None if self.config.hidden else person
             self._top_view_image.publish(
                 to_image(self._top_view.draw(robot, shown, FIELD_OF_VIEW_RAD), "bgr8", header)
             )
@@ -222,16 +223,12 @@ class SimRobot(Node):
         self._robot.command(twist.linear.x, twist.angular.z)
 
     def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
-        for change in changes:
-            if change.name == "hidden":
-                self._hidden = bool(change.value)
-                self.get_logger().info(
-                    f"{self.time_s:.1f} s: the person is {'hidden' if self._hidden else 'visible'}"
-                )
-            elif change.name in SimConfig.__dataclass_fields__:
-                reason = f"{change.name} is read at start: start the simulation with it"
-                return SetParametersResult(successful=False, reason=reason)
-        return SetParametersResult(successful=True)
+        was_hidden = self.config.hidden
+        result, self.config = changed(self.config, changes, "is read at start: start the simulation with it")
+        if self.config.hidden != was_hidden:
+            state = "hidden" if self.config.hidden else "visible"
+            self.get_logger().info(f"{self.time_s:.1f} s: the person is {state}")
+        return result
 
 
 def main(args: list[str] | None = None) -> int:
