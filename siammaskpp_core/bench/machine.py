@@ -1,4 +1,4 @@
-"""What the times of `siammaskpp bench` depend on: the machine and the versions of packages."""
+"""Description of the machine on which times are measured, and the memory of this process."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from siammaskpp_core.engines.graph_engine import allowed_cores
 
 
 def peak_rss_mb() -> float:
-    """The largest resident memory of this process so far, in MB (10^6 bytes)."""
+    """Return the largest resident memory of this process so far, in MB (10^6 bytes)."""
     status = Path("/proc/self/status")
-    if status.exists():  # getrusage would count the parent's memory at the time of the fork, too
+    if status.exists():  # getrusage also counts the memory of the parent at the time of the fork
         lines = status.read_text(encoding="utf-8").splitlines()
         return next(int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("VmHWM"))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -26,7 +26,10 @@ def peak_rss_mb() -> float:
 
 
 def machine(packages: Iterable[str]) -> dict[str, Any]:
-    """What a time depends on: processor, cores this process may use, versions."""
+    """Return what a time depends on: processor, number of cores this process may use, versions.
+
+    `packages` are listed beside siammaskpp and numpy if they are installed.
+    """
     versions = {name: found for name in ("siammaskpp", "numpy", *packages) if (found := _version(name))}
     return {
         "processor": _processor(),

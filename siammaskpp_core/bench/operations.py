@@ -1,4 +1,4 @@
-"""How much arithmetic the graphs of a model hold, and how much a runtime does at most on this machine."""
+"""Number of operations in the graphs of a model, and the peak rate of an engine on this machine."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ _ROUNDS = 12
 
 
 def count_operations(path: Path) -> int:
-    """Multiplications and additions in the convolutions and matrix products of an ONNX file.
+    """Return the number of multiplications and additions in the convolutions and matrix products of a graph.
 
-    Biases, activations and resizing are left out: less than 1 % in the networks of this package.
+    `path` is an ONNX file. Biases, activations and resizing are not counted; they are less than 1 % in the
+    networks of this package.
     """
     graph = onnx.shape_inference.infer_shapes(_folded(path)).graph
     shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
@@ -40,7 +41,7 @@ def count_operations(path: Path) -> int:
 
 
 def _folded(path: Path) -> Any:
-    """The graph with its constants computed, among them sizes on which shapes depend."""
+    """Load the graph with its constants folded, so that all shapes are known."""
     with TemporaryDirectory(prefix="siammaskpp-folded-") as folder:
         options = onnxruntime.SessionOptions()
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
@@ -51,7 +52,7 @@ def _folded(path: Path) -> Any:
 
 
 def _operations(node: Any, shapes: dict[str, tuple[int, ...]]) -> int:
-    """Twice the products that are summed up: for each element of one tensor, the elements of a kernel."""
+    """Return twice the number of products of a node: a product and its addition are two operations."""
     if node.op_type not in ("Conv", "ConvTranspose", "MatMul", "Gemm"):
         return 0
     first, second = (shapes[name] for name in node.input[:2])
@@ -71,10 +72,11 @@ class _OneGraph(Model):
         return ("search",)
 
 
-class Peak:
-    """The most operations per second that an engine reaches here, in a 3x3 convolution of 256 channels.
+class PeakRate:
+    """The peak rate of an engine on this machine, measured in 3x3 convolutions of 256 channels.
 
-    `is_int8` takes the convolution as :mod:`~siammaskpp_core.engines.export.quantise` writes it.
+    With `is_int8` the convolutions are quantised as :mod:`~siammaskpp_core.engines.export.quantise` does it.
+    The engine must run on a CPU.
     """
 
     def __init__(self, options: EngineOptions, is_int8: bool) -> None:
@@ -83,14 +85,14 @@ class Peak:
             onnx.save(_convolution(is_int8), path)
             model = _OneGraph(Path(folder), NetworkConfig(mask="none"), TrackingConfig())
             loaded = load_engine(model, options)
-            assert isinstance(loaded, GraphEngine), "the peak of a CPU"
+            assert isinstance(loaded, GraphEngine), "the peak rate is measured on CPUs only"
             self._engine = loaded
             self._operations = count_operations(path)
         self._input = np.random.default_rng(0).normal(size=(1, _CHANNELS, _SIDE, _SIDE)).astype(np.float32)
         self._best_s = float("inf")
 
     def measure(self) -> float:
-        """The highest rate so far, in operations per second; call it more than once on a busy machine."""
+        """Return the highest rate so far in operations per second; on a busy machine, call it repeatedly."""
         for _ in range(_ROUNDS):
             start = time.perf_counter()
             self._engine.run("search", {"x": self._input})
@@ -99,7 +101,7 @@ class Peak:
 
 
 def _convolution(is_int8: bool) -> Any:
-    """Four convolutions [1, C, n, n] -> [1, C, n, n] in a row, in float or with Q/DQ."""
+    """Return a graph of four convolutions [1, C, n, n] in a row, in float or with Q/DQ nodes."""
     rng = np.random.default_rng(0)
     nodes, constants = [], []
 

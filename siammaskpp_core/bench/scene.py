@@ -1,4 +1,4 @@
-"""The synthetic video that `siammaskpp bench` measures on."""
+"""The synthetic video on which the benchmarks measure time."""
 
 from __future__ import annotations
 
@@ -10,17 +10,22 @@ import numpy as np
 from siammaskpp_core.arrays import Image
 
 Box = tuple[float, float, float, float]
+"""x, y, w, h in pixels"""
 
-OBJECT_SHARE = 0.15
+RADIUS_FRACTION = 0.15
+"""Radius of the objects as a fraction of the shorter side of the image."""
 
 
 def moving_objects(size: tuple[int, int], count: int) -> Iterator[tuple[Image, list[Box]]]:
-    """An endless video of `count` textured discs on a textured background, and their boxes."""
+    """Yield an endless video of `count` textured discs on a textured background, with their boxes.
+
+    `size` is width and height in pixels; images are BGR.
+    """
     width, height = size
     random = np.random.default_rng(0)
     coarse = random.integers(0, 160, (height // 16, width // 16, 3), dtype=np.uint8)
     background = cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC)
-    radius = max(int(min(size) * OBJECT_SHARE), 4)
+    radius = max(int(min(size) * RADIUS_FRACTION), 4)
     colours = [tuple(int(value) for value in random.integers(90, 256, 3)) for _ in range(count)]
     frame = 0
     while True:

@@ -1,30 +1,38 @@
-"""`siammaskpp bench`."""
+"""Time of the stages of a tracking step, for all models, engines, image sizes and numbers of targets."""
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
+from siammaskpp_core.bench.machine import machine, peak_rss_mb
+from siammaskpp_core.bench.report import relate, statistics
 from siammaskpp_core.bench.scene import moving_objects
 from siammaskpp_core.engines.load import DEFAULT_MODEL, load_engine
 from siammaskpp_core.engines.options import CPU_ENGINES, EngineOptions
 from siammaskpp_core.errors import extra
 from siammaskpp_core.model.folder import Model, read_model
 from siammaskpp_core.tracking import Tracker
+from siammaskpp_core.tracking.tracker import NETWORK_STAGES
 
-PUBLISHED = "published"
+if TYPE_CHECKING:
+    from siammaskpp_core.bench.operations import PeakRate
+
+REFERENCE = "reference"
+"""Name of the reference implementation in the column of engines."""
 WARM_UP_FRAMES = 5
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A tracker to be measured, and what is known of its network."""
+    """One model on one engine, and what is known of its network."""
 
     model: str
     backbone: str
@@ -32,58 +40,81 @@ class Variant:
     precision: str
     tracker: Tracker
     gflop: dict[str, float]
-    """By stage, for one target; empty when it was not counted."""
-    peak: Any = None
-    """What measures the engine's highest rate; None when onnx is not installed."""
+    """10^9 operations for one target, by stage; empty when they were not counted."""
+    peak: PeakRate | None = None
+    """The measurement of the engine's peak rate; None when onnx is not installed."""
 
 
-def load_variants(options: argparse.Namespace) -> list[Variant]:
-    """Every model on every engine, and its published formulation if that is asked for."""
-    models = [read_model(folder) for folder in options.model or [DEFAULT_MODEL]]
-    published = []
-    if options.published:  # first of all: it fails where the weights for torch are missing
+def benchmark(
+    model_folders: Sequence[Path],
+    engines: Sequence[EngineOptions],
+    sizes: Sequence[tuple[int, int]],
+    target_counts: Sequence[int],
+    frames: int,
+    with_reference: bool = False,
+) -> dict[str, Any]:
+    """Time every model on every engine; returns the result of `siammaskpp bench` as a dictionary for JSON.
+
+    Each variant is timed for every image size (width, height) and every number of targets. Without model
+    folders the model of the package is used. `with_reference` adds the reference implementation, which needs
+    the extra [train].
+    """
+    models = [read_model(folder) for folder in model_folders or [DEFAULT_MODEL]]
+    variants = load_variants(models, engines, with_reference)
+    cases = list(product(variants, sizes, target_counts))
+    times = measure([(variant.tracker, size, count) for variant, size, count in cases], frames)
+    rows = [_row(*case, stages) for case, stages in zip(cases, times, strict=True)]
+    relate(rows, REFERENCE)
+    packages = {"torch" if variant.engine == REFERENCE else variant.engine for variant in variants}
+    return {
+        "frames": frames,
+        "steps": rows,
+        "peak_rss_mb": round(peak_rss_mb(), 1),
+        "machine": machine(packages),
+    }
+
+
+def load_variants(
+    models: Sequence[Model], engines: Sequence[EngineOptions], with_reference: bool
+) -> list[Variant]:
+    """Load every model on every engine, followed by the reference implementations if they are asked for."""
+    reference = []
+    if with_reference:  # this comes first, as it fails where the weights for torch are missing
         in_float = [model for model in models if model.precision == "fp32"]
-        published = [_published(model, options.threads) for model in in_float or models]
+        reference = [_reference(model, engines[0].threads) for model in in_float or models]
     variants = []
     for model in models:
-        backbone, operations = model.network.backbone, _gflop(model)
-        for named in options.engine:
-            chosen = replace(named, threads=options.threads, cpu_affinity=options.cpu_affinity)
-            tracker = Tracker(load_engine(model, chosen), model.network, model.tracking)
-            is_int8 = model.precision == "int8"
-            shown = f"int8, {chosen.precision}" if is_int8 else chosen.precision
-            peak = _peak(chosen, is_int8) if operations and chosen.engine in CPU_ENGINES else None
-            name = model.folder.name
-            variants.append(Variant(name, backbone, chosen.engine, shown, tracker, operations, peak))
-    return variants + published
-
-
-def _published(model: Model, threads: int) -> Variant:
-    with extra("train", "for the published formulation"):
-        from siammaskpp_core.bench.reference import ReferenceEngine
-    tracker = Tracker(ReferenceEngine(model.folder, threads), model.network, model.tracking)
-    return Variant(model.folder.name, model.network.backbone, PUBLISHED, "fp32", tracker, {})
+        gflop = _gflop(model)
+        is_int8 = model.precision == "int8"
+        for engine in engines:
+            tracker = Tracker(load_engine(model, engine), model.network, model.tracking)
+            precision = f"int8, {engine.precision}" if is_int8 else engine.precision
+            peak = _peak(engine, is_int8) if gflop and engine.engine in CPU_ENGINES else None
+            name, backbone = model.folder.name, model.network.backbone
+            variants.append(Variant(name, backbone, engine.engine, precision, tracker, gflop, peak))
+    return variants + reference
 
 
 def measure(
     cases: Sequence[tuple[Tracker, tuple[int, int], int]], frames: int
 ) -> list[dict[str, list[float]]]:
-    """Milliseconds of each frame by stage, for every tracker, image size and number of targets.
+    """Return the milliseconds of each frame by stage, for each (tracker, image size, number of targets).
 
-    The cases take turns on each frame. The first :data:`WARM_UP_FRAMES` are not counted.
+    The cases take turns on each frame, so that all of them see the same load of the machine. The first
+    :data:`WARM_UP_FRAMES` are not counted.
     """
     times: list[dict[str, list[float]]] = [defaultdict(list) for _ in cases]
-    scenes = {key: moving_objects(*key) for key in {(size, targets) for _, size, targets in cases}}
+    scenes = {key: moving_objects(*key) for key in {(size, count) for _, size, count in cases}}
     first = {key: next(scene) for key, scene in scenes.items()}
-    followed = [
-        [tracker.init(first[size, targets][0], box)[0] for box in first[size, targets][1]]
-        for tracker, size, targets in cases
+    targets = [
+        [tracker.init(first[size, count][0], box)[0] for box in first[size, count][1]]
+        for tracker, size, count in cases
     ]
     for index in tqdm(range(frames + WARM_UP_FRAMES), unit="frame", mininterval=0.5):
         images = {key: next(scene)[0] for key, scene in scenes.items()}
-        for (tracker, size, targets), regions, stages in zip(cases, followed, times, strict=True):
+        for (tracker, size, count), regions, stages in zip(cases, targets, times, strict=True):
             start = time.perf_counter()
-            steps = tracker.step(images[size, targets], regions)
+            steps = tracker.step(images[size, count], regions)
             total = (time.perf_counter() - start) * 1e3
             regions[:] = [region for region, _ in steps]
             if index >= WARM_UP_FRAMES:
@@ -92,19 +123,46 @@ def measure(
     return times
 
 
+def _reference(model: Model, threads: int) -> Variant:
+    with extra("train", "for the reference implementation"):
+        from siammaskpp_core.bench.reference import ReferenceEngine
+    tracker = Tracker(ReferenceEngine(model.folder, threads), model.network, model.tracking)
+    return Variant(model.folder.name, model.network.backbone, REFERENCE, "fp32", tracker, {})
+
+
+def _row(
+    variant: Variant, size: tuple[int, int], targets: int, stages: dict[str, list[float]]
+) -> dict[str, Any]:
+    """Return the row of one case, which other rows do not influence yet."""
+    row = {
+        "model": variant.model,
+        "backbone": variant.backbone,
+        "engine": variant.engine,
+        "precision": variant.precision,
+        "size": list(size),
+        "targets": targets,
+        **statistics(stages),
+    }
+    if variant.gflop:
+        row["gflop"] = {stage: value * targets for stage, value in variant.gflop.items()}
+    if variant.peak:
+        row["peak_gflops"] = variant.peak.measure() / 1e9
+    return row
+
+
 def _gflop(model: Model) -> dict[str, float]:
-    """10^9 operations for one target by stage; empty without the package that reads the graphs."""
+    """Return 10^9 operations for one target by stage; empty without the package that reads the graphs."""
     try:
         from siammaskpp_core.bench.operations import count_operations
     except ModuleNotFoundError:
         return {}
-    stages = [stage for stage in ("search", "refine") if stage in model.graphs]
+    stages = [stage for stage in NETWORK_STAGES if stage in model.graphs]
     return {stage: count_operations(model.graph(stage)) / 1e9 for stage in stages}
 
 
-def _peak(options: EngineOptions, is_int8: bool) -> Any:
-    from siammaskpp_core.bench.operations import Peak
+def _peak(options: EngineOptions, is_int8: bool) -> PeakRate:
+    from siammaskpp_core.bench.operations import PeakRate
 
-    peak = Peak(options, is_int8)
+    peak = PeakRate(options, is_int8)
     peak.measure()
     return peak

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from itertools import product
+from dataclasses import replace
 from pathlib import Path
 
 from siammaskpp_core.arguments import add_options, positive, positives, sizes
@@ -18,70 +18,69 @@ def add_arguments(commands: Commands) -> None:
         "bench",
         help="measure the time of each stage of a step",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Times the stages of a step on a synthetic video, in milliseconds (median and 95th\n"
-        "percentile). All cases take turns frame by frame, so that they see the same load. The share of\n"
-        "peak compares the network's operations per second with the most that the engine reaches in a 3x3\n"
-        "convolution here (needs the extra [quantise]). The peak memory is the whole process's: to compare\n"
-        "engines by it, run them one at a time.",
-        epilog="example:\n  siammaskpp bench --model my_model my_model_int8 --published \\\n"
+        description="Time the stages of a step on a synthetic video, median and 95th percentile in ms.\n"
+        "All cases take turns frame by frame, so that they see the same load. The fraction of peak compares\n"
+        "the network's operations per second with the highest rate that the engine reaches in a 3x3\n"
+        "convolution on this machine (needs the extra [quantise]). The peak memory is that of the whole\n"
+        "process: to compare engines by it, run them one at a time.",
+        epilog="example:\n  siammaskpp bench --model my_model my_model_int8 --reference \\\n"
         "    --engine onnxruntime,openvino:bf16 --size 640x480,1920x1080 --targets 1,3",
     )
     bench.add_argument(
-        "--model", type=Path, nargs="+", metavar="DIR", help="model folders (default: the one shipped)"
+        "--model",
+        type=Path,
+        nargs="+",
+        metavar="DIR",
+        help="model folders (default: the model of the package)",
     )
     bench.add_argument(
         "--engine",
         type=engines,
         default=[EngineOptions()],
         metavar="A,B",
-        help="onnxruntime (default), openvino or openvino:bf16",
+        help="engines: onnxruntime (default), openvino, openvino:bf16",
     )
     add_options(bench, EngineOptions, "threads", "cpu_affinity")
     bench.add_argument(
-        "--size", type=sizes, default=[(640, 480)], metavar="WxH,..", help="of images (default 640x480)"
+        "--size",
+        type=sizes,
+        default=[(640, 480)],
+        metavar="WxH,..",
+        help="sizes of the images (default 640x480)",
     )
     bench.add_argument(
-        "--targets", type=positives, default=[1], metavar="N,..", help="followed at once (default 1)"
+        "--targets",
+        type=positives,
+        default=[1],
+        metavar="N,..",
+        help="numbers of targets tracked at once (default 1)",
     )
-    bench.add_argument("--frames", type=positive, default=100, metavar="N", help="frames timed (default 100)")
     bench.add_argument(
-        "--published",
+        "--frames",
+        type=positive,
+        default=100,
+        metavar="N",
+        help="number of frames that are timed (default 100)",
+    )
+    bench.add_argument(
+        "--reference",
         action="store_true",
-        help="also time the same weights in torch, computed as the published code does (needs [train])",
+        help="also time the reference implementation: the same weights in torch, computed as the published "
+        "code does (needs the extra [train])",
     )
     bench.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 
 def run(options: argparse.Namespace) -> None:
     """Time the stages of a step and print them."""
-    from siammaskpp_core.bench.machine import machine, peak_rss_mb
-    from siammaskpp_core.bench.report import relate, statistics, text
-    from siammaskpp_core.bench.steps import PUBLISHED, load_variants, measure
+    from siammaskpp_core.bench.report import text
+    from siammaskpp_core.bench.steps import benchmark
 
-    variants = load_variants(options)
-    cases = list(product(variants, options.size, options.targets))
-    times = measure([(v.tracker, size, targets) for v, size, targets in cases], options.frames)
-    rows = []
-    for (variant, size, targets), stages in zip(cases, times, strict=True):
-        row = {
-            "model": variant.model,
-            "backbone": variant.backbone,
-            "engine": variant.engine,
-            "precision": variant.precision,
-            "size": list(size),
-            "targets": targets,
-            **statistics(stages),
-        }
-        if variant.gflop:
-            row["gflop"] = {stage: value * targets for stage, value in variant.gflop.items()}
-        if variant.peak:
-            row["peak_gflops"] = variant.peak.measure() / 1e9
-        rows.append(row)
-    relate(rows, PUBLISHED)
-    result = {
-        "frames": options.frames,
-        "steps": rows,
-        "peak_rss_mb": round(peak_rss_mb(), 1),
-        "machine": machine({"torch" if v.engine == PUBLISHED else v.engine for v in variants}),
-    }
+    engines = [
+        replace(engine, threads=options.threads, cpu_affinity=options.cpu_affinity)
+        for engine in options.engine
+    ]
+    result = benchmark(
+        options.model or [], engines, options.size, options.targets, options.frames, options.reference
+    )
     print(json.dumps(result, indent=2) if options.json else text(result))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from contextlib import ExitStack
-from importlib import import_module
+from functools import partial
 from pathlib import Path
 
 from siammaskpp_core.arguments import names, options_from
@@ -17,16 +17,16 @@ def add_arguments(commands: Commands) -> None:
     """Arguments of `evaluate`."""
     evaluate = commands.add_parser(
         "evaluate",
-        help="measure accuracy and speed on sequences with a truth, next to other trackers",
+        help="measure accuracy and speed on annotated sequences, beside other trackers",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="ope: one pass over each sequence from its first box, without help on the way. Prints\n"
+        description="ope: one pass over each sequence from its first box, without any reset. Prints\n"
         "success AUC, precision at 20 px, J and F of masks, frames per second.\n"
-        "vot: the official VOT toolkit (needs the extra [vot]) starts trackers anew when they fail. Prints\n"
-        "accuracy, robustness and expected average overlap beside the published ones.\n"
-        "absence: targets are cut out of, covered in and panned out of the sequences. Prints whether the\n"
-        "score says so, and how often the target is found again.\n"
+        "vot: the official VOT toolkit (needs the extra [vot]) restarts trackers that fail. Prints\n"
+        "accuracy, robustness and expected average overlap beside the published values.\n"
+        "target-absent: the target of every sequence is absent for a while. Prints whether the score tells\n"
+        "so, and how often the target is re-detected.\n"
         "docs/evaluation.md defines them all.",
-        epilog="layouts, found by themselves in DIR or below:\n"
+        epilog="layouts, which are recognised in DIR or below:\n"
         "  OTB    NAME/img/*.jpg    NAME/groundtruth_rect.txt\n"
         "  VOT    NAME/color/*.jpg  NAME/groundtruth.txt\n"
         "  DAVIS  JPEGImages/480p/NAME/*.jpg  Annotations/480p/NAME/*.png",
@@ -35,7 +35,11 @@ def add_arguments(commands: Commands) -> None:
         "folders", nargs="+", type=Path, metavar="DIR", help="data set, a folder of several, or one sequence"
     )
     evaluate.add_argument(
-        "--peers", type=names, default=[], metavar="A,B", help="also run these: csrt, kcf, nanotrack"
+        "--baselines",
+        type=names,
+        default=[],
+        metavar="A,B",
+        help="also evaluate these trackers: csrt, kcf, nanotrack",
     )
     evaluate.add_argument(
         "--nanotrack", type=Path, metavar="DIR", help="folder of NanoTrack V2's two ONNX files"
@@ -44,21 +48,24 @@ def add_arguments(commands: Commands) -> None:
         "--output",
         type=Path,
         metavar="DIR",
-        help="new folder for report.md, report.json, plots and the worst moments (needs the extra [eval])",
+        help="new folder for report.md, report.json, plots and failure examples (needs the extra [eval])",
     )
     evaluate.add_argument(
-        "--protocol", choices=("ope", "vot", "absence"), default="ope", help="how to measure (default: ope)"
+        "--protocol",
+        choices=("ope", "vot", "target-absent"),
+        default="ope",
+        help="protocol of the evaluation (default: ope)",
     )
     evaluate.add_argument(
         "--realtime",
         action="store_true",
-        help="vot: also skip the frames that pass while a tracker is busy",
+        help="vot: repeat the experiments in real time, where a busy tracker misses frames",
     )
     evaluate.add_argument(
         "--vot-year",
         type=int,
         choices=(2016, 2018, 2019),
-        help="vot: DIR is that year's data set; take its rules as they are",
+        help="vot: DIR is the data set of this year; take its rules unchanged",
     )
     add_rotated_box(evaluate, "vot: ")
     add_model(evaluate)
@@ -66,75 +73,85 @@ def add_arguments(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Evaluate, print the tables, write the report if asked for."""
-    from tqdm import tqdm
-
     from siammaskpp_core.data.sequences import VideoSequence, find_sequences
     from siammaskpp_core.engines.load import load_tracker
-    from siammaskpp_core.evaluation.baselines import EvaluatedTracker, LongTermAdapter, make_baseline
+    from siammaskpp_core.evaluation.baselines import make_baseline
     from siammaskpp_core.evaluation.failure_examples import FailureExamples
-    from siammaskpp_core.evaluation.one_pass import evaluate
+    from siammaskpp_core.evaluation.one_pass import EvaluatedTracker, LongTermAdapter, evaluate
+    from siammaskpp_core.evaluation.progress import frame_progress
     from siammaskpp_core.evaluation.report import overall_table, report, sequence_table, write_report
     from siammaskpp_core.io.outputs import Output
     from siammaskpp_core.tracking import LongTermTracker
 
     if options.protocol == "vot":
-        import_module("siammaskpp_core.evaluation.vot.run").run_vot(options)
+        from siammaskpp_core.evaluation.vot.run import run_vot
+
+        text = run_vot(
+            options.folders,
+            options.model,
+            options_from(EngineOptions, options),
+            rotated_box=options.rotated_box,
+            baselines=options.baselines,
+            nanotrack_folder=options.nanotrack,
+            realtime=options.realtime,
+            year=options.vot_year,
+            output=options.output,
+        )
+        print(text)
         return
     if options.realtime or options.vot_year or options.rotated_box:
         raise ConfigError("--realtime, --vot-year and --rotated-box belong to --protocol vot")
-    if options.protocol == "absence":
-        run_absence(options)
+    if options.protocol == "target-absent":
+        run_target_absent(options)
         return
     if options.output:  # first of all: it raises MissingPackageError when matplotlib is not installed
         from siammaskpp_core.evaluation.plots import draw_plots
     sequences = find_sequences(options.folders)
-    trackers: list[EvaluatedTracker] = [make_baseline(name, options.nanotrack) for name in options.peers]
+    trackers: list[EvaluatedTracker] = [make_baseline(name, options.nanotrack) for name in options.baselines]
     loaded = load_tracker(options.model, options_from(EngineOptions, options))
     own = LongTermAdapter(LongTermTracker(loaded))
     trackers.insert(0, own)
     total = len(trackers) * sum(len(sequence.frames) - 1 for sequence in sequences)
     with ExitStack() as stack:
         folder = stack.enter_context(Output(options.output, is_folder=True)) if options.output else None
-        moments = FailureExamples(folder / "moments") if folder else None
-        bar = stack.enter_context(tqdm(total=total, unit="frame", mininterval=0.5))
+        examples = FailureExamples(folder) if folder else None
+        advance = stack.enter_context(frame_progress(total))
 
         def on_frame(tracker: EvaluatedTracker, sequence: VideoSequence, index: int) -> None:
-            bar.set_description(f"{tracker.name}, {sequence.name}", refresh=False)
-            bar.update()
-            if moments and tracker is own:
-                moments.add(sequence, index, own.result)
+            advance(f"{tracker.name}, {sequence.name}", 1)
+            if examples and tracker is own:
+                examples.add(sequence, index, own.result)
 
         result = report(evaluate(trackers, sequences, on_frame))
-        if folder and moments:
-            write_report(result, folder, moments.sheets)
+        if folder and examples:
+            write_report(result, folder, examples.sheets)
             draw_plots(result, folder)
     print(f"{overall_table(result)}\n\nSuccess AUC per sequence\n\n{sequence_table(result, 'auc')}")
 
 
-def run_absence(options: argparse.Namespace) -> None:
-    """Take the targets of all sequences out of view; print what the tracker says of that."""
-    from tqdm import tqdm
-
+def run_target_absent(options: argparse.Namespace) -> None:
+    """Run the target-absent benchmark on all sequences; print its table and a calibration."""
     from siammaskpp_core.data.sequences import DatasetError, find_sequences
     from siammaskpp_core.engines.load import load_tracker
-    from siammaskpp_core.evaluation.target_absent.benchmark import calibration, judge, table
+    from siammaskpp_core.evaluation.progress import frame_progress
+    from siammaskpp_core.evaluation.target_absent.benchmark import fit_calibration, run_case, table
     from siammaskpp_core.evaluation.target_absent.cases import make_cases
     from siammaskpp_core.tracking import LongTermConfig, LongTermTracker
 
-    if options.peers or options.output:
-        raise ConfigError("--peers and --output belong to the other protocols")
+    if options.baselines or options.output:
+        raise ConfigError("--baselines and --output belong to the other protocols")
     cases = make_cases(find_sequences(options.folders))
     if not cases:
         raise DatasetError("no case can be made: two videos of 60 or more frames, with boxes, are needed")
     tracker = load_tracker(options.model, options_from(EngineOptions, options))
-    scores = []
-    with tqdm(total=sum(len(case.sequence.frames) - 1 for case in cases), unit="frame") as bar:
+    results = []
+    with frame_progress(sum(len(case.sequence.frames) - 1 for case in cases)) as advance:
         for case in cases:
-            bar.set_description(f"{case.kind}, {case.sequence.name}", refresh=False)
-            scores.append(judge(LongTermTracker(tracker), case, bar.update))
+            label = f"{case.kind}, {case.sequence.name}"
+            results.append(run_case(LongTermTracker(tracker), case, partial(advance, label, 1)))
     threshold = LongTermConfig().confidence_high
-    print(table(scores, threshold))
-    slope, offset = calibration(scores)
+    print(table(results, threshold))
+    slope, offset = fit_calibration(results)
     own = tracker.config
     print(
         f"\nCalibrated on these cases, the model would have confidence_slope "

@@ -1,1 +1,1 @@
-"""Accuracy and speed on sequences with a truth, next to other trackers; see docs/evaluation.md."""
+"""Accuracy and speed on annotated sequences, beside baselines; see docs/evaluation.md."""

@@ -1,4 +1,4 @@
-"""`siammaskpp ablate`: networks that differ in one thing, trained alike and compared."""
+"""`siammaskpp ablate`: train networks that differ in one respect, and compare them in one table."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from siammaskpp_core.config import ConfigError, load_yaml
 from siammaskpp_core.data.sequences import VideoSequence, find_sequences
 from siammaskpp_core.engines.export.onnx import write_model
 from siammaskpp_core.engines.load import load_tracker
-from siammaskpp_core.evaluation.baselines import ShortTermAdapter
-from siammaskpp_core.evaluation.one_pass import evaluate
+from siammaskpp_core.evaluation.one_pass import ShortTermAdapter, evaluate
 from siammaskpp_core.evaluation.report import cell, markdown_table, summary
 from siammaskpp_core.io.outputs import Output
 from siammaskpp_core.model.checkpoint import load_checkpoint
@@ -31,7 +30,7 @@ MEASURED = {"auc": "AUC", "precision": "precision", "J": "J"}
 
 @dataclass(frozen=True)
 class Row:
-    """One network of a comparison: the stages of its training, and the EAO that the paper reports."""
+    """One network of a comparison: the stages of its training, and its EAO in the paper."""
 
     name: str
     stages: tuple[Experiment, ...]
@@ -48,10 +47,11 @@ def ablate(
     names: Sequence[str] = (),
     workers: int = 1,
 ) -> str:
-    """Train and measure the rows (all, or those of `names`) of a YAML file; returns the Markdown table.
+    """Train and evaluate the rows of a YAML file and return the Markdown table.
 
-    `steps` replaces the number of every stage. A run that was stopped goes on in the same `output`, where
-    each row has a folder; `ablation.md`, `ablation.json` and `ablation.png` show the rows that are done.
+    `names` selects rows (default: all). `steps` replaces the number of steps of every stage. Each row has a
+    folder in `output`, where an interrupted run continues; `ablation.md`, `ablation.json` and `ablation.png`
+    show the rows that are finished. Raises :class:`ConfigError` for a wrong file or an unknown name.
     """
     rows = read_rows(config)
     unknown = sorted(set(names) - {row.name for row in rows})
@@ -69,21 +69,21 @@ def ablate(
 
 
 def read_rows(path: Path) -> list[Row]:
-    """The rows of a YAML file.
+    """Return the rows of a YAML file; raises :class:`ConfigError` for a wrong file.
 
-    `stages` lists the experiments that are trained one after the other; a row's `network` changes all of
-    them, its `training` the first. Raises :class:`ConfigError`.
+    `stages` lists the experiments that are trained one after the other. The `network` of a row changes all of
+    them, its `training` changes the first.
     """
     content = load_yaml(path)
     rows = content.get("rows")
     if set(content) != {"stages", "rows"} or not isinstance(rows, list):
         raise ConfigError(f"{path}: `stages`, a list of files, and `rows` are expected, not {list(content)}")
-    read = list(_read_rows(path, content["stages"], rows))
-    names = [row.name for row in read]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ConfigError(f"{path}: two rows are named {', '.join(twice)}")
-    return read
+    parsed = list(_read_rows(path, content["stages"], rows))
+    names = [row.name for row in parsed]
+    duplicates = sorted({name for name in names if names.count(name) > 1})
+    if duplicates:
+        raise ConfigError(f"{path}: two rows are named {', '.join(duplicates)}")
+    return parsed
 
 
 def _read_rows(path: Path, stages: list[str], rows: list[Any]) -> Iterator[Row]:
@@ -107,7 +107,7 @@ def _read_rows(path: Path, stages: list[str], rows: list[Any]) -> Iterator[Row]:
 def _run_row(
     row: Row, data: Path, sequences: list[VideoSequence], folder: Path, steps: int | None, workers: int
 ) -> dict[str, Any]:
-    """The row's result, measured now or in an earlier run."""
+    """Return the result of a row, measured now or in an earlier run."""
     if (folder / RESULT).exists():
         done: dict[str, Any] = json.loads((folder / RESULT).read_text(encoding="utf-8"))
         return done
@@ -132,7 +132,7 @@ def _run_row(
 
 
 def table(results: dict[Row, dict[str, Any]]) -> str:
-    """The paper's table of ablations: what each network is, what was measured, and its published EAO."""
+    """Return the paper's ablation table: design, measured values and published EAO of each row."""
     head = ["name", "backbone", *LEVELS, "pretrained", "correlation", "mask", "shift", "steps"]
     rows = [[*head, *MEASURED.values(), *(f"EAO {year} (paper)" for year in PUBLISHED)]]
     for row, result in results.items():
@@ -164,7 +164,7 @@ def _write(results: dict[Row, dict[str, Any]], output: Path) -> None:
 
 
 def draw(results: dict[Row, dict[str, Any]], picture: Path) -> None:
-    """Bars of what was measured, row by row; with several search shifts also AUC against the shift."""
+    """Draw the measured values of each row as bars and, with several search shifts, AUC against shift."""
     from matplotlib.figure import Figure
 
     names = [row.name for row in results]
@@ -190,11 +190,11 @@ def draw(results: dict[Row, dict[str, Any]], picture: Path) -> None:
 
 
 def _shift_series(results: dict[Row, dict[str, Any]]) -> list[tuple[str, list[tuple[float, float]]]]:
-    """Search shift and AUC of rows that differ in the search shift alone, under their backbone's name."""
+    """Return the backbone with (search shift, AUC) of rows that differ in the search shift alone."""
     series: dict[tuple[Experiment, ...], list[tuple[float, float]]] = {}
     for row, result in results.items():
         first = row.stages[0]
-        alike = replace(first, training=replace(first.training, search_shift=0.0))
-        points = series.setdefault((alike, *row.stages[1:]), [])
+        without_shift = replace(first, training=replace(first.training, search_shift=0.0))
+        points = series.setdefault((without_shift, *row.stages[1:]), [])
         points.append((first.training.search_shift, result["auc"]))
     return [(key[0].network.backbone, sorted(points)) for key, points in series.items() if len(points) > 1]

@@ -1,31 +1,106 @@
-"""One-pass evaluation: every tracker starts from the first frame's box and is never helped again."""
+"""One-pass evaluation (OPE): a tracker starts from the first frame's box and is never reset or helped.
+
+Source: Wu, Lim and Yang, *Online Object Tracking: A Benchmark*, CVPR 2013.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
-from siammaskpp_core.arrays import Float64Array
+from siammaskpp_core.arrays import Float64Array, Image, Mask
 from siammaskpp_core.data.sequences import DatasetError, VideoSequence
 from siammaskpp_core.evaluation import metrics
-from siammaskpp_core.evaluation.baselines import EvaluatedTracker
 from siammaskpp_core.io.images import read_image
+from siammaskpp_core.tracking import LongTermTracker, SearchRegion, Target, Tracker, TrackResult
 from siammaskpp_core.tracking.boxes import BoxError
 
+OWN_NAME = "siammaskpp"
+"""Name of our tracker in all tables."""
+FRAME_INTERVAL_NS = 33_333_333
+"""Time from image to image for our tracker, which reads their stamps: 30 images per second."""
+
+
+class EvaluatedTracker(Protocol):
+    """One tracker in a one-pass evaluation.
+
+    Images are uint8 [H, W, 3] BGR, boxes float64 [4] x, y, w, h in pixels.
+    """
+
+    name: str
+
+    def init(self, image: Image, box_xywh: Float64Array) -> None:
+        """Forget the previous object and start to track the object in the box."""
+
+    def update(self, image: Image) -> tuple[Float64Array | None, Mask | None]:
+        """Return the box and the mask [H, W] of the object in the next image.
+
+        The box is None where the object is not found; the mask is None if the tracker makes no masks.
+        """
+
+
+class LongTermAdapter:
+    """Our tracker as the node runs it, with re-detection, at 30 images per second.
+
+    `result` is its complete last result. Its best candidate counts in every state, LOST included: in a
+    one-pass evaluation the object is always there.
+    """
+
+    name = OWN_NAME
+    result: TrackResult
+
+    def __init__(self, tracker: LongTermTracker) -> None:
+        self._tracker = tracker
+        self._targets: list[Target] = []
+        self._stamp_ns = 0
+
+    def init(self, image: Image, box_xywh: Float64Array) -> None:
+        """See :class:`EvaluatedTracker`."""
+        target, _ = self._tracker.init(image, box_xywh)
+        self._targets, self._stamp_ns = [target], 0
+
+    def update(self, image: Image) -> tuple[Float64Array | None, Mask | None]:
+        """See :class:`EvaluatedTracker`."""
+        self._stamp_ns += FRAME_INTERVAL_NS
+        (self.result,) = self._tracker.step(image, self._targets, self._stamp_ns)
+        return self.result.box_xywh, self.result.mask
+
+
+class ShortTermAdapter:
+    """Our tracker without the long-term layer: each step is SiamMask's, to compare networks alone."""
+
+    name = OWN_NAME
+
+    def __init__(self, tracker: Tracker) -> None:
+        self._tracker = tracker
+        self._regions: list[SearchRegion] = []
+
+    def init(self, image: Image, box_xywh: Float64Array) -> None:
+        """See :class:`EvaluatedTracker`."""
+        region, _ = self._tracker.init(image, box_xywh)
+        self._regions = [region]
+
+    def update(self, image: Image) -> tuple[Float64Array | None, Mask | None]:
+        """See :class:`EvaluatedTracker`."""
+        ((region, result),) = self._tracker.step(image, self._regions)
+        self._regions = [region]
+        return result.box_xywh, result.mask
+
+
 OnFrame: TypeAlias = Callable[[EvaluatedTracker, VideoSequence, int], None]
-"""Called after each frame that a tracker has answered, with the frame's index."""
+"""Called with the index of a frame after a tracker has processed it."""
 
 
 @dataclass(frozen=True)
 class SequenceScore:
-    """How one tracker did on one sequence.
+    """The score of one tracker on one sequence.
 
-    `boundary` (F) and `region` (J) are None without masks of the tracker or in the truth. `frames` were
-    tracked in `seconds`, which hold the tracker's own work, not the reading of files.
+    `region` (J) and `boundary` (F) are None if the tracker or the ground truth has no masks. `seconds` is the
+    time in which the tracker processed `frames` frames, without the reading of files.
     """
 
     curves: metrics.Curves
@@ -37,7 +112,7 @@ class SequenceScore:
 
 @dataclass(frozen=True)
 class Track:
-    """A tracker's answers after the first frame: boxes [N-1, 4] (NaN: not found), J and F per mask."""
+    """A tracker's results after the first frame: boxes [N-1, 4] (NaN: not found), J and F of each mask."""
 
     boxes: Float64Array
     region: list[float]
@@ -50,9 +125,10 @@ def evaluate(
     sequences: Sequence[VideoSequence],
     on_frame: OnFrame = lambda *_: None,
 ) -> dict[str, dict[str, SequenceScore]]:
-    """The score of each tracker (by name) on each sequence (by name).
+    """Return the score of each tracker on each sequence, by the names of both.
 
-    Raises :class:`~siammaskpp_core.io.images.MediaError` for frames that cannot be read.
+    Raises :class:`~siammaskpp_core.io.images.MediaError` for a frame that cannot be read and
+    :class:`~siammaskpp_core.data.sequences.DatasetError` for a box or an annotation that cannot be used.
     """
     scores: dict[str, dict[str, SequenceScore]] = {tracker.name: {} for tracker in trackers}
     for sequence in sequences:
@@ -65,7 +141,7 @@ def evaluate(
 def run_tracker(
     tracker: EvaluatedTracker, sequence: VideoSequence, on_frame: OnFrame = lambda *_: None
 ) -> Track:
-    """Follow the object of `sequence` from its first box to its last frame."""
+    """Track the object of `sequence` from its first box to the last frame; errors are those of `evaluate`."""
     boxes = np.full((len(sequence.frames) - 1, 4), np.nan)
     region: list[float] = []
     boundary: list[float] = []
@@ -93,7 +169,7 @@ def run_tracker(
 
 
 def score(track: Track, sequence: VideoSequence) -> SequenceScore:
-    """Compare a track with the truth. The first frame, whose box was given, does not count."""
+    """Compare a track with the ground truth; the first frame, whose box was given, does not count."""
     return SequenceScore(
         curves=metrics.curves(track.boxes, sequence.boxes[1:]),
         region=float(np.mean(track.region)) if track.region else None,

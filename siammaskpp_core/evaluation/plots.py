@@ -1,4 +1,4 @@
-"""Pictures of a report: the curves of all trackers, and a table of every sequence. Needs matplotlib."""
+"""Plots of a report: the curves of all trackers and a table of every sequence. Needs matplotlib."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ try:
 except ImportError as error:
     raise MissingPackageError("plots need matplotlib: pip install 'siammaskpp[eval]'") from error
 
-# Okabe and Ito (2008): told apart by colour-blind people too.
+# Okabe and Ito (2008): colour-blind people can tell these colours apart.
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 DPI = 150
 ROW_INCHES, COLUMN_INCHES = 0.27, 0.72
 
 
-class Curve(NamedTuple):
-    """How one curve is drawn; `key` is the value that the legend gives."""
+class CurveStyle(NamedTuple):
+    """Titles of one plot; `key` names the value in its legend, and a line marks `marked_x`."""
 
     key: str
     title: str
@@ -36,15 +36,15 @@ class Curve(NamedTuple):
 
 
 CURVES = {
-    "success": Curve("auc", "Success", "overlap threshold", "share of frames above"),
-    "precision": Curve(
-        "precision", "Precision", "centre error threshold / px", "share of frames within", PRECISION_PX
+    "success": CurveStyle("auc", "Success", "overlap threshold", "fraction of frames above"),
+    "precision": CurveStyle(
+        "precision", "Precision", "centre error threshold / px", "fraction of frames within", PRECISION_PX
     ),
-    "normalised_precision": Curve(
+    "normalised_precision": CurveStyle(
         "normalised_precision",
         "Normalised precision",
         "centre error threshold / size of the true box",
-        "share of frames within",
+        "fraction of frames within",
     ),
 }
 
@@ -57,13 +57,13 @@ def draw_plots(result: Report, folder: Path) -> None:
 
 
 def curve_figure(result: Report, kind: str) -> Figure:
-    """One of the :data:`CURVES` of all trackers, the best first in the legend."""
+    """Draw one of the :data:`CURVES` for all trackers; the legend begins with the best."""
     curve = CURVES[kind]
     trackers: Mapping[str, Any] = result["trackers"]
     thresholds = result["thresholds"][kind]
     figure = Figure(figsize=(6.4, 4.8), layout="constrained")
     axes = figure.subplots()
-    colours = dict(zip(trackers, cycle(COLOURS)))  # the same in all plots
+    colours = dict(zip(trackers, cycle(COLOURS)))  # in order of `trackers`, so that all plots agree
     own = next(iter(trackers))
     for name in sorted(trackers, key=lambda name: trackers[name][curve.key], reverse=True):
         axes.plot(
@@ -89,7 +89,7 @@ def curve_figure(result: Report, kind: str) -> Figure:
 
 
 def sequence_figure(result: Report) -> Figure:
-    """A table of all values by sequence and tracker, the better the darker; the best of each row is bold."""
+    """Draw a table of all values by sequence and tracker: better is darker, the best of a row is bold."""
     panels = {
         key: [name for name, values in result["trackers"].items() if values[key] is not None]
         for key in measured(result)
@@ -115,8 +115,8 @@ def sequence_figure(result: Report) -> Figure:
 
 
 def _draw_table(axes: Any, values: Float64Array) -> None:
-    """Coloured cells [R, C] with their numbers; the last row, of the means, is set off."""
-    # Up to 1.4, so that black is readable on the colour of 1.
+    """Draw coloured cells [R, C] with their numbers; a gap separates the last row, which holds the means."""
+    # With the scale up to 1.4, the colour of 1 is light enough for black text.
     axes.imshow(values, cmap="YlGn", vmin=0, vmax=1.4, aspect="auto")
     axes.axhline(len(values) - 1.5, color="white", linewidth=4)
     for (row, column), value in np.ndenumerate(values):

@@ -1,4 +1,4 @@
-"""Scores as a JSON-ready dictionary and as Markdown."""
+"""Report of a one-pass evaluation as a dictionary for JSON and as Markdown; the helpers of all tables."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TITLES = {
 
 
 def report(scores: Mapping[str, Mapping[str, SequenceScore]]) -> dict[str, Any]:
-    """All that was measured, by tracker; `thresholds` are those of the trackers' `curves`."""
+    """Return all values by tracker, and the `thresholds` at which their `curves` are sampled."""
     thresholds = metrics.Curves(
         metrics.SUCCESS_THRESHOLDS, metrics.PRECISION_THRESHOLDS_PX, metrics.NORMALISED_THRESHOLDS
     )
@@ -37,10 +37,10 @@ def report(scores: Mapping[str, Mapping[str, SequenceScore]]) -> dict[str, Any]:
 
 
 def summary(scores: Mapping[str, SequenceScore]) -> dict[str, Any]:
-    """One tracker's means over its sequences with their curves, and each sequence's values.
+    """Return the means of one tracker over its sequences, its mean curves, and the values of each sequence.
 
-    `J` and `F` are means over the sequences with masks (None if there are none), all other values and the
-    curves over all sequences; `fps` is all frames by all seconds.
+    `J` and `F` are means over the sequences with masks (None if there are none); all other values and the
+    curves are means over all sequences. `fps` is the number of all frames divided by all seconds.
     """
     curves = metrics.mean_curves([score.curves for score in scores.values()])
     frames = sum(score.frames for score in scores.values())
@@ -76,15 +76,18 @@ def _lists(curves: metrics.Curves) -> dict[str, list[float]]:
 
 
 def write_report(result: Report, folder: Path, sheets: Mapping[str, Path]) -> None:
-    """Write `report.json` and `report.md` to `folder`; `sheets` below it show sequences (:mod:`.moments`)."""
+    """Write `report.json` and `report.md` to `folder`.
+
+    `sheets` are the :mod:`~siammaskpp_core.evaluation.failure_examples` of the sequences, in `folder`.
+    """
     (folder / "report.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     links = {name: quote(file.relative_to(folder).as_posix()) for name, file in sheets.items()}
-    page = f"{markdown(result)}\n{moments(result, links)}\n"
+    page = f"{markdown(result)}\n{failure_list(result, links)}\n"
     (folder / "report.md").write_text(page, encoding="utf-8")
 
 
 def markdown(result: Report) -> str:
-    """The report as a page that shows the pictures lying next to it; see :mod:`.plots`."""
+    """Return the report as a page that shows the plots of :mod:`~siammaskpp_core.evaluation.plots`."""
     first = next(iter(result["trackers"].values()))
     parts = [
         "# Evaluation",
@@ -99,16 +102,16 @@ def markdown(result: Report) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def moments(result: Report, links: Mapping[str, str]) -> str:
-    """A list of `links` to the worst moments of the first tracker by sequence, the worst sequence first."""
+def failure_list(result: Report, links: Mapping[str, str]) -> str:
+    """Return a list of `links` to the failure examples by sequence, the worst of the first tracker first."""
     sequences = next(iter(result["trackers"].values()))["sequences"]
     ranked = sorted(links, key=lambda name: sequences[name]["auc"])
     lines = [f"- [{name}]({links[name]}), success AUC {cell(sequences[name]['auc'])}" for name in ranked]
-    return "\n".join(["## Worst moments", "", *lines])
+    return "\n".join(["## Failure examples", "", *lines])
 
 
 def overall_table(result: Report) -> str:
-    """The trackers' means side by side as a Markdown table."""
+    """Return the means of all trackers as a Markdown table."""
     rows = [["Tracker", *TITLES.values(), "FPS"]]
     for name, values in result["trackers"].items():
         rows.append([name, *(cell(values[key]) for key in TITLES), cell(values["fps"], ".1f")])
@@ -116,7 +119,7 @@ def overall_table(result: Report) -> str:
 
 
 def sequence_table(result: Report, key: str) -> str:
-    """One of the :data:`TITLES` by sequence and tracker (those that have it) as a Markdown table."""
+    """Return a Markdown table of one of the :data:`TITLES` by sequence, for the trackers that have it."""
     trackers = {name: values for name, values in result["trackers"].items() if values[key] is not None}
     rows = [["Sequence", "Frames", *trackers]]
     for name, first in next(iter(trackers.values()))["sequences"].items():
@@ -126,17 +129,17 @@ def sequence_table(result: Report, key: str) -> str:
 
 
 def measured(result: Report) -> list[str]:
-    """Those of the :data:`TITLES` that a tracker at least has."""
+    """Return the keys of :data:`TITLES` that at least one tracker has."""
     return [key for key in TITLES if any(values[key] is not None for values in result["trackers"].values())]
 
 
 def cell(value: float | None, form: str = ".3f") -> str:
-    """A value of a table, a dash where there is none."""
+    """Return a value as the text of a table's cell, a dash for None."""
     return "-" if value is None else format(value, form)
 
 
 def markdown_table(rows: list[list[str]]) -> str:
-    """Rows of cells, the first being the head, as a Markdown table with even columns."""
+    """Return rows of cells, of which the first is the head, as a Markdown table with aligned columns."""
     widths = [max(3, *(len(row[column]) for row in rows)) for column in range(len(rows[0]))]
     rule = ["-" * widths[0], *(f"{'-' * (width - 1)}:" for width in widths[1:])]
     lines = []

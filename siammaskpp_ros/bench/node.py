@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def row_of(case: Case, measurement: Measurement) -> dict[str, Any]:
     """Return the figures of one case; times in ms are given as median and 95th percentile.
 
-    The stage `around` is the time from the arrival of the image to its mask without that of the network.
+    The stage `overhead` is the time from the arrival of the image to its mask without that of the network.
     """
     return {
         "size": list(case.size),
@@ -112,14 +112,14 @@ class _Operations:
     def __init__(self, folder: Path, options: EngineOptions) -> None:
         self._count, self._peak = 0, None
         try:
-            from siammaskpp_core.bench.operations import Peak, count_operations
+            from siammaskpp_core.bench.operations import PeakRate, count_operations
         except ModuleNotFoundError:  # onnx
             return
         model = read_model(folder)
         graphs = [stage for stage in NETWORK_STAGES if stage in model.graphs]
         self._count = sum(count_operations(model.graph(stage)) for stage in graphs)
         if options.engine in CPU_ENGINES:
-            self._peak = Peak(options, model.precision == "int8")
+            self._peak = PeakRate(options, model.precision == "int8")
             self._peak.measure()
 
     def figures(self, row: dict[str, Any]) -> dict[str, float]:
@@ -142,7 +142,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Measures the tracker node from end to end over DDS: a camera with synthetic images,\n"
         "the node and a subscriber, each in its own process. A camera that is slower than the tracker shows\n"
-        "the time that the node adds to the network (around); a faster camera shows how old images get.",
+        "the time that the node adds to the network (overhead); a faster camera shows how old images get.",
     )
     parser.add_argument(
         "--model", type=Path, metavar="DIR", help="model folder (default: the default weights)"

@@ -1,1 +1,1 @@
-"""siammaskpp_core/evaluation/target_absent."""
+"""The target-absent benchmark: does the score tell that the target is gone, and is it re-detected?"""

@@ -1,4 +1,4 @@
-"""Does the score know when the target is not there, and is the target found again?"""
+"""The target-absent benchmark: results of a tracker on all cases, their rates, confidence calibration."""
 
 from __future__ import annotations
 
@@ -7,117 +7,127 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from siammaskpp_core.evaluation.baselines import FRAME_NS
-from siammaskpp_core.evaluation.target_absent.cases import FOUND_WITHIN_FRAMES, KINDS, Case
+from siammaskpp_core.evaluation.one_pass import FRAME_INTERVAL_NS
+from siammaskpp_core.evaluation.report import markdown_table
+from siammaskpp_core.evaluation.target_absent.cases import KINDS, REDETECTION_FRAMES, TargetAbsentCase
 from siammaskpp_core.tracking import LongTermConfig, LongTermTracker
 from siammaskpp_core.tracking.boxes import overlap
 from siammaskpp_core.tracking.confidence import logit
 from siammaskpp_core.tracking.long_term.state import State
 
-FOLLOWED_OVERLAP = 0.5
+TRACKED_OVERLAP = 0.5
+"""A target is tracked when the overlap of its box and the true box is greater than this."""
 
 
 @dataclass(frozen=True)
-class CaseScore:
-    """What the tracker said in one case.
+class CaseResult:
+    """The result of one case.
 
-    present: scores where the target was there and followed; absent: where it was not there, if it had been
-    followed before. found: whether it was found again in time, None when it had not been followed before.
+    present_scores: scores of the frames in which the target was there and tracked. absent_scores: scores of
+    the frames without the target; empty when it had not been tracked before. is_redetected: whether it was
+    re-detected in time, None when it had not been tracked before.
     """
 
     kind: str
     name: str
-    present: list[float]
-    absent: list[float]
-    found: bool | None
+    present_scores: list[float]
+    absent_scores: list[float]
+    is_redetected: bool | None
 
 
-def judge(tracker: LongTermTracker, case: Case, on_frame: Callable[[], object] = lambda: None) -> CaseScore:
-    """Run `tracker` on `case`, as at 30 frames a second."""
+def run_case(
+    tracker: LongTermTracker, case: TargetAbsentCase, on_frame: Callable[[], object] = lambda: None
+) -> CaseResult:
+    """Run `tracker` on `case` at 30 images per second."""
     config = LongTermConfig()
     frames = enumerate(case.frames())
     _, start = next(frames)
     assert start.box_xywh is not None, "the object is in the first frame of every sequence"
     target, _ = tracker.init(start.image, start.box_xywh)
     scores: dict[bool, list[float]] = {True: [], False: []}
-    followed_before = found = False
+    was_tracked = is_redetected = False
     for index, frame in frames:
-        (result,) = tracker.step(frame.image, [target], index * FRAME_NS, config)
+        (result,) = tracker.step(frame.image, [target], index * FRAME_INTERVAL_NS, config)
         on_frame()
-        is_followed = (
+        is_tracked = (
             frame.box_xywh is not None
             and target.state is not State.LOST
-            and float(overlap(result.box_xywh, frame.box_xywh)) > FOLLOWED_OVERLAP
+            and float(overlap(result.box_xywh, frame.box_xywh)) > TRACKED_OVERLAP
         )
-        if is_followed or frame.is_absent:
-            scores[is_followed].append(result.confidence)
-        if index == case.going - 1:
-            followed_before = is_followed
-        found |= is_followed and case.back <= index < case.back + FOUND_WITHIN_FRAMES
-    absent = scores[False] if followed_before else []
-    return CaseScore(case.kind, case.sequence.name, scores[True], absent, found if followed_before else None)
+        if is_tracked or frame.is_absent:
+            scores[is_tracked].append(result.confidence)
+        if index == case.departure - 1:
+            was_tracked = is_tracked
+        is_redetected |= is_tracked and case.reappearance <= index < case.reappearance + REDETECTION_FRAMES
+    absent_scores = scores[False] if was_tracked else []
+    return CaseResult(
+        case.kind, case.sequence.name, scores[True], absent_scores, is_redetected if was_tracked else None
+    )
 
 
 @dataclass(frozen=True)
-class Honesty:
-    """Shares over many cases, for `score < threshold` as "it is not there"; NaN where nothing was counted.
+class Rates:
+    """Rates over many cases, where a score below a threshold means "the target is absent".
 
-    recall: of the frames without the target. false_alarms: of the frames where it was followed. found: of
-    the cases, those where it was found again within ten frames.
+    cases: those in which the target was tracked before. recall: fraction of the frames without the target
+    that have such a score. false_alarms: fraction of the frames with a tracked target that have such a score.
+    redetected: fraction of the cases in which the target was re-detected in time. NaN where nothing counts.
     """
 
     cases: int
     recall: float
     false_alarms: float
-    found: float
+    redetected: float
 
 
-def honesty(scores: Sequence[CaseScore], threshold: float) -> Honesty:
-    """What `threshold` gives over `scores`."""
-    present = [value < threshold for score in scores for value in score.present]
-    absent = [value < threshold for score in scores for value in score.absent]
-    found = [score.found for score in scores if score.found is not None]
-    return Honesty(len(found), *(float(np.mean(x)) if x else np.nan for x in (absent, present, found)))
+def summarise(results: Sequence[CaseResult], threshold: float) -> Rates:
+    """Return the rates over `results` for a `threshold` of the score."""
+    present = [score < threshold for result in results for score in result.present_scores]
+    absent = [score < threshold for result in results for score in result.absent_scores]
+    redetected = [result.is_redetected for result in results if result.is_redetected is not None]
+    rates = (float(np.mean(values)) if values else np.nan for values in (absent, present, redetected))
+    return Rates(len(redetected), *rates)
 
 
-def calibration(scores: Sequence[CaseScore], false_alarms: float = 0.05) -> tuple[float, float]:
-    """Slope and offset for the logits of `scores` that make them probabilities, with 0.5 in its place.
+def table(results: Sequence[CaseResult], threshold: float) -> str:
+    """Return the rates by kind of case as Markdown, and the cases without a re-detection in time."""
+    rows = [["case", "number", "recall", "false alarms", "re-detected"]]
+    for kind in (*KINDS, "all"):
+        part = summarise([result for result in results if kind in (result.kind, "all")], threshold)
+        rates = (part.recall, part.false_alarms, part.redetected)
+        rows.append([kind, str(part.cases), *(f"{rate:.1%}" for rate in rates)])
+    lines = [
+        f"Recall: frames without the target with a score < {threshold:g}. False alarms: frames with the "
+        f"tracked target and such a score. Re-detected: within {REDETECTION_FRAMES} frames of its return.",
+        "",
+        markdown_table(rows),
+    ]
+    missed = [f"{result.name} ({result.kind})" for result in results if result.is_redetected is False]
+    if missed:
+        lines += ["", f"Not re-detected in time: {', '.join(missed)}"]
+    return "\n".join(lines)
 
-    The slope is that of a logistic regression in which presence and absence weigh the same; with the offset,
-    the share `false_alarms` of the frames where the target was followed is below 0.5.
+
+def fit_calibration(results: Sequence[CaseResult], false_alarms: float = 0.05) -> tuple[float, float]:
+    """Return slope and offset for the logits of the scores that calibrate the confidence on `results`.
+
+    The slope is that of a logistic regression in which frames with and without the target have the same
+    total weight. The offset places 0.5 so that the fraction `false_alarms` of the frames with a tracked
+    target is below it.
     """
     present, absent = (
-        np.array([logit(value) for score in scores for value in getattr(score, name)])
-        for name in ("present", "absent")
+        np.array([logit(score) for result in results for score in getattr(result, name)])
+        for name in ("present_scores", "absent_scores")
     )
     logits = np.concatenate([present, absent])
     is_present = np.repeat([1.0, 0.0], [len(present), len(absent)])
     weight = np.where(is_present == 1, 0.5 / len(present), 0.5 / len(absent))
     design = np.stack([logits, np.ones_like(logits)], axis=1)
     slope_offset = np.zeros(2)
-    for _ in range(50):  # Newton's method; a little ridge for data that can be told apart without error
+    for _ in range(50):  # Newton's method; the ridge bounds the slope when the classes are separable
         p = 1 / (1 + np.exp(-design @ slope_offset))
         gradient = design.T @ (weight * (p - is_present)) + 1e-6 * slope_offset
         curvature = (design * (weight * p * (1 - p))[:, None]).T @ design + 1e-6 * np.eye(2)
         slope_offset -= np.linalg.solve(curvature, gradient)
     slope = float(slope_offset[0])
     return slope, -slope * float(np.quantile(present, false_alarms))
-
-
-def table(scores: list[CaseScore], threshold: float) -> str:
-    """Shares by kind of case, in Markdown."""
-    lines = [
-        f"Target absent: score < {threshold:g} (recall); there and followed, yet so (false alarms); found "
-        "again within 10 frames",
-        "",
-        "| case | number | recall | false alarms | found again |",
-        "| --- | ---: | ---: | ---: | ---: |",
-    ]
-    for kind in (*KINDS, "all"):
-        part = honesty([score for score in scores if kind in (score.kind, "all")], threshold)
-        shares = (part.recall, part.false_alarms, part.found)
-        lines.append(f"| {kind} | {part.cases} | " + " | ".join(f"{share:.1%}" for share in shares) + " |")
-    missed = [f"{score.name} ({score.kind})" for score in scores if score.found is False]
-    if missed:
-        lines += ["", f"Not found again in time: {', '.join(missed)}"]
-    return "\n".join(lines)

@@ -1,1 +1,1 @@
-"""siammaskpp_core/evaluation/vot."""
+"""Evaluation by the official VOT toolkit, which needs the extra [vot]."""

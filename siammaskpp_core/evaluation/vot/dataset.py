@@ -1,4 +1,4 @@
-"""Sequences of any layout as a data set that the VOT toolkit reads: links to the pictures and a truth."""
+"""Sequences of any layout as a data set that the VOT toolkit reads, and VOT's regions."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from siammaskpp_core.io.images import read_image
 from siammaskpp_core.tracking import RotatedBox
 
 ANCHOR_DISTANCE = 50
-"""Frames between the starts of the multi-start experiment (VOT2020)."""
-FPS = 30
-"""What the toolkit takes for sequences that do not say."""
-SHORTEST = 12
-"""Frames: the toolkit's accuracy leaves out the ten after a start."""
+"""Frames between two starts of the multi-start experiment (VOT2020)."""
+DEFAULT_FPS = 30
+"""Frame rate that the toolkit assumes for a sequence that gives none."""
+MIN_FRAMES = 12
+"""Length of the shortest usable sequence: the toolkit's accuracy leaves out ten frames after a start."""
 
 
 @dataclass(frozen=True)
 class VotSequence:
-    """Consecutive frames with a region each. `regions` are masks, or rectangles and polygons.
+    """A sequence for the toolkit: consecutive frames, each with a mask, a polygon or a rectangle.
 
-    `anchors` [N] are 1 where a multi-start run goes forward from, -1 backward, 0 elsewhere.
+    `anchors` [N] is 1 where a multi-start run starts forward, -1 where one starts backward, 0 elsewhere.
     """
 
     name: str
@@ -42,25 +42,25 @@ class VotSequence:
 
     @property
     def has_masks(self) -> bool:
-        """Whether every region is a mask."""
+        """True if every region is a mask."""
         return all(isinstance(region, Mask) for region in self.regions)
 
     def with_polygons(self) -> VotSequence:
-        """With each mask replaced by the smallest rotated rectangle around it."""
+        """Return a copy in which the smallest rotated rectangle around it replaces each mask."""
         regions = tuple(_polygon(region) if isinstance(region, Mask) else region for region in self.regions)
         return VotSequence(self.name, self.frames, regions, self.anchors, self.fps)
 
     def run_lengths(self) -> list[int]:
-        """The frames of each multi-start run."""
+        """Return the number of frames of each multi-start run."""
         last = len(self.frames) - 1
-        starts = [(index, way) for index, way in enumerate(self.anchors) if way]
-        return [1 + (last - index if way > 0 else index) for index, way in starts]
+        starts = [(index, direction) for index, direction in enumerate(self.anchors) if direction]
+        return [1 + (last - index if direction > 0 else index) for index, direction in starts]
 
 
-def label(sequence: VideoSequence) -> VotSequence:
-    """The longest run of frames in which the object is present, as VOT's rules know no absence.
+def vot_sequence(sequence: VideoSequence) -> VotSequence:
+    """Return the longest run of frames with the object, as VOT's short-term rules know no absent target.
 
-    Raises :class:`DatasetError` when that is too short to be evaluated.
+    Raises :class:`DatasetError` when the run is too short to be evaluated.
     """
     folder = _vot_folder(sequence)
     regions = _regions(sequence, folder)
@@ -70,9 +70,9 @@ def label(sequence: VideoSequence) -> VotSequence:
         if present
     ]
     run = max(runs, key=len, default=[])
-    if len(run) < SHORTEST:
+    if len(run) < MIN_FRAMES:
         raise DatasetError(
-            f"{sequence.name}: VOT needs at least {SHORTEST} frames one after the other with the object "
+            f"{sequence.name}: VOT needs at least {MIN_FRAMES} frames one after the other with the object "
             f"labelled, the longest run has {len(run)}"
         )
     keep = slice(run[0], run[-1] + 1)
@@ -83,12 +83,12 @@ def label(sequence: VideoSequence) -> VotSequence:
         sequence.frames[keep],
         tuple(regions[keep]),
         tuple(anchors or spaced_anchors(len(run))),
-        float(properties.get("fps", FPS)),
+        float(properties.get("fps", DEFAULT_FPS)),
     )
 
 
 def spaced_anchors(length: int) -> list[int]:
-    """Starts every 50 frames and at the last one, each in the direction with more frames (VOT2020)."""
+    """Return anchors at every 50th frame and the last one, in the direction with more frames (VOT2020)."""
     anchors = [0] * length
     for index in [*range(0, length, ANCHOR_DISTANCE), length - 1]:
         anchors[index] = 1 if length - 1 - index >= index else -1
@@ -96,13 +96,13 @@ def spaced_anchors(length: int) -> list[int]:
 
 
 def write_dataset(folder: Path, sequences: Sequence[VotSequence]) -> None:
-    """Lay `sequences` out in the new `folder` as the toolkit reads them."""
+    """Write a data set of the toolkit to the new `folder`, with links to the pictures of `sequences`."""
     folder.mkdir(parents=True)
     for sequence in sequences:
         pictures = folder / sequence.name / "color"
         pictures.mkdir(parents=True)
         for number, frame in enumerate(sequence.frames, start=1):
-            # All have the one suffix that the toolkit looks for; readers go by the content.
+            # The toolkit looks for this suffix only; image readers go by the content.
             (pictures / f"{number:08d}.jpg").symlink_to(frame.resolve())
         write_trajectory(str(folder / sequence.name / "groundtruth.txt"), list(sequence.regions))
         (folder / sequence.name / "anchor.value").write_text("\n".join(map(str, sequence.anchors)) + "\n")
@@ -125,12 +125,12 @@ def _vot_folder(sequence: VideoSequence) -> Path | None:
 
 
 def _regions(sequence: VideoSequence, folder: Path | None) -> list[Region]:
-    """One region for each frame of `sequence`."""
+    """Return one region for each frame of `sequence`."""
     count = len(sequence.frames)
     if folder:
         lines = (folder / "groundtruth.txt").read_text(encoding="utf-8").splitlines()
         regions = [parse_region(re.sub(r"[,;\s]+", ",", line.strip())) for line in lines if line.strip()]
-        # The sequence may begin later than its files do, but ends with them.
+        # `sequence` may begin later than the file of the ground truth, but both end with the same frame.
         return regions[-count:]
     if sequence.annotations:
         return [Mask(sequence.mask(index), optimize=True) for index in range(count)]
@@ -142,7 +142,7 @@ def _is_present(region: Region) -> bool:
 
 
 def _given_anchors(folder: Path, length: int) -> list[int] | None:
-    """Those of the data set, unless only a part of the sequence is used."""
+    """Return the anchors of a VOT data set; None without any, or if only a part of the sequence is used."""
     file = folder / "anchor.value"
     if not file.is_file():
         return None
@@ -152,37 +152,40 @@ def _given_anchors(folder: Path, length: int) -> list[int] | None:
 
 def _polygon(mask: Mask) -> Region:
     corners = mask_polygon(mask.mask)
-    assert corners is not None, "only frames with the object are kept"
+    assert corners is not None, "vot_sequence keeps only frames with the object"
     return Polygon([(float(x), float(y)) for x, y in corners + mask.offset])
 
 
 def polygon_box(corners: Float64Array) -> Float64Array:
-    """The upright box (x, y, w, h in pixels) from which to track what a polygon [4, 2] surrounds.
+    """Return the box (x, y, w, h in pixels) from which to track the object in a polygon [4, 2].
 
-    The hull of the polygon shrunk about the mean of its corners to the area of the rotated rectangle, as all
-    published Siamese trackers begin on VOT (SiamFC and those after it).
+    It is the axis-aligned bounding box of the polygon, shrunk about the mean of the corners to the area of
+    the rotated rectangle. All published Siamese trackers since SiamFC start from this box on VOT.
     """
     low, high = corners.min(axis=0), corners.max(axis=0)
     sides = np.linalg.norm(np.diff(corners[:3], axis=0), axis=1)
-    hull_area = np.prod(high - low)
-    shrink = np.sqrt(np.prod(sides) / hull_area) if hull_area > 0 else 1.0
+    bounding_area = np.prod(high - low)
+    shrink = np.sqrt(np.prod(sides) / bounding_area) if bounding_area > 0 else 1.0
     size = shrink * (high - low) + 1
     return np.concatenate([corners.mean(axis=0) + 0.5 - size / 2, size])
 
 
 def rotated_polygon(box: RotatedBox) -> Float64Array:
-    """The corners [4, 2] of a rotated box; one thinner than a pixel becomes a line."""
-    drawn = replace(
+    """Return the corners [4, 2] of a rotated box as VOT's polygon, whose corners are centres of pixels.
+
+    A box that is thinner than a pixel becomes a line.
+    """
+    inner = replace(
         box,
         center_x=box.center_x - 0.5,
         center_y=box.center_y - 0.5,
         width=max(box.width - 1, 0.0),
         height=max(box.height - 1, 0.0),
     )
-    return drawn.corners().astype(np.float64)
+    return inner.corners().astype(np.float64)
 
 
 def mask_polygon(mask: Image) -> Float64Array | None:
-    """The corners [4, 2] of the smallest rotated rectangle around all of a mask [H, W]; None when empty."""
+    """Return the corners [4, 2] of the smallest rotated rectangle around a mask [H, W], None if empty."""
     pixels = cv2.findNonZero(mask)
     return None if pixels is None else cv2.boxPoints(cv2.minAreaRect(pixels)).astype(np.float64)

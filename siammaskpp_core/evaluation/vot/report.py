@@ -1,4 +1,4 @@
-"""VOT scores as a JSON-ready dictionary and as Markdown, beside the published ones."""
+"""Report of the VOT experiments as a dictionary for JSON, as Markdown and as an accuracy-robustness plot."""
 
 from __future__ import annotations
 
@@ -13,20 +13,18 @@ from typing import Any, NamedTuple
 from matplotlib.figure import Figure
 
 from siammaskpp_core.evaluation.plots import COLOURS, DPI
-from siammaskpp_core.evaluation.report import cell, markdown_table
-
-Report = Mapping[str, Any]
+from siammaskpp_core.evaluation.report import Report, cell, markdown_table
 
 PLOT = "accuracy_robustness.png"
 
 
 @dataclass(frozen=True)
-class Score:
-    """One tracker in one experiment.
+class VotScore:
+    """The score of one tracker in one experiment.
 
-    `robustness` is the failures per 100 frames in supervised experiments (less is better), and the share of
-    frames tracked before a failure in multi-start ones (more is better). `eao` is None when no run is long
-    enough for the interval. `skipped` of `frames` were not shown to the tracker because it was busy.
+    `robustness` is the number of failures per 100 frames in a supervised experiment (less is better), and
+    the fraction of frames before a failure in a multi-start experiment (more is better). `eao` is None when
+    no run is long enough for the interval. `skipped` of the `frames` passed while the tracker was busy.
     """
 
     accuracy: float
@@ -36,8 +34,8 @@ class Score:
     skipped: int
 
 
-class Published(NamedTuple):
-    """A row of the tables in Choi, Lee and Lim, *SiamMask++*, 2021; `mask` is how its masks are made."""
+class PublishedScore(NamedTuple):
+    """A row of the tables in Choi, Lee and Lim, *SiamMask++*, 2021; `mask` is the form of the mask branch."""
 
     year: int
     tracker: str
@@ -48,40 +46,45 @@ class Published(NamedTuple):
 
 
 PUBLISHED = (
-    Published(2016, "SiamMask", "bi", 0.637, 0.280, 0.385),
-    Published(2016, "SiamMask++", "bi", 0.632, 0.266, 0.406),
-    Published(2016, "SiamMask", "re", 0.626, 0.289, 0.403),
-    Published(2016, "SiamMask++", "re", 0.653, 0.252, 0.435),
-    Published(2018, "SiamMask", "bi", 0.612, 0.417, 0.297),
-    Published(2018, "SiamMask++", "bi", 0.603, 0.318, 0.366),
-    Published(2018, "SiamMask", "re", 0.601, 0.417, 0.321),
-    Published(2018, "SiamMask++", "re", 0.626, 0.262, 0.398),
-    Published(2019, "SiamMask", "bi", 0.593, 0.657, 0.254),
-    Published(2019, "SiamMask++", "bi", 0.593, 0.547, 0.283),
-    Published(2019, "SiamMask", "re", 0.600, 0.647, 0.262),
-    Published(2019, "SiamMask++", "re", 0.618, 0.482, 0.300),
+    PublishedScore(2016, "SiamMask", "bi", 0.637, 0.280, 0.385),
+    PublishedScore(2016, "SiamMask++", "bi", 0.632, 0.266, 0.406),
+    PublishedScore(2016, "SiamMask", "re", 0.626, 0.289, 0.403),
+    PublishedScore(2016, "SiamMask++", "re", 0.653, 0.252, 0.435),
+    PublishedScore(2018, "SiamMask", "bi", 0.612, 0.417, 0.297),
+    PublishedScore(2018, "SiamMask++", "bi", 0.603, 0.318, 0.366),
+    PublishedScore(2018, "SiamMask", "re", 0.601, 0.417, 0.321),
+    PublishedScore(2018, "SiamMask++", "re", 0.626, 0.262, 0.398),
+    PublishedScore(2019, "SiamMask", "bi", 0.593, 0.657, 0.254),
+    PublishedScore(2019, "SiamMask++", "bi", 0.593, 0.547, 0.283),
+    PublishedScore(2019, "SiamMask", "re", 0.600, 0.647, 0.262),
+    PublishedScore(2019, "SiamMask++", "re", 0.618, 0.482, 0.300),
 )
 
 
 @dataclass(frozen=True)
-class Kind:
-    """How an experiment is told. `robustness_note` says what that column holds."""
+class ExperimentKind:
+    """The title of a kind of experiment, and a note on the meaning of its robustness."""
 
     title: str
     robustness_note: str
 
 
 KINDS = {
-    "supervised": Kind("Supervised experiment", "failures per 100 frames, less is better"),
-    "multi_start": Kind("Multi-start experiment on masks", "share of frames tracked, more is better"),
+    "supervised": ExperimentKind("Supervised experiment", "failures per 100 frames, less is better"),
+    "multi_start": ExperimentKind(
+        "Multi-start experiment on masks", "fraction of frames tracked, more is better"
+    ),
 }
 MODES = {"baseline": "", "realtime": ", in real time"}
 
 
 def experiment_report(
-    stack: str, eao_frames: tuple[int, int], lengths: Sequence[int], scores: Mapping[str, Mapping[str, Score]]
+    stack: str,
+    eao_frames: tuple[int, int],
+    lengths: Sequence[int],
+    scores: Mapping[str, Mapping[str, VotScore]],
 ) -> dict[str, Any]:
-    """One kind of experiment on sequences of `lengths`: its rules, and its scores by mode and tracker."""
+    """Return the report of one kind of experiment: its rules, its frames, its scores by mode and tracker."""
     return {
         "rules": stack,
         "sequences": len(lengths),
@@ -99,7 +102,7 @@ def _rounded(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def report(experiments: Mapping[str, Report], year: int | None) -> dict[str, Any]:
-    """All that was measured, by the :data:`KINDS`, and the published rows of `year`, or else of all years."""
+    """Return the reports by the :data:`KINDS`, and the published scores of `year` (default: of all years)."""
     published = [row._asdict() for row in PUBLISHED if year in (None, row.year)]
     return {"protocol": "vot", **experiments, "published": published}
 
@@ -112,7 +115,7 @@ def write_report(result: Report, folder: Path) -> None:
 
 
 def markdown(result: Report) -> str:
-    """A section for each experiment and mode."""
+    """Return a section for each experiment and mode."""
     parts = []
     for kind in KINDS:
         for mode in result[kind]["trackers"] if kind in result else ():
@@ -150,17 +153,17 @@ def _published_cells(row: Mapping[str, Any]) -> list[str]:
 
 
 SENSITIVITY_FRAMES = 30
-"""VOT's S: the reliability is the probability of tracking so many frames without a failure."""
+"""VOT's S: the reliability is the probability of tracking this many frames without a failure."""
 MARKERS = {"baseline": "o", "realtime": "^"}
 
 
 def draw_plot(result: Report, folder: Path) -> None:
-    """Write the A-R plots of `result` to `folder`."""
+    """Write the accuracy-robustness plots of `result` to `folder`."""
     plot_figure(result).savefig(folder / PLOT, dpi=DPI)
 
 
 def plot_figure(result: Report) -> Figure:
-    """One A-R plot for each kind of experiment, side by side."""
+    """Draw the accuracy-robustness plots of all kinds of experiments side by side."""
     kinds = [kind for kind in KINDS if kind in result]
     figure = Figure(figsize=(5.0 * len(kinds), 4.6), layout="constrained")
     for axes, kind in zip(figure.subplots(1, len(kinds), squeeze=False)[0], kinds, strict=True):
@@ -185,7 +188,7 @@ def _draw(axes: Any, kind: str, experiment: Report) -> None:
             )
     labels = {
         "supervised": f"reliability: tracked for {SENSITIVITY_FRAMES} frames without a failure",
-        "multi_start": "robustness: share of frames tracked",
+        "multi_start": "robustness: fraction of frames tracked",
     }
     axes.set(
         title=KINDS[kind].title,
@@ -199,5 +202,5 @@ def _draw(axes: Any, kind: str, experiment: Report) -> None:
 
 
 def reliability(kind: str, robustness: float) -> float:
-    """Robustness as a probability: exp(-S F / N) for F failures in N frames (VOT2014 and after)."""
+    """Return robustness as a probability: exp(-S F / N) for F failures in N frames (VOT2014 and after)."""
     return math.exp(-SENSITIVITY_FRAMES * robustness / 100) if kind == "supervised" else robustness

@@ -1,8 +1,10 @@
-"""`siammaskpp evaluate --protocol vot`. Imported only then, as it needs the extra [vot]."""
+"""The evaluation by the VOT toolkit, from folders of sequences to the report.
+
+It is imported only when it is used, as it needs the extra [vot] and the toolkit.
+"""
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -11,18 +13,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tqdm import tqdm
-
-from siammaskpp_core.arguments import options_from, words_of
+from siammaskpp_core.arguments import words_of
 from siammaskpp_core.data.sequences import VideoSequence, find_sequences
 from siammaskpp_core.engines.load import load_tracker
 from siammaskpp_core.engines.options import EngineOptions
 from siammaskpp_core.errors import MissingPackageError
 from siammaskpp_core.evaluation.baselines import make_baseline
+from siammaskpp_core.evaluation.one_pass import OWN_NAME
+from siammaskpp_core.evaluation.progress import frame_progress
 from siammaskpp_core.io.outputs import Output
 
 try:
-    from siammaskpp_core.evaluation.vot.dataset import VotSequence, label
+    from siammaskpp_core.evaluation.vot.dataset import VotSequence, vot_sequence
     from siammaskpp_core.evaluation.vot.report import (
         draw_plot,
         experiment_report,
@@ -30,7 +32,6 @@ try:
         report,
         write_report,
     )
-    from siammaskpp_core.evaluation.vot.server import OWN_NAME
     from siammaskpp_core.evaluation.vot.toolkit import Plan, multi_start_plan, run_plan, supervised_plan
 except ImportError as error:
     raise MissingPackageError(
@@ -38,26 +39,47 @@ except ImportError as error:
         "pip install --no-deps vot-toolkit==0.7.4 (by itself it would bring a second OpenCV)"
     ) from error
 
+SERVER = (sys.executable, "-m", "siammaskpp_core.evaluation.vot.server")
 
-def run_vot(options: argparse.Namespace) -> None:
-    """Run the toolkit on the sequences, print its scores, write the report if asked for."""
-    sequences = _labelled(find_sequences(options.folders))
-    commands = _commands(options)
-    work = _work(sequences, options.realtime, options.vot_year)
+
+def run_vot(
+    folders: Sequence[Path],
+    model_folder: Path | None = None,
+    engine: EngineOptions | None = None,
+    *,
+    rotated_box: str | None = None,
+    baselines: Sequence[str] = (),
+    nanotrack_folder: Path | None = None,
+    realtime: bool = False,
+    year: int | None = None,
+    output: Path | None = None,
+) -> str:
+    """Run the toolkit's experiments on the sequences in `folders` and return the scores as Markdown.
+
+    Our tracker is loaded from `model_folder` (default: the package's model) and runs beside `baselines`.
+    `realtime` adds the real-time experiments; `year` takes the rules of that VOT challenge as they are. The
+    new folder `output` receives the report and the toolkit's workspaces. Raises a user error before the
+    first experiment when something cannot run, and :class:`VotError` when a tracker fails.
+    """
+    sequences = _vot_sequences(find_sequences(folders))
+    commands = _own_command(model_folder, engine or EngineOptions(), rotated_box)
+    commands |= _baseline_commands(baselines, nanotrack_folder)
+    experiments = _plan(sequences, realtime, year)
     with ExitStack() as stack:
-        folder = stack.enter_context(Output(options.output, is_folder=True)) if options.output else None
+        folder = stack.enter_context(Output(output, is_folder=True)) if output else None
         place = folder or Path(stack.enter_context(TemporaryDirectory(prefix="siammaskpp-vot-")))
-        result = report(_run_all(place / "workspaces", work, commands), options.vot_year)
+        result = report(_run_all(place / "workspaces", experiments, commands), year)
         if folder:
             write_report(result, folder)
             draw_plot(result, folder)
-    print(markdown(result))
+    return markdown(result)
 
 
-def _labelled(found: Sequence[VideoSequence]) -> list[VotSequence]:
-    sequences = [label(sequence) for sequence in found]
-    for before, sequence in zip(found, sequences, strict=True):
-        used, given = len(sequence.frames), len(before.frames)
+def _vot_sequences(found: Sequence[VideoSequence]) -> list[VotSequence]:
+    """Convert the sequences, and report on standard error which of them are used only in part."""
+    sequences = [vot_sequence(sequence) for sequence in found]
+    for whole, sequence in zip(found, sequences, strict=True):
+        used, given = len(sequence.frames), len(whole.frames)
         if used < given:
             print(
                 f"{sequence.name}: the {used} of {given} frames where the object is labelled without a gap",
@@ -66,49 +88,52 @@ def _labelled(found: Sequence[VideoSequence]) -> list[VotSequence]:
     return sequences
 
 
-def _commands(options: argparse.Namespace) -> dict[str, list[str]]:
-    """The commands that start the TraX servers; what cannot run is told before anything does."""
-    # Without its threads: OpenVINO with a chosen number of them and the toolkit's native library in one
-    # process end it with a segmentation fault. The servers are processes of their own.
-    engine = options_from(EngineOptions, options)
-    load_tracker(options.model, replace(engine, threads=0, cpu_affinity=False))
-    server = [sys.executable, "-m", "siammaskpp_core.evaluation.vot.server"]
-    own = words_of(engine)
-    own += ["--model", str(options.model.resolve())] if options.model else []
-    own += ["--rotated-box", options.rotated_box] if options.rotated_box else []
-    commands = {OWN_NAME: [*server, *own]}
-    for name in options.peers:
-        make_baseline(name, options.nanotrack)
-        folder = ["--nanotrack", str(options.nanotrack.resolve())] if options.nanotrack else []
-        commands[name] = [*server, "--tracker", name, *folder]
+def _own_command(
+    model_folder: Path | None, engine: EngineOptions, rotated_box: str | None
+) -> dict[str, list[str]]:
+    """Return the command that starts our TraX server, after a check that the model can be loaded."""
+    # The check leaves the number of threads to OpenVINO: with a chosen number, OpenVINO and the toolkit's
+    # native library crash in one process. The servers are processes of their own.
+    load_tracker(model_folder, replace(engine, threads=0, cpu_affinity=False))
+    arguments = words_of(engine)
+    arguments += ["--model", str(model_folder.resolve())] if model_folder else []
+    arguments += ["--rotated-box", rotated_box] if rotated_box else []
+    return {OWN_NAME: [*SERVER, *arguments]}
+
+
+def _baseline_commands(names: Sequence[str], nanotrack_folder: Path | None) -> dict[str, list[str]]:
+    """Return the commands that start the TraX servers of the baselines, after a check that they can run."""
+    commands = {}
+    for name in names:
+        make_baseline(name, nanotrack_folder)
+        folder = ["--nanotrack", str(nanotrack_folder.resolve())] if nanotrack_folder else []
+        commands[name] = [*SERVER, "--tracker", name, *folder]
     return commands
 
 
-def _work(
+def _plan(
     sequences: Sequence[VotSequence], realtime: bool, year: int | None
 ) -> dict[str, tuple[Plan, list[VotSequence]]]:
-    """By kind of experiment: the plan, and the sequences with the truth that it takes."""
-    drawn = [sequence.with_polygons() for sequence in sequences]
+    """Return the plan of each kind of experiment, and the sequences with the regions that it takes."""
+    polygons = [sequence.with_polygons() for sequence in sequences]
     masks = [sequence for sequence in sequences if sequence.has_masks]
-    work = {"supervised": (supervised_plan(drawn, realtime, year), drawn)}
+    experiments = {"supervised": (supervised_plan(polygons, realtime, year), polygons)}
     if masks:
-        work["multi_start"] = (multi_start_plan(masks, realtime), masks)
-    return work
+        experiments["multi_start"] = (multi_start_plan(masks, realtime), masks)
+    return experiments
 
 
 def _run_all(
-    folder: Path, work: Mapping[str, tuple[Plan, list[VotSequence]]], commands: Mapping[str, Sequence[str]]
+    folder: Path,
+    experiments: Mapping[str, tuple[Plan, list[VotSequence]]],
+    commands: Mapping[str, Sequence[str]],
 ) -> dict[str, dict[str, Any]]:
-    lengths = {kind: [len(sequence.frames) for sequence in items] for kind, (_, items) in work.items()}
-    frames = sum(sum(lengths[kind]) * len(plan.experiments) for kind, (plan, _) in work.items())
+    """Run all experiments in workspaces below `folder`; returns the report of each kind."""
+    lengths = {kind: [len(sequence.frames) for sequence in items] for kind, (_, items) in experiments.items()}
+    frames = sum(sum(lengths[kind]) * len(plan.experiments) for kind, (plan, _) in experiments.items())
     results = {}
-    with tqdm(total=frames * len(commands), unit="frame") as bar:
-
-        def on_sequence(label: str, frames: int) -> None:
-            bar.set_description(label, refresh=False)
-            bar.update(frames)
-
-        for kind, (plan, items) in work.items():
-            scores = run_plan(folder / kind, plan, items, commands, on_sequence)
+    with frame_progress(frames * len(commands)) as advance:
+        for kind, (plan, items) in experiments.items():
+            scores = run_plan(folder / kind, plan, items, commands, advance)
             results[kind] = experiment_report(plan.stack, plan.eao_frames, lengths[kind], scores)
     return results

@@ -1,6 +1,6 @@
-"""The VOT toolkit at work: its experiments and analyses in a workspace of its layout.
+"""Run the VOT toolkit: plans of its experiments, a workspace in its layout, and its analyses.
 
-The rules are those of the toolkit's own stacks, from which the plans here are taken.
+The plans are taken from the stacks of experiments that the toolkit itself holds.
 """
 
 from __future__ import annotations
@@ -28,28 +28,29 @@ from vot.workspace import Workspace
 
 from siammaskpp_core.errors import UserError
 from siammaskpp_core.evaluation.vot.dataset import VotSequence, write_dataset
-from siammaskpp_core.evaluation.vot.report import Score
+from siammaskpp_core.evaluation.vot.report import VotScore
 
-# The toolkit sets its progress bars and messages by this; ours take their place.
+# This level also hides the toolkit's own progress bars and messages.
 logging.getLogger("vot").setLevel(logging.CRITICAL)
 
 SUPERVISED_STACKS = {2016: "vot2016/rgb", 2018: "vot2018/shortterm", 2019: "vot2019/shortterm"}
 MULTI_START_STACK = "vot2020/shortterm"
-EAO_LOW_SHARE = 100 / 356
-"""VOT2018's interval is 100 to 356 frames, and 356 the mean length of its sequences."""
+EAO_LOW_FRACTION = 100 / 356
+"""Bounds of the EAO interval of VOT2018, 100 and 356 frames; 356 is the mean length of its sequences."""
 LOG_LINES = 20
+"""Lines of a failed tracker's log that the error message quotes."""
 
 
 class VotError(UserError):
-    """An evaluation that did not reach its end; the message holds the tracker's last words."""
+    """An evaluation that failed or is not possible; the message quotes the log of a tracker that failed."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What one workspace runs: the toolkit's description of the experiments, by name.
+    """The experiments of one workspace by name, in the toolkit's own description.
 
-    `stack` is the toolkit's from which they are. `eao_frames` are the bounds of the run lengths that the
-    expected average overlap counts, as the toolkit takes them.
+    `stack` names the toolkit's stack from which they are taken. `eao_frames` are the bounds of the run
+    lengths over which the expected average overlap is the mean.
     """
 
     stack: str
@@ -58,7 +59,11 @@ class Plan:
 
 
 def supervised_plan(sequences: Sequence[VotSequence], realtime: bool, year: int | None) -> Plan:
-    """The reset-based experiment of VOT2013 to VOT2019, as in `year` or else fitted to `sequences`."""
+    """Return the reset-based experiment of VOT2013 to VOT2019 by the rules of `year`.
+
+    Without a year, the rules of 2018 are fitted to `sequences`. Raises :class:`VotError` when that year
+    has no real-time experiment.
+    """
     stack = SUPERVISED_STACKS[year or 2018]
     experiments = _read_stack(stack, realtime)
     for experiment in experiments.values():
@@ -71,7 +76,7 @@ def supervised_plan(sequences: Sequence[VotSequence], realtime: bool, year: int 
 
 
 def multi_start_plan(sequences: Sequence[VotSequence], realtime: bool) -> Plan:
-    """The anchor-based experiment of VOT2020 and after, fitted to `sequences`."""
+    """Return the anchor-based experiment of VOT2020 and after, fitted to `sequences`."""
     experiments = _read_stack(MULTI_START_STACK, realtime)
     _fit(experiments, [length for sequence in sequences for length in sequence.run_lengths()])
     return Plan(MULTI_START_STACK, experiments, _eao_frames(experiments))
@@ -95,10 +100,10 @@ def _eao_frames(experiments: Mapping[str, Mapping[str, Any]]) -> tuple[int, int]
 
 
 def _fit(experiments: Mapping[str, Mapping[str, Any]], lengths: Sequence[int]) -> None:
-    """Scale the interval of the expected average overlap from VOT2018's mean length to these `lengths`."""
+    """Scale the EAO interval in place from the mean length in VOT2018 to the mean of `lengths`."""
     mean = sum(lengths) / len(lengths)
     for analysis in _eao_analyses(experiments):
-        analysis.update(low=max(round(EAO_LOW_SHARE * mean), 1), high=round(mean))
+        analysis.update(low=max(round(EAO_LOW_FRACTION * mean), 1), high=round(mean))
 
 
 def run_plan(
@@ -107,11 +112,11 @@ def run_plan(
     sequences: Sequence[VotSequence],
     commands: Mapping[str, Sequence[str]],
     on_sequence: Callable[[str, int], None] = lambda label, frames: None,
-) -> dict[str, dict[str, Score]]:
-    """Scores by experiment and tracker, from a workspace made in the new `folder`.
+) -> dict[str, dict[str, VotScore]]:
+    """Run a plan in a workspace in the new `folder`; returns the scores by experiment and tracker.
 
-    `commands` start the TraX servers of the trackers. `on_sequence` is called with a label and the number of
-    frames after each sequence. Raises :class:`VotError` when a tracker dies or does not answer.
+    `commands` start the TraX servers of the trackers by name. `on_sequence` is called after each sequence
+    with a label and the number of frames. Raises :class:`VotError` when a tracker dies or does not answer.
     """
     workspace = _workspace(folder, plan, sequences, commands)
     trackers = [workspace.registry[name] for name in commands]
@@ -163,13 +168,13 @@ def _run(experiment: Experiment, tracker: Tracker, sequence: Any) -> None:
 def _analyse(
     workspace: Workspace, plan: Plan, trackers: Sequence[Tracker]
 ) -> dict[str, list[dict[str, list[Any]]]]:
-    """For each experiment and tracker, what each type of analysis found."""
+    """Return the values of each type of analysis, by experiment, in the order of the trackers."""
     with (
         warnings.catch_warnings(),
         ThreadPoolExecutor(1) as executor,
         AnalysisProcessor(executor, LRUCache(1000)),
     ):
-        # The mean over an interval that no run reaches is NaN, and becomes None here.
+        # The mean over an interval that no run reaches is NaN; numpy warns, and `_score` makes it None.
         warnings.simplefilter("ignore", RuntimeWarning)
         results = process_stack_analyses(workspace, trackers)
     storage = workspace.storage.substorage("analysis")
@@ -184,7 +189,7 @@ def _analyse(
 
 
 def _times(workspace: Workspace, experiment: Experiment, tracker: Tracker) -> list[float]:
-    """Seconds for each frame that was tracked, 0 for those that were skipped."""
+    """Return the seconds for each frame that was tracked, 0 for a frame that was skipped."""
     times = []
     for sequence in experiment.transform(workspace.dataset):
         _, files, results = experiment.scan(tracker, sequence)
@@ -196,16 +201,16 @@ def _times(workspace: Workspace, experiment: Experiment, tracker: Tracker) -> li
     return times
 
 
-def _score(values: Mapping[str, Any], frames: int, times: Sequence[float]) -> Score:
+def _score(values: Mapping[str, Any], frames: int, times: Sequence[float]) -> VotScore:
     if "supervised_average_ar" in values:
         accuracy = values["supervised_average_ar"][0]
-        # As published in VOT2016 to VOT2019; the toolkit's own value is per sequence.
+        # VOT2016 to VOT2019 published failures per 100 frames; the toolkit's own value is per sequence.
         robustness = 100 * values["cumulative_failures"][0] / frames
         eao = values["supervised_eao_score"][0]
     else:
         accuracy, robustness = values["multistart_average_ar"][:2]
         eao = values["multistart_eao_score"][0]
-    return Score(
+    return VotScore(
         accuracy=accuracy,
         robustness=robustness,
         eao=None if math.isnan(eao) else eao,

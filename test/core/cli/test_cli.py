@@ -229,7 +229,7 @@ def test_boxes_that_are_not_four_numbers(box, capsys):
 
 def test_evaluate_prints_tables_and_writes_a_report(folder, tmp_path, capsys):
     output = tmp_path / "report"
-    assert run("evaluate", folder.parent, "--peers", "kcf", "--output", output) == 0
+    assert run("evaluate", folder.parent, "--baselines", "kcf", "--output", output) == 0
     assert "| siammaskpp |       0.952 |" in capsys.readouterr().out
     result = json.loads((output / "report.json").read_text())
     assert list(result["trackers"]) == ["siammaskpp", "kcf"]
@@ -250,7 +250,7 @@ def test_evaluate_refuses_bad_input_before_it_runs(folder, tmp_path, capsys, mon
     monkeypatch.setattr(BrightSquare, "init", lambda *_: pytest.fail("it runs"))
     output = ("--output", tmp_path / "report")
     assert "no such folder" in error_of(capsys, "evaluate", tmp_path / "missing", *output)
-    assert "is not a peer" in error_of(capsys, "evaluate", tmp_path, "--peers", "mosse", *output)
+    assert "is not a baseline" in error_of(capsys, "evaluate", tmp_path, "--baselines", "mosse", *output)
     assert "create it first" in error_of(capsys, "evaluate", tmp_path, "--output", tmp_path / "no/report")
     assert "not an empty folder" in error_of(capsys, "evaluate", tmp_path, "--output", folder)
     for option in (["--realtime"], ["--vot-year", "2018"], ["--rotated-box", "ellipse"]):

@@ -12,7 +12,7 @@ import pytest
 torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 
-from siammaskpp_core.bench.operations import Peak, count_operations
+from siammaskpp_core.bench.operations import PeakRate, count_operations
 from siammaskpp_core.bench.reference import ReferenceEngine
 from siammaskpp_core.config import ConfigError
 from siammaskpp_core.engines.export.fusion import fused
@@ -208,7 +208,7 @@ def test_operations_are_those_of_torch(network, folder):
 
 @pytest.mark.parametrize("is_int8", [False, True])
 def test_the_peak_only_rises(is_int8):
-    peak = Peak(EngineOptions(threads=1), is_int8)
+    peak = PeakRate(EngineOptions(threads=1), is_int8)
     first = peak.measure()
     assert first > 1e8
     assert peak.measure() >= first

@@ -1,4 +1,4 @@
-"""Which frames are the worst, and the pictures of them that `siammaskpp evaluate` leaves."""
+"""The choice of the worst frames, and the sheets of them that `siammaskpp evaluate` writes."""
 
 import re
 from pathlib import Path
@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from siammaskpp_core.cli import evaluate
+from siammaskpp_core import tracking
 from siammaskpp_core.cli import main as cli
 from siammaskpp_core.data.sequences import find_sequences
+from siammaskpp_core.engines import load
 from siammaskpp_core.evaluation.failure_examples import FailureExamples, worst_frames
 from siammaskpp_core.io.drawing import GAP_PX, target_colour
 from siammaskpp_core.io.outputs import OutputError
@@ -35,7 +36,7 @@ def test_of_equal_frames_the_first():
     assert worst_frames(overlaps, count=4) == [15, 25, 35, 45]
 
 
-def test_frames_without_a_truth_are_no_moments():
+def test_frames_without_a_ground_truth_are_no_examples():
     overlaps = np.full(30, np.nan)
     overlaps[[3, 14]] = 0.5, 1.0
     assert worst_frames(overlaps) == [3, 14]
@@ -74,10 +75,10 @@ def data(tmp_path: Path) -> Path:
 
 
 def test_evaluate_leaves_pictures_and_links_to_them(data, tmp_path, monkeypatch):
-    monkeypatch.setattr(evaluate, "load_tracker", lambda *_: StandStill())
-    monkeypatch.setattr(evaluate, "LongTermTracker", lambda tracker: tracker)
+    monkeypatch.setattr(load, "load_tracker", lambda *_: StandStill())
+    monkeypatch.setattr(tracking, "LongTermTracker", lambda tracker: tracker)
     output = tmp_path / "report"
-    assert cli.main(["evaluate", str(data), "--peers", "kcf", "--output", str(output)]) == 0
+    assert cli.main(["evaluate", str(data), "--baselines", "kcf", "--output", str(output)]) == 0
     page = (output / "report.md").read_text()
     links = re.findall(r"^- \[(.*)\]\((\S*)\), success AUC (\S*)$", page, re.MULTILINE)
     # The box moves by its width in eight frames: overlaps of (24 - d) / (24 + d) for d = 3, 6 .. 21, then 0.
@@ -85,7 +86,7 @@ def test_evaluate_leaves_pictures_and_links_to_them(data, tmp_path, monkeypatch)
     auc = sum(np.count_nonzero(value > np.arange(21) / 20) for value in overlaps) / 21 / (FRAMES - 1)
     assert [(name, value) for name, _, value in links] == [("Gone (2)", f"{auc:.3f}"), ("Still", "0.952")]
     files = [output / unquote(link) for _, link, _ in links]
-    assert sorted(output.glob("moments/*")) == sorted(files)
+    assert sorted(output.glob("failure_examples/*")) == sorted(files)
 
     # The first frame, and 8, 18 and 28: from frame 8 on nothing is right.
     sheet = cv2.imread(str(files[0]))
@@ -93,7 +94,7 @@ def test_evaluate_leaves_pictures_and_links_to_them(data, tmp_path, monkeypatch)
     first, eighth = (sheet[GAP_PX:, left:] for left in (GAP_PX, WIDTH + 2 * GAP_PX))
     assert is_about(first[50, 20], (255, 255, 255)), "the given box"
     assert is_about(eighth[50, 20 + 24], (255, 255, 255)), "the true box of frame 8"
-    assert is_about(eighth[50, 20], target_colour(0)), "our upright box"
+    assert is_about(eighth[50, 20], target_colour(0)), "our box"
     assert eighth[45:55, 25:40, 1].mean() > 110, "our mask is green"
     assert np.abs(eighth[45:55, 52:60].astype(int) - 60).max() < 25, "the truth is not tinted"
 
@@ -103,28 +104,28 @@ def is_about(pixel: np.ndarray, colour: tuple[int, int, int]) -> bool:
     return int(np.abs(pixel.astype(int) - colour).max()) < 110
 
 
-def test_answers_of_one_sequence_only_are_kept(data, tmp_path):
-    moments = FailureExamples(tmp_path / "moments")
+def test_results_of_one_sequence_only_are_kept(data, tmp_path):
+    examples = FailureExamples(tmp_path)
     for sequence in find_sequences([data]):
         for index in range(1, FRAMES):
-            assert len(moments._answers) == index - 1
-            moments.add(sequence, index, answer(BOX))
+            assert len(examples._results) == index - 1
+            examples.add(sequence, index, answer(BOX))
             if index < FRAMES - 1:
-                kept = moments._answers[index]
+                kept = examples._results[index]
                 assert kept.result.mask is None
                 assert kept.mask_png.nbytes < 500
-    assert moments._answers == {}
-    assert list(moments.sheets) == ["Gone (2)", "Still"]
+    assert examples._results == {}
+    assert list(examples.sheets) == ["Gone (2)", "Still"]
 
 
 def test_networks_without_masks_and_a_full_disk(data, tmp_path, monkeypatch):
-    moments = FailureExamples(tmp_path / "moments")
+    examples = FailureExamples(tmp_path)
     (sequence, _) = find_sequences([data])
     without = answer(BOX)
     without = TrackResult(without.box_xywh, without.rotated_box, without.confidence, None)
     for index in range(1, FRAMES):
-        moments.add(sequence, index, without)
-    assert cv2.imread(str(moments.sheets[sequence.name])) is not None
+        examples.add(sequence, index, without)
+    assert cv2.imread(str(examples.sheets[sequence.name])) is not None
     monkeypatch.setattr(cv2, "imwrite", lambda *_: False)
     with pytest.raises(OutputError, match="check space and permissions"):
-        moments.add(sequence, FRAMES - 1, without)
+        examples.add(sequence, FRAMES - 1, without)

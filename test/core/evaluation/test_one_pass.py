@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from siammaskpp_core.data.sequences import DatasetError, find_sequences
-from siammaskpp_core.evaluation import baselines as trackers
+from siammaskpp_core.evaluation import baselines
 from siammaskpp_core.evaluation.baselines import BaselineError, make_baseline
 from siammaskpp_core.evaluation.one_pass import evaluate
 from siammaskpp_core.evaluation.report import report
@@ -94,7 +94,7 @@ def test_scores_by_hand(data):
 
 
 @pytest.mark.parametrize("name", ["csrt", "kcf"])
-def test_opencv_peers_follow_the_square(data, name):
+def test_opencv_baselines_follow_the_square(data, name):
     if not hasattr(cv2, f"Tracker{name.upper()}_create"):
         pytest.skip("this OpenCV is not the contrib build")
     sequences = find_sequences([data / "square2"])
@@ -102,20 +102,20 @@ def test_opencv_peers_follow_the_square(data, name):
     assert scores[name]["square2"].curves.values()["auc"] > 0.7
 
 
-def test_peers_that_cannot_run_say_why(tmp_path, monkeypatch):
-    with pytest.raises(BaselineError, match="'mosse' is not a peer; choose from csrt, kcf, nanotrack"):
+def test_baselines_that_cannot_run_say_why(tmp_path, monkeypatch):
+    with pytest.raises(BaselineError, match="'mosse' is not a baseline; choose from csrt, kcf, nanotrack"):
         make_baseline("mosse")
     with pytest.raises(BaselineError, match="nanotrack needs --nanotrack"):
         make_baseline("nanotrack")
     with pytest.raises(BaselineError, match=r"nanotrack_backbone_sim.onnx: no such file"):
         make_baseline("nanotrack", tmp_path)
-    monkeypatch.setattr(trackers, "cv2", type("Plain", (), {"__version__": "4.9"}))
+    monkeypatch.setattr(baselines, "cv2", type("Plain", (), {"__version__": "4.9"}))
     with pytest.raises(BaselineError, match="opencv-contrib-python-headless"):
         make_baseline("csrt")
 
 
 def test_damaged_nanotrack_files_are_refused(tmp_path):
-    for file in trackers.NANOTRACK_FILES:
+    for file in baselines.NANOTRACK_FILES:
         (tmp_path / file).write_bytes(b"nothing")
     if not hasattr(cv2, "TrackerNano_create"):
         pytest.skip("this OpenCV has no TrackerNano")

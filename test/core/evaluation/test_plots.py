@@ -21,7 +21,7 @@ def result():
     return report(
         {
             "me": {"cup": score(0.2, mask=0.6), "dog": score(0.4)},
-            "peer": {"cup": score(0.4), "dog": score(0.4)},
+            "other": {"cup": score(0.4), "dog": score(0.4)},
         }
     )
 
@@ -29,9 +29,9 @@ def result():
 @pytest.mark.parametrize(
     ("kind", "best", "legend"),
     [
-        ("success", 0.4, ["peer  0.400", "me  0.300"]),
-        ("precision", 0.2, ["peer  0.200", "me  0.150"]),
-        ("normalised_precision", 0.1, ["peer  0.100", "me  0.075"]),
+        ("success", 0.4, ["other  0.400", "me  0.300"]),
+        ("precision", 0.2, ["other  0.200", "me  0.150"]),
+        ("normalised_precision", 0.1, ["other  0.100", "me  0.075"]),
     ],
 )
 def test_curves_are_the_means_and_the_legend_begins_with_the_best(result, kind, best, legend):
@@ -47,7 +47,7 @@ def test_a_tracker_has_one_colour_in_all_plots(result):
     colours = set()
     for kind in CURVES:
         lines = curve_figure(result, kind).axes[0].get_lines()
-        colours.add(tuple(line.get_color() for line in lines if line.get_label().startswith(("me", "peer"))))
+        colours.add(tuple(line.get_color() for line in lines if line.get_label().startswith(("me", "other"))))
     assert len(colours) == 1
     assert len(set(*colours)) == 2
 

@@ -23,7 +23,7 @@ def result():
     return report(
         {
             "me": {"cup": score(0.25, mask=0.5), "dog": score(0.75, frames=30)},
-            "peer": {"cup": score(0.5), "dog": score(1.0, frames=30, seconds=0.0)},
+            "other": {"cup": score(0.5), "dog": score(1.0, frames=30, seconds=0.0)},
         }
     )
 
@@ -33,13 +33,13 @@ def cells(table: str) -> list[list[str]]:
 
 
 def test_means_over_sequences_and_frames(result):
-    me, peer = result["trackers"]["me"], result["trackers"]["peer"]
+    me, other = result["trackers"]["me"], result["trackers"]["other"]
     assert (me["auc"], me["precision"]) == (0.5, 0.5)
     assert me["normalised_precision"] == pytest.approx(0.5 * 31 / 51, abs=5e-5)
     assert me["curves"]["precision"] == [0] * 20 + [0.5] * 31
-    assert (me["frames"], me["fps"], peer["fps"]) == (40, 10.0, 20.0)
-    assert (me["J"], me["F"], peer["J"]) == (0.5, 0.5, None)
-    assert (peer["sequences"]["dog"]["auc"], peer["sequences"]["dog"]["fps"]) == (1, None)
+    assert (me["frames"], me["fps"], other["fps"]) == (40, 10.0, 20.0)
+    assert (me["J"], me["F"], other["J"]) == (0.5, 0.5, None)
+    assert (other["sequences"]["dog"]["auc"], other["sequences"]["dog"]["fps"]) == (1, None)
 
 
 def test_thresholds_belong_to_the_curves(result):
@@ -59,18 +59,18 @@ def test_the_overall_table(result):
     assert [row for row in cells(table) if "-" * 5 not in row[0]] == [
         ["Tracker", "Success AUC", "Precision at 20 px", "Normalised precision", "J", "F", "FPS"],
         ["me", "0.500", "0.500", "0.304", "0.500", "0.500", "10.0"],
-        ["peer", "0.750", "0.750", "0.456", "-", "-", "20.0"],
+        ["other", "0.750", "0.750", "0.456", "-", "-", "20.0"],
     ]
 
 
 def test_tables_of_sequences_leave_out_who_has_no_such_value(result):
     head, _, *rows = cells(sequence_table(result, "precision"))
-    assert head == ["Sequence", "Frames", "me", "peer"]
+    assert head == ["Sequence", "Frames", "me", "other"]
     assert rows == [["cup", "10", "0.250", "0.500"], ["dog", "30", "0.750", "1.000"]]
     head, _, *rows = cells(sequence_table(result, "J"))
     assert head == ["Sequence", "Frames", "me"]
     assert rows == [["cup", "10", "0.500"], ["dog", "30", "-"]]
-    assert measured(report({"peer": {"cup": score(0.5)}})) == ["auc", "precision", "normalised_precision"]
+    assert measured(report({"other": {"cup": score(0.5)}})) == ["auc", "precision", "normalised_precision"]
 
 
 def test_a_narrow_column_is_still_a_markdown_column(result):
@@ -79,7 +79,7 @@ def test_a_narrow_column_is_still_a_markdown_column(result):
 
 
 def test_the_report_holds_every_table_and_is_valid_json(result, tmp_path):
-    sheets = {name: tmp_path / f"moments/{name}.jpg" for name in ("dog", "cup")}
+    sheets = {name: tmp_path / f"failure_examples/{name}.jpg" for name in ("dog", "cup")}
     write_report(result, tmp_path, sheets)
     text = (tmp_path / "report.md").read_text()
     assert "One pass over 2 sequences, 40 frames." in text
@@ -87,7 +87,10 @@ def test_the_report_holds_every_table_and_is_valid_json(result, tmp_path):
         assert f"\n\n{table}\n" in text
     # The worst sequence of the first tracker first.
     links = re.findall(r"^- \[(\w+)\]\((.*)\), success AUC (.*)$", text, re.MULTILINE)
-    assert links == [("cup", "moments/cup.jpg", "0.250"), ("dog", "moments/dog.jpg", "0.750")]
+    assert links == [
+        ("cup", "failure_examples/cup.jpg", "0.250"),
+        ("dog", "failure_examples/dog.jpg", "0.750"),
+    ]
 
     def refuse(constant):
         pytest.fail(f"{constant} is not JSON")

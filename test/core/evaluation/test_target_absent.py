@@ -1,4 +1,6 @@
-"""Targets taken out of view: the cases to the pixel, and what is said of a tracker in them."""
+"""The target-absent benchmark: its cases to the pixel, and the rates of known trackers on them."""
+
+import re
 
 import cv2
 import numpy as np
@@ -6,8 +8,13 @@ import pytest
 
 from siammaskpp_core.cli.main import main
 from siammaskpp_core.data.sequences import find_sequences
-from siammaskpp_core.evaluation.target_absent.benchmark import CaseScore, calibration, honesty, judge
-from siammaskpp_core.evaluation.target_absent.cases import Case, make_cases
+from siammaskpp_core.evaluation.target_absent.benchmark import (
+    CaseResult,
+    fit_calibration,
+    run_case,
+    summarise,
+)
+from siammaskpp_core.evaluation.target_absent.cases import TargetAbsentCase, make_cases
 from siammaskpp_core.tracking import State, TrackResult
 from siammaskpp_core.tracking.boxes import RotatedBox
 
@@ -44,36 +51,36 @@ def test_cases_are_made_where_they_are_possible(cases):
     assert set(cases) == {
         ("cut", "one"),
         ("cut", "two"),
-        ("cover", "one"),
-        ("cover", "two"),
-        ("leave", "one"),
+        ("occlusion", "one"),
+        ("occlusion", "two"),
+        ("out_of_view", "one"),
     }
 
 
-def test_another_object_of_the_same_video_is_no_stranger(tmp_path):
+def test_another_object_of_the_same_video_is_no_replacement(tmp_path):
     write_video(tmp_path / "Pair.1", 200, (20, 20), (50, 40))
     write_video(tmp_path / "Pair.2", 200, (20, 20), (50, 40))  # a copy, as OTB's Jogging is
     assert make_cases(find_sequences([tmp_path])) == []
     write_video(tmp_path / "Stranger", 90, (140, 100), (150, 110))
     cases = make_cases(find_sequences([tmp_path]))
-    shown = {case.sequence.name: case.other.name for case in cases}
+    shown = {case.sequence.name: case.replacement.name for case in cases}
     assert shown == {"Pair.1": "Stranger", "Pair.2": "Stranger", "Stranger": "Pair.1"}
 
 
 def test_short_videos_give_none(folder, tmp_path):
     first = find_sequences([folder])[0]
-    assert not Case(first, first, "cut", first=50).is_possible()
+    assert not TargetAbsentCase(first, first, "cut", first_absent=50).is_possible()
 
 
-@pytest.mark.parametrize("kind", ["cut", "cover", "leave"])
+@pytest.mark.parametrize("kind", ["cut", "occlusion", "out_of_view"])
 def test_the_target_is_seen_where_the_truth_says_and_else_not_at_all(cases, kind):
     case = cases[kind, "one"]
     frames = list(case.frames())
     assert len(frames) == FRAMES
     for index, frame in enumerate(frames):
         own = (frame.image == 128).all(axis=2) if kind != "cut" else None
-        if not (kind == "leave" and case.going <= index < case.back):
-            assert frame.is_absent == (case.first <= index <= case.last)
+        if not (kind == "out_of_view" and case.departure <= index < case.reappearance):
+            assert frame.is_absent == (case.first_absent <= index <= case.last_absent)
         if frame.is_absent:
             assert frame.box_xywh is None
             if kind == "cut":
@@ -83,12 +90,12 @@ def test_the_target_is_seen_where_the_truth_says_and_else_not_at_all(cases, kind
         elif frame.box_xywh is not None:
             x, y, width, height = frame.box_xywh.astype(int)
             assert (frame.image[y : y + height, x : x + width] == 128).all()
-    assert frames[case.going - 1].box_xywh is not None
-    assert frames[case.back].box_xywh is not None
+    assert frames[case.departure - 1].box_xywh is not None
+    assert frames[case.reappearance].box_xywh is not None
 
 
-class Follower:
-    """Says where the grey square is; `sees` decides from the frame's number what it says it saw."""
+class SquareTracker:
+    """Finds the grey square in the frames for whose number `sees` is true."""
 
     def __init__(self, sees):
         self.sees = sees
@@ -102,51 +109,53 @@ class Follower:
         (target,) = targets
         target.frame += 1
         ys, xs = np.nonzero((image == 128).all(axis=2))
-        there = len(ys) > 0 and self.sees(target.frame)
-        box = np.array([xs.min(), ys.min(), SIDE, SIDE], float) if there else np.array([0.0, 0, 9, 9])
-        target.state = State.TRACKING if there else State.LOST
-        score = 0.9 if there else 0.2
+        is_seen = len(ys) > 0 and self.sees(target.frame)
+        box = np.array([xs.min(), ys.min(), SIDE, SIDE], float) if is_seen else np.array([0.0, 0, 9, 9])
+        target.state = State.TRACKING if is_seen else State.LOST
+        score = 0.9 if is_seen else 0.2
         return [TrackResult(box, RotatedBox(0, 0, 1, 1, 0.0), score, None)]
 
 
 def test_a_perfect_tracker(cases):
-    scores = [judge(Follower(lambda frame: True), case) for case in cases.values() if case.kind != "cut"]
-    total = honesty(scores, 0.5)
-    assert (total.cases, total.recall, total.false_alarms, total.found) == (3, 1.0, 0.0, 1.0)
-    assert honesty(scores, 0.1).recall == 0.0
-    assert honesty(scores, 0.95).false_alarms == 1.0
+    scores = [
+        run_case(SquareTracker(lambda frame: True), case) for case in cases.values() if case.kind != "cut"
+    ]
+    total = summarise(scores, 0.5)
+    assert (total.cases, total.recall, total.false_alarms, total.redetected) == (3, 1.0, 0.0, 1.0)
+    assert summarise(scores, 0.1).recall == 0.0
+    assert summarise(scores, 0.95).false_alarms == 1.0
 
 
-@pytest.mark.parametrize(("late", "found"), [(9, True), (10, False)])
-def test_found_again_means_within_ten_frames(cases, late, found):
-    case = cases["cover", "one"]
-    follower = Follower(lambda frame: frame < case.first or frame >= case.back + late)
-    assert judge(follower, case).found is found
+@pytest.mark.parametrize(("late", "redetected"), [(9, True), (10, False)])
+def test_redetected_means_within_ten_frames(cases, late, redetected):
+    case = cases["occlusion", "one"]
+    tracker = SquareTracker(lambda frame: frame < case.first_absent or frame >= case.reappearance + late)
+    assert run_case(tracker, case).is_redetected is redetected
 
 
-def test_who_did_not_follow_before_is_not_asked(cases):
-    case = cases["cover", "one"]
-    score = judge(Follower(lambda frame: frame > case.first), case)
-    assert (score.found, score.absent) == (None, [])
+def test_a_target_that_was_not_tracked_before_does_not_count(cases):
+    case = cases["occlusion", "one"]
+    score = run_case(SquareTracker(lambda frame: frame > case.first_absent), case)
+    assert (score.is_redetected, score.absent_scores) == (None, [])
 
 
 def test_the_calibration_puts_one_half_where_it_was_asked_for():
     random = np.random.default_rng(0)
     present, absent = random.normal(6, 2, 4000), random.normal(-2, 2, 4000)
-    scores = [CaseScore("cut", "x", *(list(1 / (1 + np.exp(-v))) for v in (present, absent)), True)]
-    slope, offset = calibration(scores)
+    scores = [CaseResult("cut", "x", *(list(1 / (1 + np.exp(-v))) for v in (present, absent)), True)]
+    slope, offset = fit_calibration(scores)
     assert slope == pytest.approx(2.0, rel=0.1)  # difference of the means over the variance
     assert np.mean(slope * present + offset < 0) == pytest.approx(0.05, abs=0.002)
 
 
 def test_the_command(folder, capsys):
-    main(["evaluate", str(folder), "--protocol", "absence"])
+    main(["evaluate", str(folder), "--protocol", "target-absent"])
     text = capsys.readouterr().out
-    assert "| all | " in text
+    assert re.search(r"^\| all +\| ", text, re.MULTILINE)
     assert "confidence_slope" in text
-    assert main(["evaluate", str(folder), "--protocol", "absence", "--peers", "kcf"]) != 0
+    assert main(["evaluate", str(folder), "--protocol", "target-absent", "--baselines", "kcf"]) != 0
 
 
 def test_one_video_is_not_enough(folder, capsys):
-    assert main(["evaluate", str(folder / "one"), "--protocol", "absence"]) != 0
+    assert main(["evaluate", str(folder / "one"), "--protocol", "target-absent"]) != 0
     assert "two videos" in capsys.readouterr().err

@@ -13,7 +13,7 @@ pytest.importorskip("vot", reason="needs the extra [vot] and vot-toolkit")
 from vot.dataset import load_dataset
 from vot.region import Mask, Polygon, Rectangle
 
-from siammaskpp_core.evaluation.vot.dataset import VotSequence, label, spaced_anchors, write_dataset
+from siammaskpp_core.evaluation.vot.dataset import VotSequence, spaced_anchors, vot_sequence, write_dataset
 
 pytestmark = pytest.mark.timeout(300)  # at its first use the toolkit is compiled by numba
 ABSENT = "NaN,NaN,NaN,NaN"
@@ -39,7 +39,7 @@ def otb(folder: Path, lines: list[str], suffix: str = "jpg") -> Path:
 
 def one(folder: Path) -> VotSequence:
     (sequence,) = find_sequences([folder])
-    return label(sequence)
+    return vot_sequence(sequence)
 
 
 def loaded(folder: Path, *sequences: VotSequence):
@@ -103,7 +103,7 @@ def test_only_the_longest_run_with_the_object_counts(tmp_path):
 
 def test_anchors_are_50_frames_apart_and_look_along_the_longer_part():
     anchors = spaced_anchors(121)
-    starts = {index: way for index, way in enumerate(anchors) if way}
+    starts = {index: direction for index, direction in enumerate(anchors) if direction}
     assert starts == {0: 1, 50: 1, 100: -1, 120: -1}
     sequence = VotSequence("a", tuple([Path("a.jpg")] * 121), (), tuple(anchors), 30)
     assert sequence.run_lengths() == [121, 71, 101, 121]

@@ -8,7 +8,7 @@ import pytest
 from siammaskpp_core.evaluation.vot.report import (
     PLOT,
     PUBLISHED,
-    Score,
+    VotScore,
     experiment_report,
     markdown,
     report,
@@ -21,10 +21,10 @@ VOT_FRAMES = {2016: 21455, 2018: 21356, 2019: 19935}
 @pytest.fixture
 def experiments():
     supervised = {
-        "baseline": {"me": Score(0.6, 0.25, 0.4, 400, 0), "peer": Score(0.5, 1.5, None, 380, 0)},
-        "realtime": {"me": Score(0.55, 0.5, 0.3, 395, 90), "peer": Score(0.5, 1.5, 0.1, 380, 0)},
+        "baseline": {"me": VotScore(0.6, 0.25, 0.4, 400, 0), "other": VotScore(0.5, 1.5, None, 380, 0)},
+        "realtime": {"me": VotScore(0.55, 0.5, 0.3, 395, 90), "other": VotScore(0.5, 1.5, 0.1, 380, 0)},
     }
-    masks = {"baseline": {"me": Score(0.7, 0.9, 0.6, 300, 0), "peer": Score(0.4, 0.8, 0.3, 300, 0)}}
+    masks = {"baseline": {"me": VotScore(0.7, 0.9, 0.6, 300, 0), "other": VotScore(0.4, 0.8, 0.3, 300, 0)}}
     return {
         "supervised": experiment_report("vot2018/shortterm", (56, 200), [150, 250], supervised),
         "multi_start": experiment_report("vot2020/shortterm", (42, 150), [150], masks),
@@ -52,7 +52,7 @@ def test_measured_rows_stand_over_the_published_ones(experiments):
     assert tables["Supervised experiment"] == [
         ["Tracker", "measured on", "accuracy", "robustness", "EAO"],
         ["me", "this folder", "0.600", "0.250", "0.400"],
-        ["peer", "this folder", "0.500", "1.500", "-"],
+        ["other", "this folder", "0.500", "1.500", "-"],
         ["SiamMask bi", "VOT2018, published", "0.612", "0.417", "0.297"],
         ["SiamMask++ bi", "VOT2018, published", "0.603", "0.318", "0.366"],
         ["SiamMask re", "VOT2018, published", "0.601", "0.417", "0.321"],
@@ -107,6 +107,6 @@ def test_the_plot(experiments, tmp_path):
     points = {dots.get_label(): dots.get_offsets().tolist()[0] for dots in supervised.collections}
     assert points["me"] == pytest.approx([np.exp(-30 / 400), 0.6])
     assert points["me, in real time"] == pytest.approx([np.exp(-30 / 200), 0.55])
-    assert [dots.get_label() for dots in masks.collections] == ["me", "peer"]
+    assert [dots.get_label() for dots in masks.collections] == ["me", "other"]
     draw_plot(result, tmp_path)
     assert (tmp_path / PLOT).stat().st_size > 10_000

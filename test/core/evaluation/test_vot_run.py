@@ -48,11 +48,12 @@ def error_of(capsys, *arguments) -> str:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_our_tracker_and_a_peer_from_a_folder_to_the_report(folder, tmp_path, capsys):
+def test_our_tracker_and_a_baseline_from_a_folder_to_the_report(folder, tmp_path, capsys):
     pytest.importorskip("vot", reason="needs the extra [vot] and vot-toolkit")
     output = tmp_path / "report"
     assert (
-        run("evaluate", folder, "--protocol", "vot", "--peers", "csrt", "--realtime", "--output", output) == 0
+        run("evaluate", folder, "--protocol", "vot", "--baselines", "csrt", "--realtime", "--output", output)
+        == 0
     )
 
     printed = capsys.readouterr()
@@ -82,8 +83,10 @@ def test_bad_input_is_refused_before_anything_runs(folder, tmp_path, capsys):
     vot = ("--protocol", "vot", "--output", tmp_path / "report")
     (tmp_path / "empty").mkdir()
     assert "no sequences found" in error_of(capsys, "evaluate", tmp_path / "empty", *vot)
-    assert "is not a peer" in error_of(capsys, "evaluate", folder, "--peers", "mosse", *vot)
-    assert "nanotrack needs --nanotrack" in error_of(capsys, "evaluate", folder, "--peers", "nanotrack", *vot)
+    assert "is not a baseline" in error_of(capsys, "evaluate", folder, "--baselines", "mosse", *vot)
+    assert "nanotrack needs --nanotrack" in error_of(
+        capsys, "evaluate", folder, "--baselines", "nanotrack", *vot
+    )
     assert "knows no bf16" in error_of(capsys, "evaluate", folder, "--precision", "bf16", *vot)
     assert "know no real-time experiment" in error_of(
         capsys, "evaluate", folder, "--vot-year", 2016, "--realtime", *vot

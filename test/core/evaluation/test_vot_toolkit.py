@@ -11,7 +11,7 @@ from siammaskpp_core.data.sequences import find_sequences
 
 pytest.importorskip("vot", reason="needs the extra [vot] and vot-toolkit")
 
-from siammaskpp_core.evaluation.vot.dataset import label
+from siammaskpp_core.evaluation.vot.dataset import vot_sequence
 from siammaskpp_core.evaluation.vot.toolkit import VotError, multi_start_plan, run_plan, supervised_plan
 
 pytestmark = pytest.mark.timeout(300)  # at its first use the toolkit is compiled by numba
@@ -38,7 +38,7 @@ def sequences(tmp_path_factory):
         # Pictures without loss, so that the truth is exact.
         cv2.imwrite(str(pictures / f"{index:05d}.png"), image)
         cv2.imwrite(str(masks / f"{index:05d}.png"), mask)
-    return [label(sequence) for sequence in find_sequences([root])]
+    return [vot_sequence(sequence) for sequence in find_sequences([root])]
 
 
 def test_supervised_scores_by_hand(sequences, tmp_path):

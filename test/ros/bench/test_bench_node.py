@@ -96,7 +96,7 @@ def measurement() -> Measurement:
 
 def test_figures_and_table() -> None:
     row = row_of(Case((800, 600), 10.0, 3, 3), measurement())
-    assert row["stages"]["around"]["median_ms"] == 17.0
+    assert row["stages"]["overhead"]["median_ms"] == 17.0
     assert row["stages"]["wait"] == {"median_ms": 2.0, "p95_ms": 2.9}
     result = {"model": "lite", "engine": "abacus", "frames": 3, "cases": [row, row], "machine": {"cores": 2}}
     text = table(result)
