@@ -15,9 +15,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from siammaskpp_core.arrays import Float32Array, Image
-from siammaskpp_core.network.protocol import ModelError, SearchOutput
 from siammaskpp_core.model.checkpoint import WEIGHTS, load_checkpoint
 from siammaskpp_core.network.backbones import Features
+from siammaskpp_core.network.protocol import ModelError, SearchOutput
 from siammaskpp_core.network.refine import cut_windows
 from siammaskpp_core.network.siammaskpp import SiamMaskPP
 

@@ -15,7 +15,7 @@ from siammaskpp_core.engines import load
 from siammaskpp_core.evaluation.failure_examples import FailureExamples, worst_frames
 from siammaskpp_core.io.drawing import GAP_PX, target_colour
 from siammaskpp_core.io.outputs import OutputError
-from siammaskpp_core.tracking import RotatedBox, Target, TrackResult
+from siammaskpp_core.tracking import RotatedBox, TrackResult
 
 FRAMES = 30
 HEIGHT, WIDTH = 96, 128
@@ -47,8 +47,8 @@ class StandStill:
     """Stands in for Tracker: the target is forever where it was."""
 
     def init(self, image, box):
-        x, y, width, height = self.box = box
-        return Target(np.zeros(0, np.float32), (0, 0, 0), x + width / 2, y + height / 2, width, height)
+        self.box = box
+        return object(), answer(box)
 
     def step(self, image, targets, stamp_ns):
         return [answer(self.box) for _ in targets]
