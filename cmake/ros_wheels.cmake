@@ -1,7 +1,7 @@
-# Only for building with the ROS 2 wheels of PyPI; a machine with ROS 2 installed does not need it.
+# Builds with the ROS 2 wheels of PyPI need this file; a machine with ROS 2 installed does not.
 # Use: colcon build --cmake-args -DCMAKE_PROJECT_INCLUDE=$PWD/cmake/ros_wheels.cmake
 #
-# Both repairs need all targets to exist, hence the deferred call.
+# Both repairs below need all targets to exist and are therefore deferred to the end.
 
 # The wheels' exported *__rosidl_generator_py targets name the include folders of the Python they were
 # built with. Those folders do not exist on this machine, and CMake refuses targets that name them.
@@ -20,7 +20,7 @@ function(siammaskpp_drop_missing_include_dirs target)
 endfunction()
 
 # The target of our own Python interfaces names NumPy's headers, which lie below the source folder when
-# the virtual environment does. CMake refuses to export such a path; nobody but this build needs it.
+# the virtual environment does. CMake refuses to export such a path, which only this build needs.
 function(siammaskpp_hide_folders_of_the_source target)
   get_target_property(folders ${target} INTERFACE_INCLUDE_DIRECTORIES)
   set(kept "")
