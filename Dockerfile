@@ -2,7 +2,7 @@
 FROM ros:jazzy
 WORKDIR /workspace
 
-# First what seldom changes: the packages that package.xml names.
+# Layers that seldom change come first: the packages that package.xml names.
 COPY package.xml src/siammaskpp/
 # hadolint ignore=DL3008
 RUN apt-get update \
@@ -10,7 +10,8 @@ RUN apt-get update \
     && rosdep update --rosdistro jazzy \
     && rosdep install --from-paths src --ignore-src --yes --rosdistro jazzy \
     && rm -rf /var/lib/apt/lists/*
-# Not in rosdep. Without its dependencies: NumPy is apt's, which cv_bridge is built for; it runs without others.
+# onnxruntime is not in rosdep. --no-deps keeps the NumPy of apt, for which cv_bridge is built; the other
+# dependencies are not needed at run time.
 RUN pip install --break-system-packages --no-cache-dir --no-deps "onnxruntime>=1.15"
 
 COPY . src/siammaskpp
@@ -18,12 +19,12 @@ RUN . /opt/ros/jazzy/setup.sh \
     && colcon build --cmake-args -DBUILD_TESTING=OFF \
     && rm -rf build log src
 
-# No image is made when the network cannot be loaded or does not run.
+# The build fails when the network cannot be loaded or does not run.
 RUN . install/setup.sh && python3 -c "import numpy; from siammaskpp_core.engines.load import load_tracker; \
 load_tracker().init(numpy.zeros((480, 640, 3), numpy.uint8), (100, 100, 80, 80))"
 
-# As Ctrl-C does, so that the nodes end by themselves.
+# The signal of Ctrl-C: the nodes end by themselves.
 STOPSIGNAL SIGINT
-# The base image's entry point sources /opt/ros/jazzy; the arguments of docker run are those of the launch file.
+# The entry point of the base image sources /opt/ros/jazzy. The arguments of docker run go to the launch file.
 ENTRYPOINT ["/ros_entrypoint.sh", "bash", "-c", \
     "source install/setup.bash && exec ros2 launch siammaskpp tracker.launch.py \"$@\"", "tracker"]
