@@ -24,7 +24,7 @@ from siammaskpp_core.errors import UserError
 from siammaskpp_core.io.stamps import stamp_ns
 from siammaskpp_ros.common.node_main import ask, wait_until
 from siammaskpp_ros.common.processes import start, stop
-from siammaskpp_ros.tracker.publishers import STAGES
+from siammaskpp_ros.tracker.publishers import FRAME_STAGES
 
 _NAMESPACE = "/siammaskpp_bench"
 _WARM_UP_FRAMES = 10
@@ -131,7 +131,7 @@ class BenchClient(Node):
         timings = [item for item in self._timings if stamp_ns(item.header.stamp) in self._ages_ms]
         stages = {
             stage: [float(getattr(item, f"{stage}_ms")) for item in timings]
-            for stage in ("transport", *STAGES, "total")
+            for stage in ("transport", *FRAME_STAGES, "total")
         }
         stages["age_at_start"] = [item.transport_ms + item.receive_ms + item.queue_ms for item in timings]
         stages["age_at_mask"] = [self._ages_ms[stamp_ns(item.header.stamp)] for item in timings]

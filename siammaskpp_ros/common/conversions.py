@@ -1,7 +1,7 @@
-"""Between ROS images and the HxWx3 uint8 BGR arrays of the core.
+"""Convert ROS image messages to BGR arrays and arrays to image messages.
 
-What cameras send is converted by :mod:`siammaskpp_core.io.image_messages`, without cv_bridge: its binary is
-built for one NumPy version and fails to import beside another. It is imported only for other encodings.
+The usual encodings are decoded by :mod:`siammaskpp_core.io.image_messages`. cv_bridge is imported only for
+the other ones: its binary is built for one NumPy version and fails to import with another.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
+from siammaskpp_core import arrays
 from siammaskpp_core.io.image_messages import (
     NATIVE_ENCODINGS,
     ImageMessageError,
@@ -22,10 +22,10 @@ from siammaskpp_core.io.image_messages import (
 )
 
 
-def to_bgr(message: Image | CompressedImage) -> NDArray[np.uint8]:
-    """The picture of a raw or compressed image message as HxWx3 uint8 BGR.
+def to_bgr(message: Image | CompressedImage) -> arrays.Image:
+    """Return the image of a raw or compressed message, BGR uint8 [H, W, 3].
 
-    bgr8 is a read-only view of the message's memory (no copy); rows may be padded (`step`).
+    For bgr8 it is a read-only view of the message's memory, without a copy; rows may be padded (`step`).
     Raises :class:`ImageMessageError` for encodings and sizes that cannot be read.
     """
     if isinstance(message, CompressedImage):
@@ -33,20 +33,24 @@ def to_bgr(message: Image | CompressedImage) -> NDArray[np.uint8]:
     return raw_to_bgr(message) if is_known(message.encoding) else _convert_with_cv_bridge(message)
 
 
-def to_image(picture: NDArray[Any], encoding: str, header: Header) -> Image:
-    """An image message of HxW uint8 (mono8), uint16 (16UC1), float32 (32FC1) or of HxWx3 uint8 (bgr8)."""
+def to_image(picture: arrays.AnyArray, encoding: str, header: Header) -> Image:
+    """Return an image message.
+
+    `picture` is uint8 [H, W] for mono8, uint16 [H, W] for 16UC1, float32 [H, W] for 32FC1, or uint8
+    [H, W, 3] for bgr8.
+    """
     height, width = picture.shape[:2]
     message = Image(header=header, height=height, width=width, encoding=encoding)
     message.step = picture[0].nbytes
-    # Into the array that is there: the generated setter copies once more, or checks every byte (300 ms).
+    # Filled in place: the generated setter of `data` makes another copy, or checks every byte (300 ms).
     message.data.frombytes(np.ascontiguousarray(picture).data.cast("B"))
     return message
 
 
-def _convert_with_cv_bridge(message: Image) -> NDArray[np.uint8]:
+def _convert_with_cv_bridge(message: Image) -> arrays.Image:
     try:
         bridge = _cv_bridge()
-    except Exception as error:  # a cv_bridge built for another NumPy fails with errors of many kinds
+    except Exception as error:  # a cv_bridge built for another NumPy raises errors of many classes
         raise ImageMessageError(
             f"encoding {message.encoding!r} needs cv_bridge, which cannot be imported ({error}). Install "
             "the package ros-<distro>-cv-bridge by apt, or publish one of "
@@ -54,7 +58,7 @@ def _convert_with_cv_bridge(message: Image) -> NDArray[np.uint8]:
         ) from error
     try:
         return np.asarray(bridge.imgmsg_to_cv2(message, desired_encoding="bgr8"), np.uint8)
-    except Exception as error:  # CvBridgeError and cv2.error, whose classes differ between versions
+    except Exception as error:  # CvBridgeError or cv2.error, depending on the version
         raise ImageMessageError(
             f"cv_bridge cannot convert encoding {message.encoding!r} to bgr8: {error}"
         ) from error

@@ -1,4 +1,4 @@
-"""The subscription to the camera: topic, kind of image, and a quality of service that fits the camera."""
+"""Subscriptions to images with a QoS that fits the camera, and hints why no image arrives."""
 
 from __future__ import annotations
 
@@ -16,15 +16,18 @@ try:
 except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks
 
+# Most nodes or topics that a hint names.
+_MAX_NAMES = 5
+
 
 class ImageInput:
-    """A subscription to images that calls `received` with each message and the seconds since it arrived.
+    """A subscription to images that calls `received` with each message and its receive delay in s.
 
-    The topic is `name`, or ``<name>/compressed`` for compressed images.
+    The topic is `name`, or ``<name>/compressed`` for compressed images. `queue` is the depth of the QoS.
 
-    Best effort takes images from every publisher, but Fast DDS loses about a third of the images that
-    are larger than its shared memory segment (512 KB) that way; reliable loses none, but gets nothing
-    from a best-effort publisher. With `reliability` auto the publishers on the topic decide.
+    A best-effort subscription receives from every publisher, but Fast DDS then loses about a third of the
+    images that are larger than its shared memory segment (512 KB). A reliable one loses none, but receives
+    nothing from best-effort publishers. With `reliability` auto it is reliable if all publishers are.
     """
 
     def __init__(
@@ -45,21 +48,20 @@ class ImageInput:
         self.topic = image_topic(node, name, is_compressed)
         self._subscription: Any = None
         self.incompatible = ""
-        """Which publishers cannot reach this subscription, and the remedy; empty when all can."""
+        """Text about publishers that cannot reach this subscription, with the remedy; empty when all can."""
         self._is_suspected = False
         self.adapt()
 
     def adapt(self) -> None:
-        """Subscribe anew when the publishers ask for another reliability; call it now and then."""
+        """Subscribe again when the publishers call for another reliability; to be called once a second."""
         wanted = self._wanted()
         if self._subscription is not None:
             if self._subscription.qos_profile.reliability == wanted:
                 if self._is_suspected:
-                    self._look_for_incompatible()
+                    self._find_incompatible()
                 return
             self.close()
         self.incompatible, self._is_suspected = "", False
-        # Of the camera's images only the newest: one that waits here is already too old.
         qos = QoSProfile(depth=self._queue, reliability=wanted)
         self._subscription = self._node.create_subscription(
             self._kind,
@@ -70,22 +72,22 @@ class ImageInput:
         )
 
     def close(self) -> None:
-        """Take no more images."""
+        """Destroy the subscription."""
         self._node.destroy_subscription(self._subscription)
         self._subscription = None
 
     def hint(self) -> str:
-        """Why there may be no images: topic, publishers and what they offer."""
+        """Return the reason why there may be no images; see :func:`why_no_image`."""
         return why_no_image(self._node, self.topic, self._kind, self._subscription.qos_profile)
 
     def _on_incompatible_qos(self, _event: object) -> None:
         self._is_suspected = True
-        # With image_reliability auto a publisher may be new; adapt() comes to it within a second.
+        # With reliability auto, adapt() may subscribe again for a new publisher within a second.
         if self._wanted() == self._subscription.qos_profile.reliability:
-            self._look_for_incompatible()
+            self._find_incompatible()
 
-    def _look_for_incompatible(self) -> None:
-        """Log who cannot reach us when that is new; the graph may tell later than the event."""
+    def _find_incompatible(self) -> None:
+        """Log a new set of incompatible publishers, which the ROS graph may know later than the event."""
         infos = self._node.get_publishers_info_by_topic(self.topic)
         found = incompatible(infos, self._subscription.qos_profile)
         if found and found != self.incompatible:
@@ -93,32 +95,27 @@ class ImageInput:
         self.incompatible = found
 
     def _on_message(self, message: Image | CompressedImage, info: dict[str, int]) -> None:
-        arrived_ns = info["received_timestamp"]  # by the system's clock; 0: the middleware does not tell
+        arrived_ns = info["received_timestamp"]  # on the system clock; 0 if the middleware does not set it
         self._received(message, max(time.time_ns() - arrived_ns, 0) * 1e-9 if arrived_ns else 0.0)
-
-    def _offers(self) -> list[ReliabilityPolicy]:
-        infos = self._node.get_publishers_info_by_topic(self.topic)
-        return [info.qos_profile.reliability for info in infos]
 
     def _wanted(self) -> ReliabilityPolicy:
         if self._reliability != "auto":
             return ReliabilityPolicy[self._reliability.upper()]
-        offers = self._offers()
-        all_reliable = bool(offers) and all(offer == ReliabilityPolicy.RELIABLE for offer in offers)
+        infos = self._node.get_publishers_info_by_topic(self.topic)
+        all_reliable = infos and all(
+            info.qos_profile.reliability == ReliabilityPolicy.RELIABLE for info in infos
+        )
         return ReliabilityPolicy.RELIABLE if all_reliable else ReliabilityPolicy.BEST_EFFORT
 
 
 def image_topic(node: Node, name: str, is_compressed: bool) -> str:
-    """The resolved name of an image topic, whose compressed images come on ``<name>/compressed``."""
+    """Return the resolved name of an image topic; compressed images come on ``<name>/compressed``."""
     topic: str = node.resolve_topic_name(f"{name}/compressed" if is_compressed else name)
     return topic
 
 
-_MOST_NAMES = 5
-
-
-def why_no_image(node: Node, topic: str, kind: Any, asked: QoSProfile) -> str:
-    """Why no image of the message class `kind` comes on `topic`, and what to do about it."""
+def why_no_image(node: Node, topic: str, kind: Any, requested: QoSProfile) -> str:
+    """Return why no image of the message class `kind` arrives on `topic`, and what to do about it."""
     infos = node.get_publishers_info_by_topic(topic)
     if not infos:
         return f"no image on {topic}: it has no publisher; {_elsewhere(node, topic, kind)}"
@@ -128,18 +125,18 @@ def why_no_image(node: Node, topic: str, kind: Any, asked: QoSProfile) -> str:
             f"no image on {topic}: its publishers ({_listed(infos)}) send {infos[0].topic_type}, {wanted} is "
             "expected; set the parameter compressed, or correct the remapping image:=..."
         )
-    refusal = incompatible(infos, asked)
+    refusal = incompatible(infos, requested)
     if refusal:
         return f"no image on {topic}: {refusal}"
     return (
         f"no image on {topic}: it has {len(infos)} publisher(s) ({_listed(infos)}), "
-        f"{asked.reliability.name} is asked for; check that the camera runs: ros2 topic hz {topic}"
+        f"{requested.reliability.name} is asked for; check that the camera runs: ros2 topic hz {topic}"
     )
 
 
-def incompatible(infos: list[TopicEndpointInfo], asked: QoSProfile) -> str:
-    """Which publishers send nothing to a subscription that asks for `asked`, and the remedy; else empty."""
-    verdicts = [(info, *qos_check_compatible(info.qos_profile, asked)) for info in infos]
+def incompatible(infos: list[TopicEndpointInfo], requested: QoSProfile) -> str:
+    """Return a text about publishers that cannot reach a subscription with the QoS `requested`, if any."""
+    verdicts = [(info, *qos_check_compatible(info.qos_profile, requested)) for info in infos]
     refused = [info for info, verdict, _ in verdicts if verdict == QoSCompatibility.ERROR]
     if not refused:
         return ""
@@ -151,7 +148,7 @@ def incompatible(infos: list[TopicEndpointInfo], asked: QoSProfile) -> str:
 
 
 def type_name(kind: Any) -> str:
-    """The name of a message class in the ROS graph: sensor_msgs/msg/Image."""
+    """Return the name of a message class in the ROS graph, such as sensor_msgs/msg/Image."""
     package, folder, _ = kind.__module__.split(".", 2)
     return f"{package}/{folder}/{kind.__name__}"
 
@@ -159,13 +156,13 @@ def type_name(kind: Any) -> str:
 def _listed(infos: list[TopicEndpointInfo]) -> str:
     names = [
         f"{info.node_namespace.rstrip('/')}/{info.node_name} {info.qos_profile.reliability.name}"
-        for info in infos[:_MOST_NAMES]
+        for info in infos[:_MAX_NAMES]
     ]
-    return ", ".join(names) + (", ..." if len(infos) > _MOST_NAMES else "")
+    return ", ".join(names) + (", ..." if len(infos) > _MAX_NAMES else "")
 
 
 def _elsewhere(node: Node, topic: str, kind: Any) -> str:
-    """Topics on which such images are published by others."""
+    """Return a hint that names topics on which other nodes publish such images."""
     own = node.get_fully_qualified_name() + "/"
     names = [
         name
@@ -177,5 +174,5 @@ def _elsewhere(node: Node, topic: str, kind: Any) -> str:
     ]
     if not names:
         return "start the camera, or remap image:=<its topic>"
-    shown = ", ".join(names[:_MOST_NAMES]) + (", ..." if len(names) > _MOST_NAMES else "")
+    shown = ", ".join(names[:_MAX_NAMES]) + (", ..." if len(names) > _MAX_NAMES else "")
     return f"images are published on {shown}: remap image:=<one of them>"

@@ -15,21 +15,21 @@ _STOP_TIMEOUT_S = 10.0
 
 
 def installed(executable: str) -> list[str]:
-    """The command that runs an executable of this package."""
+    """Return the command that runs an installed executable of this package."""
     return [str(Path(get_package_prefix("siammaskpp")) / "lib" / "siammaskpp" / executable)]
 
 
 def start(command: Sequence[str], namespace: str, **parameters: object) -> subprocess.Popen[bytes]:
-    """Start a node in `namespace` with these parameters."""
+    """Start a node in `namespace` with these parameters; return its process."""
     command = [*command, "--ros-args", "-r", f"__ns:={namespace}"]
     for name, value in parameters.items():
-        # Quoted, so that a file named 7 or true stays a text.
+        # Quoted, so that ROS reads a file name such as 7 or true as a string.
         command += ["-p", f'{name}:="{value}"' if isinstance(value, str) else f"{name}:={value}"]
     return subprocess.Popen(command)
 
 
 def stop(child: subprocess.Popen[bytes]) -> int:
-    """End a process as Ctrl-C does; its exit code."""
+    """Interrupt a process as Ctrl-C does, and kill it when it does not end; return its exit code."""
     if child.poll() is None:
         child.send_signal(signal.SIGINT)
     try:

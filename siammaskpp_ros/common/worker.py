@@ -11,20 +11,19 @@ from siammaskpp_core.errors import UserError
 
 Item = TypeVar("Item")
 
-# A woken thread gets Python's lock when the one that woke it rests. An executor that does not prepares its
-# next wait, 0.5 ms in which the work stands wherever it lets the lock go; later the network does so for long.
-_HAND_OVER_S = 1e-3
+# Long enough to give the GIL to the worker; see LatestWorker.put.
+_GIVE_GIL_S = 1e-3
 
 
 class WorkerHangs(UserError):
-    """The thread of an earlier run still hangs in its work."""
+    """The thread of a worker does not end."""
 
 
 class LatestWorker(Generic[Item]):
-    """Calls `work(item)` in a thread of its own, with a slot for one waiting item.
+    """Calls `work(item)` in a thread of its own, which has a slot for one waiting item.
 
-    An item put while another waits replaces it, so a slow worker skips items instead of lagging behind.
-    Exceptions of `work` go to `failed` and the thread lives on.
+    An item that is put while another one waits replaces it, so that a slow worker skips items instead of
+    lagging behind. An exception of `work` is passed to `failed`, and the thread continues.
     """
 
     def __init__(self, work: Callable[[Item], None], failed: Callable[[Item, Exception], None]) -> None:
@@ -39,25 +38,26 @@ class LatestWorker(Generic[Item]):
     def start(self) -> None:
         """Start the thread with an empty slot; raises :class:`WorkerHangs` when the last one still works."""
         if self._thread is not None and self._thread.is_alive():
-            raise WorkerHangs("the worker thread of before has not ended")
+            raise WorkerHangs("the worker thread of the last activation has not ended")
         self._waiting, self._stopping = None, False
-        # A daemon, so that a call that hangs in a driver cannot keep the process alive.
+        # A daemon thread, so that a call that hangs in a driver cannot keep the process alive.
         self._thread = threading.Thread(target=self._run, name="tracking", daemon=True)
         self._thread.start()
 
     def put(self, item: Item) -> bool:
-        """Hand over `item`; True when it replaced one that nobody had taken."""
+        """Hand over `item`; return True when it replaced a waiting item."""
         with self._changed:
             replaced = self._waiting is not None
             self._waiting = item
             idle = self._idle
             self._changed.notify()
         if idle:
-            time.sleep(_HAND_OVER_S)
+            # Give the GIL to the worker: without this sleep the executor holds it for another 0.5 ms.
+            time.sleep(_GIVE_GIL_S)
         return replaced
 
     def stop(self, timeout_s: float) -> bool:
-        """Let the item at work end, drop the waiting one; False when the thread did not end in time."""
+        """Drop the waiting item and end the thread; return False when it does not end in time."""
         with self._changed:
             self._stopping = True
             self._changed.notify()
@@ -67,7 +67,7 @@ class LatestWorker(Generic[Item]):
         return not self._thread.is_alive()
 
     def is_stopping(self) -> bool:
-        """True from :meth:`stop` on; work that takes long may look at it."""
+        """Return True once :meth:`stop` has been called; long work may check it."""
         return self._stopping
 
     def _run(self) -> None:

@@ -1,4 +1,4 @@
-"""The tracker node: wires image topic, services, worker thread and publishers together."""
+"""The tracker node: its lifecycle, and the way of an image from the subscription to the publishers."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage, Image
 
+from siammaskpp_core.engines.options import EngineOptions
 from siammaskpp_core.errors import MissingPackageError
 from siammaskpp_ros.common import parameters
 from siammaskpp_ros.common.image_input import ImageInput, image_topic
@@ -25,26 +26,27 @@ from siammaskpp_ros.pose.stage import PoseStage
 from siammaskpp_ros.tracker.diagnostics import Reporter
 from siammaskpp_ros.tracker.frame_buffer import Frame, FrameBuffer
 from siammaskpp_ros.tracker.parameters import FIXED_BECAUSE, NodeConfig
-from siammaskpp_ros.tracker.publishers import Moments, ResultPublishers
+from siammaskpp_ros.tracker.publishers import FrameTimes, ResultPublishers
 from siammaskpp_ros.tracker.requests import SelectionInputs, Selector, TargetServices
-from siammaskpp_ros.tracker.targets import TargetStore, TrackerLike, load_long_term_tracker
+from siammaskpp_ros.tracker.targets import TargetStore, TargetTracker, load_long_term_tracker
 
 try:
     from rclpy.event_handler import PublisherEventCallbacks
 except ImportError:  # Humble
     from rclpy.qos_event import PublisherEventCallbacks
 
-# A launch system sends SIGTERM 5 s after SIGINT; an inference that hangs is left behind before that.
+# A launch system sends SIGTERM 5 s after SIGINT; a thread that hangs is abandoned before that.
 _STOP_TIMEOUT_S = 3.0
 
-TrackerLoader = Callable[..., TrackerLike]
+TrackerLoader = Callable[[Path | None, EngineOptions], TargetTracker]
+"""A function that loads the tracker of a model folder (None: the default model)."""
 
 
 class TrackerNode(LifecycleNode):
-    """Follows targets in the images of one camera; see README.md for topics, services and parameters.
+    """Tracks targets in the images of one camera; docs/nodes/tracker_node.md lists topics and parameters.
 
-    Configuring loads the network, activating subscribes. The executor's thread takes images and answers
-    services; one worker thread tracks in the newest image and publishes.
+    Configuring loads the network, and activating subscribes. The executor's thread receives images and
+    answers services; the tracking thread tracks in the newest image and publishes the results.
     """
 
     def __init__(self, tracker_loader: TrackerLoader = load_long_term_tracker, **node_arguments: Any) -> None:
@@ -53,7 +55,7 @@ class TrackerNode(LifecycleNode):
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._load_tracker = tracker_loader
         self._reporter = Reporter(self)
-        self._indices = itertools.count(1)  # never starts anew: targets remember on which frame they began
+        self._indices = itertools.count(1)  # never reset: targets keep the index of their first frame
         self._worker: LatestWorker[Frame] = LatestWorker(self._process, self._on_failure)
         self._targets: TargetStore | None = None
         self._results: ResultPublishers | None = None
@@ -62,13 +64,13 @@ class TrackerNode(LifecycleNode):
         self._input: ImageInput | None = None
         self._target_services = TargetServices(self)
         self._selection: SelectionInputs | None = None
-        # The node's own clock stands still with use_sim_time while nobody plays.
+        # Not on the node's clock: with use_sim_time it stands still while no bag is played.
         self.create_timer(1.0, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def create_publisher(self, *arguments: Any, **options: Any) -> Any:
-        """A publisher whose events nobody waits for: the executor would, one by one, in Python.
+        """Return a publisher without event callbacks, because the executor waits for each of them in Python.
 
-        A subscriber that asks for another quality of service than is offered is warned on its side.
+        A subscriber that requests an incompatible QoS is still warned on its side.
         """
         options.setdefault("event_callbacks", PublisherEventCallbacks(use_default_callbacks=False))
         return super().create_publisher(*arguments, **options)
@@ -76,19 +78,19 @@ class TrackerNode(LifecycleNode):
     # Lifecycle -------------------------------------------------------------------------------------
 
     def start(self) -> bool:
-        """Configure and activate when the parameter autostart says so; False when that failed."""
+        """Configure and activate the node if `autostart` is true; return False when that fails."""
         if not self.config.autostart:
             return True
         success = TransitionCallbackReturn.SUCCESS
         return self.trigger_configure() == success and self.trigger_activate() == success
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Load the network and announce the result topics."""
+        """Load the network and advertise the result topics."""
         config = self.config
         model = Path(config.model).expanduser() if config.model else None
         try:
             tracker = self._load_tracker(model, config.engine)
-        except Exception as error:  # missing files, missing runtimes, broken models: all end here
+        except Exception as error:  # the engine's own errors have many classes, and none may end the node
             return self._refuse(f"The network cannot be loaded: {error}")
         try:
             self._poses = PoseStage(self, config.pose)
@@ -101,7 +103,7 @@ class TrackerNode(LifecycleNode):
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Subscribe to the camera and start the worker."""
+        """Start the threads and subscribe to the images."""
         assert self._poses is not None
         assert self._targets is not None
         assert self._frames is not None
@@ -125,27 +127,27 @@ class TrackerNode(LifecycleNode):
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stop taking images; the targets are kept."""
-        self._stop_taking_images()
+        """Stop receiving images; the targets are kept."""
+        self._stop_receiving()
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Forget targets and network."""
+        """Release the targets and the network."""
         self._release()
         return super().on_cleanup(state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stop and forget everything."""
-        self._stop_taking_images()
+        """Stop receiving images, and release everything."""
+        self._stop_receiving()
         self._release()
         return super().on_shutdown(state)
 
     def stop_threads(self) -> None:
-        """End all threads before the node is destroyed; raises :class:`WorkerHangs`."""
+        """End all threads before the node is destroyed; raises :class:`WorkerHangs` when one does not end."""
         poses_have_ended = self._poses is None or self._poses.stop_worker()
         clicks_have_ended = self._selection is None or self._selection.stop_worker(_STOP_TIMEOUT_S)
         if not (self._worker.stop(_STOP_TIMEOUT_S) and poses_have_ended and clicks_have_ended):
-            raise WorkerHangs("the tracker does not come back from an image")
+            raise WorkerHangs("the tracker hangs on an image")
 
     # Images ----------------------------------------------------------------------------------------
 
@@ -161,7 +163,7 @@ class TrackerNode(LifecycleNode):
             self._reporter.statistics.frame_dropped()
 
     def _process(self, frame: Frame) -> None:
-        """Track in one image and publish; runs in the worker's thread."""
+        """Track in one image and publish the results; called in the tracking thread."""
         assert self._targets is not None
         assert self._results is not None
         assert self._poses is not None
@@ -180,11 +182,11 @@ class TrackerNode(LifecycleNode):
         age_s = self._age_s(frame)
         states = tuple(item.state for item in objects)
         statistics.frame_done(now_s, now_s - frame.received_s, age_s, states)
-        moments = Moments(begun_s, converted_s, tracked_s, now_s)
-        self._results.publish_timing(frame, moments, age_s, self._targets.timings)
+        times = FrameTimes(begun_s, converted_s, tracked_s, now_s)
+        self._results.publish_timing(frame, times, age_s, self._targets.timings)
 
     def _age_s(self, frame: Frame) -> float:
-        """Time since the image's stamp; NaN when it has none."""
+        """Return the time since the image's stamp; NaN when the image has none."""
         if not frame.stamp_ns:
             return float("nan")
         return float((self.get_clock().now().nanoseconds - frame.stamp_ns) * 1e-9)
@@ -203,7 +205,7 @@ class TrackerNode(LifecycleNode):
             self._poses.report()
 
     def _refuse(self, reason: str) -> TransitionCallbackReturn:
-        """Let a transition fail, and say why in log and status."""
+        """Let a transition fail, with the reason in the log and in the status."""
         self._reporter.fault = reason
         self.get_logger().error(reason)
         return TransitionCallbackReturn.FAILURE
@@ -214,7 +216,7 @@ class TrackerNode(LifecycleNode):
         )
         return result
 
-    def _stop_taking_images(self) -> None:
+    def _stop_receiving(self) -> None:
         self._target_services.selector = None
         if self._input is not None:
             self._input.close()
@@ -222,7 +224,7 @@ class TrackerNode(LifecycleNode):
         clicks_have_ended = self._selection is None or self._selection.close(_STOP_TIMEOUT_S)
         self._selection = None
         if not self._worker.stop(_STOP_TIMEOUT_S) or not clicks_have_ended:
-            self.get_logger().error("The tracker does not come back from an image; it is left behind")
+            self.get_logger().error("The tracker hangs on an image; its thread is abandoned")
         if self._poses is not None:
             self._poses.stop()
         if self._frames is not None:
@@ -235,7 +237,7 @@ class TrackerNode(LifecycleNode):
             self._poses.destroy()
         self._targets, self._results, self._poses, self._frames = None, None, None, None
         self._target_services.targets = None
-        # Objects that know each other would hold the network until Python looks for such.
+        # Free the network now: objects that refer to each other keep it until the next garbage collection.
         gc.collect()
 
 

@@ -1,4 +1,4 @@
-"""Tracking results as messages. Stamp and frame are always those of the image they were found in."""
+"""Publish tracking results, always with the stamp and the frame id of the image in which they were found."""
 
 from __future__ import annotations
 
@@ -9,23 +9,27 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from siammaskpp.msg import FrameTiming, TrackedObject, TrackedObjectArray
+from siammaskpp_core import arrays
 from siammaskpp_core.io.drawing import draw_results
 from siammaskpp_core.io.results import fill_tracked_object
 from siammaskpp_core.tracking import TrackResult
+from siammaskpp_core.tracking.tracker import STAGES
 from siammaskpp_ros.common.conversions import to_image
 from siammaskpp_ros.common.tracked_target import TrackedTarget
 from siammaskpp_ros.tracker.frame_buffer import Frame
 
-# Reliable publishers serve reliable and best-effort subscribers; of pictures only the newest matters.
+# Reliable publishers serve reliable and best-effort subscribers; only the newest picture matters.
 _PICTURE_QOS = QoSProfile(depth=1)
 _OBJECTS_QOS = QoSProfile(depth=10)
+
+FRAME_STAGES = ("receive", "queue", "convert", *STAGES, "publish")
+"""Stages from the arrival of an image to the publication of its results; see FrameTiming.msg."""
 
 
 class ResultPublishers:
@@ -40,9 +44,9 @@ class ResultPublishers:
         self._timing = node.create_publisher(FrameTiming, "~/timing", _OBJECTS_QOS)
 
     def publish(
-        self, header: Header, picture: NDArray[np.uint8], seen: Sequence[TrackedTarget]
+        self, header: Header, picture: arrays.Image, seen: Sequence[TrackedTarget]
     ) -> list[TrackedObject]:
-        """Publish what was seen in one image; mask and labels only while some target is seen.
+        """Publish the targets of one image, mask and labels only if a target is seen in it.
 
         Pictures are made only for topics with subscribers. Returns the published objects.
         """
@@ -62,14 +66,14 @@ class ResultPublishers:
         return objects
 
     def publish_timing(
-        self, frame: Frame, moments: Moments, age_s: float, tracker_ms: Mapping[str, float]
+        self, frame: Frame, times: FrameTimes, age_s: float, tracker_ms: Mapping[str, float]
     ) -> None:
-        """Publish where the time of one image went; see :func:`timing_message`."""
+        """Publish how long each stage of processing one image took; see :func:`timing_message`."""
         if self._timing.get_subscription_count():
-            self._timing.publish(timing_message(frame, moments, age_s, tracker_ms))
+            self._timing.publish(timing_message(frame, times, age_s, tracker_ms))
 
     def destroy(self) -> None:
-        """Take the topics away."""
+        """Destroy the publishers."""
         for publisher in (self._objects, self._mask, self._labels, self._overlay, self._timing):
             self._node.destroy_publisher(publisher)
 
@@ -86,16 +90,19 @@ def objects_of(seen: Sequence[TrackedTarget]) -> list[TrackedObject]:
     return objects
 
 
-def union_mask(shape: tuple[int, int], results: Sequence[TrackResult]) -> NDArray[np.uint8]:
-    """HxW uint8 with 255 in the mask of any result; the mask itself, not a copy, when there is just one."""
+def union_mask(shape: tuple[int, int], results: Sequence[TrackResult]) -> arrays.Mask:
+    """Return the union of all masks, uint8 [H, W] with 0 or 255; the mask itself if there is only one."""
     masks = [result.mask for result in results if result.mask is not None]
     return reduce(cv2.bitwise_or, masks) if masks else np.zeros(shape, np.uint8)
 
 
 def label_picture(
     shape: tuple[int, int], values_and_results: Sequence[tuple[int, TrackResult]]
-) -> NDArray[np.uint8]:
-    """HxW uint8 with each result's mask in its value; where masks overlap the higher score wins."""
+) -> arrays.Mask:
+    """Return a picture, uint8 [H, W], in which each result's mask has its value.
+
+    Where masks overlap, the result with the higher confidence wins.
+    """
     picture = np.zeros(shape, np.uint8)
     for value, result in sorted(values_and_results, key=lambda pair: pair[1].confidence):
         if result.mask is not None:
@@ -103,15 +110,8 @@ def label_picture(
     return picture
 
 
-NETWORK_STAGES = ("search", "refine")
-TRACKER_STAGES = ("crop", "search", "decode", "refine", "paste")
-"""Keys of :attr:`siammaskpp_core.tracking.Tracker.timings`."""
-STAGES = ("take", "wait", "convert", *TRACKER_STAGES, "publish")
-"""From the arrival of an image to the publishing of its results."""
-
-
-class Moments(NamedTuple):
-    """When the worker was done with each part of its work, on the monotonic clock."""
+class FrameTimes(NamedTuple):
+    """Times, on the monotonic clock, of the steps in which the tracking thread processes one image."""
 
     begun_s: float
     converted_s: float
@@ -120,23 +120,23 @@ class Moments(NamedTuple):
 
 
 def timing_message(
-    frame: Frame, moments: Moments, age_s: float, tracker_ms: Mapping[str, float]
+    frame: Frame, times: FrameTimes, age_s: float, tracker_ms: Mapping[str, float]
 ) -> FrameTiming:
-    """The message about `frame`.
+    """Return the message about the processing of `frame`.
 
-    `age_s` is the age of the image when its results had been published; `tracker_ms` holds the stages of
-    the tracker's step that were run.
+    `age_s` is the age of the image when its results had been published; `tracker_ms` holds the duration of
+    each stage of the tracker's step that was run.
     """
-    total_s = moments.published_s - frame.received_s
+    total_s = times.published_s - frame.received_s
     message = FrameTiming(
         header=frame.message.header,
         transport_ms=(age_s - total_s) * 1e3,
         receive_ms=frame.receive_delay_s * 1e3,
-        queue_ms=(moments.begun_s - frame.received_s - frame.receive_delay_s) * 1e3,
-        convert_ms=(moments.converted_s - moments.begun_s) * 1e3,
-        publish_ms=(moments.published_s - moments.tracked_s) * 1e3,
+        queue_ms=(times.begun_s - frame.received_s - frame.receive_delay_s) * 1e3,
+        convert_ms=(times.converted_s - times.begun_s) * 1e3,
+        publish_ms=(times.published_s - times.tracked_s) * 1e3,
         total_ms=total_s * 1e3,
     )
-    for stage in TRACKER_STAGES:
+    for stage in STAGES:
         setattr(message, f"{stage}_ms", float(tracker_ms.get(stage, 0.0)))
     return message

@@ -1,4 +1,4 @@
-"""What asks for a target means: which image, which box, and why it may be refused."""
+"""Requests for targets: services, boxes on a topic, clicks and detections; and why a request is refused."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rclpy.qos import QoSProfile
 from siammaskpp.msg import TargetBox
 from siammaskpp.srv import RemoveTarget, SetTarget
 from siammaskpp_core.errors import UserError
+from siammaskpp_core.io.stamps import stamp_ns
 from siammaskpp_core.tracking import State
 from siammaskpp_ros.common.worker import LatestWorker
 from siammaskpp_ros.tracker.frame_buffer import Frame, FrameBuffer
@@ -21,68 +22,73 @@ from siammaskpp_ros.tracker.parameters import NodeConfig
 from siammaskpp_ros.tracker.targets import TargetStore
 
 DEFAULT_ID = "target"
+"""Id of a target that is set without one."""
+_QOS = QoSProfile(depth=10)
 
 
 class Refusal(UserError):
-    """A request that is refused; the text says why and what to do."""
+    """A request that is refused; the message says why and what to do."""
 
 
-def choose_frame(frames: FrameBuffer, stamp: Time, waiting_hint: str) -> Frame:
-    """The frame with this stamp, the newest for a stamp of zero; :class:`Refusal` when there is none."""
-    stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
-    frame = frames.at(stamp_ns) if stamp_ns else frames.newest()
+def choose_frame(frames: FrameBuffer, stamp: Time, no_image_hint: str) -> Frame:
+    """Return the buffered frame with this stamp; a stamp of zero stands for the newest frame.
+
+    Raises :class:`Refusal` when there is none; `no_image_hint` says why no image has arrived.
+    """
+    time_ns = stamp_ns(stamp)
+    frame = frames.at(time_ns) if time_ns else frames.newest()
     if frame is not None:
         return frame
     span = frames.span_ns()
     if span is None:
-        raise Refusal(waiting_hint)
+        raise Refusal(no_image_hint)
     oldest_s, newest_s = (value * 1e-9 for value in span)
     raise Refusal(
-        f"the image with stamp {stamp_ns * 1e-9:.3f} s is not remembered; images from {oldest_s:.3f} to "
+        f"the image with stamp {time_ns * 1e-9:.3f} s is not remembered; images from {oldest_s:.3f} to "
         f"{newest_s:.3f} s are. Copy the header of a newer image, leave the stamp zero for the newest one, "
         "or raise frame_buffer_s and frame_buffer_mb"
     )
 
 
 class Selector:
-    """Sets targets by boxes, clicks and detections.
+    """Sets targets from boxes, clicks and detections.
 
-    `hint` says why there may be no image, `config` is asked anew for every request. Every method raises
-    :class:`Refusal` when a request cannot be met; no target has changed then.
+    `no_image_hint` returns the reason why no image arrives, and `config` the present configuration. Every
+    method raises :class:`Refusal` when a request cannot be met; no target has changed then.
     """
 
     def __init__(
         self,
         targets: TargetStore,
         frames: FrameBuffer,
-        hint: Callable[[], str],
+        no_image_hint: Callable[[], str],
         config: Callable[[], NodeConfig],
     ) -> None:
         self._targets = targets
         self._frames = frames
-        self._hint = hint
+        self._no_image_hint = no_image_hint
         self._config = config
 
     def newest(self) -> Frame:
-        """The newest image."""
-        return choose_frame(self._frames, Time(), self._hint())
+        """Return the newest frame."""
+        return choose_frame(self._frames, Time(), self._no_image_hint())
 
     def set_box(self, request: SetTarget.Request | TargetBox) -> tuple[str, Frame]:
-        """Start to track the box of `request`; the target's id and the image it starts on."""
-        frame = choose_frame(self._frames, request.header.stamp, self._hint())
+        """Start to track the object in the box of `request`; return the target's id and its first frame."""
+        frame = choose_frame(self._frames, request.header.stamp, self._no_image_hint())
         box = (request.box.x, request.box.y, request.box.width, request.box.height)
         return self._set(request.id, request.label, frame, box)
 
     def click(self, frame: Frame, point_xy: tuple[float, float]) -> tuple[str, Frame]:
-        """Start to track what is at a point of `frame`; it takes as long as a dozen images."""
+        """Start to track the object at a point of `frame`, which takes as long as about a dozen images."""
         box = _refusing(lambda: self._targets.box_at(frame, point_xy))
         return self._set("", "", frame, box)
 
-    def hand_over(self, detections: Any) -> tuple[str, Frame] | None:
-        """Start to track the best detection in a vision_msgs/Detection2DArray, if one is wanted.
+    def take_detection(self, detections: Any) -> tuple[str, Frame] | None:
+        """Start to track the best detection in a vision_msgs/Detection2DArray.
 
-        It is when there is no target, or when that of :data:`DEFAULT_ID` is lost. None when not, or when no
-        detection is good enough.
+        This happens only while there is no target, or while the target :data:`DEFAULT_ID` is LOST; otherwise,
+        and when no detection is good enough, it returns None.
         """
         states = self._targets.states()
         if states and states.get(DEFAULT_ID) is not State.LOST:
@@ -91,7 +97,7 @@ class Selector:
         best = best_detection(detections, config.detection_class, config.detection_min_score)
         if best is None:
             return None
-        frame = choose_frame(self._frames, detections.header.stamp, self._hint())
+        frame = choose_frame(self._frames, detections.header.stamp, self._no_image_hint())
         return self._set("", best.class_id, frame, best.box_xywh)
 
     def _set(self, id: str, label: str, frame: Frame, box_xywh: Sequence[float]) -> tuple[str, Frame]:
@@ -102,16 +108,20 @@ class Selector:
 
 
 def _refusing(action: Callable[[], Any]) -> Any:
+    """Return the result of `action`; every error of the tracker becomes a :class:`Refusal`."""
     try:
         return action()
-    except UserError as error:  # boxes, images and the number of targets
+    except UserError as error:
         raise Refusal(str(error)) from error
-    except Exception as error:  # the engine itself failed
+    except Exception as error:  # a failure of the engine
         raise Refusal(f"the tracker failed on this image: {type(error).__name__}: {error}") from error
 
 
 class TargetServices:
-    """Answers as long as the node lives; `targets` and `selector` are None while there is nothing to ask."""
+    """The services ``~/set_target`` and ``~/remove_target``, offered as long as the node exists.
+
+    `targets` is None while the node is not configured, `selector` while it is not active.
+    """
 
     def __init__(self, node: Node) -> None:
         self._node = node
@@ -150,14 +160,11 @@ class TargetServices:
         return response
 
 
-_QOS = QoSProfile(depth=10)
-
-
 class SelectionInputs:
-    """Subscribes while the node is active; what is refused is logged.
+    """Subscriptions to ``~/set_box``, ``~/detections_in`` and clicks; a refusal is logged.
 
-    rqt_image_view publishes clicks on `<topic>_mouse_left` of the topic it shows: the camera's image
-    (`image_topic`) or ``~/overlay``. Looking at what was clicked takes a thread of its own.
+    rqt_image_view publishes clicks on ``<topic>_mouse_left`` of the topic that it shows: the camera's images
+    (`image_topic`) or ``~/overlay``. The object at a click is found in a thread of its own.
     """
 
     def __init__(self, node: Node, selector: Selector, image_topic: str) -> None:
@@ -179,26 +186,26 @@ class SelectionInputs:
             )
 
     def close(self, timeout_s: float) -> bool:
-        """Take no more; False when the tracker hangs at a click."""
+        """Stop taking requests; return False when the tracker hangs at a click."""
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
         self._subscriptions.clear()
         return self.stop_worker(timeout_s)
 
     def stop_worker(self, timeout_s: float) -> bool:
-        """End the thread that looks at clicks; False when it hangs."""
+        """End the thread for clicks; return False when it hangs."""
         return self._clicks.stop(timeout_s)
 
     def _on_box(self, message: TargetBox) -> None:
         try:
-            self._say(self._selector.set_box(message), "~/set_box")
+            self._log(self._selector.set_box(message), "~/set_box")
         except Refusal as refusal:
             self._node.get_logger().warning(f"~/set_box refused: {refusal}")
 
     def _on_detections(self, message: Any) -> None:
         try:
-            self._say(self._selector.hand_over(message), "~/detections_in")
-        except Refusal as refusal:  # a detector goes on and on
+            self._log(self._selector.take_detection(message), "~/detections_in")
+        except Refusal as refusal:  # a detector publishes all the time
             self._node.get_logger().warning(f"~/detections_in refused: {refusal}", throttle_duration_sec=5.0)
 
     def _on_click(self, point: Point) -> None:
@@ -210,23 +217,23 @@ class SelectionInputs:
     def _on_clicked(self, click: tuple[Frame, Point]) -> None:
         frame, point = click
         try:
-            # Whole numbers name pixels, whose middle is meant.
-            self._say(self._selector.click(frame, (point.x + 0.5, point.y + 0.5)), "click")
+            # A click names a pixel by whole numbers; its centre is meant.
+            self._log(self._selector.click(frame, (point.x + 0.5, point.y + 0.5)), "click")
         except Refusal as refusal:
             self._node.get_logger().warning(f"click refused: {refusal}")
 
     def _on_failed_click(self, click: tuple[Frame, Point], error: Exception) -> None:
         self._node.get_logger().error(f"click failed: {type(error).__name__}: {error}")
 
-    def _say(self, chosen: tuple[str, Frame] | None, source: str) -> None:
-        if chosen is not None:
-            id, frame = chosen
+    def _log(self, started: tuple[str, Frame] | None, source: str) -> None:
+        if started is not None:
+            id, frame = started
             text = f"target {id!r} is tracked from image {frame.index} on ({source})"
             self._node.get_logger().info(text)
 
 
 class Detection(NamedTuple):
-    """A detected object: its upright box (x, y, w, h) in pixels."""
+    """A detected object with its axis-aligned box (x, y, w, h) in pixels."""
 
     class_id: str
     score: float
@@ -234,7 +241,7 @@ class Detection(NamedTuple):
 
 
 def detection_array_type() -> type | None:
-    """vision_msgs/Detection2DArray; None where vision_msgs is not installed."""
+    """Return the class vision_msgs/Detection2DArray, or None where vision_msgs is not installed."""
     try:
         from vision_msgs.msg import Detection2DArray
     except ImportError:
@@ -244,12 +251,13 @@ def detection_array_type() -> type | None:
 
 
 def best_detection(message: Any, wanted_class: str, min_score: float) -> Detection | None:
-    """The detection of `wanted_class` (empty: of any) with the highest score, from `min_score` on.
+    """Return the detection of `wanted_class` (empty: any class) with the highest score.
 
-    `message` is a vision_msgs/Detection2DArray; each detection may have several hypotheses.
+    `message` is a vision_msgs/Detection2DArray, whose detections may have several hypotheses each. It is None
+    when no hypothesis reaches `min_score`.
     """
     found = [
-        Detection(item.hypothesis.class_id, item.hypothesis.score, _upright_box(detection.bbox))
+        Detection(item.hypothesis.class_id, item.hypothesis.score, _axis_aligned_box(detection.bbox))
         for detection in message.detections
         for item in detection.results
         if wanted_class in ("", item.hypothesis.class_id) and item.hypothesis.score >= min_score
@@ -257,8 +265,8 @@ def best_detection(message: Any, wanted_class: str, min_score: float) -> Detecti
     return max(found, key=lambda detection: detection.score, default=None)
 
 
-def _upright_box(bbox: Any) -> tuple[float, float, float, float]:
-    """Around a vision_msgs/BoundingBox2D, which may be turned."""
+def _axis_aligned_box(bbox: Any) -> tuple[float, float, float, float]:
+    """Return the axis-aligned box (x, y, w, h) around a vision_msgs/BoundingBox2D, which may be rotated."""
     center, theta = bbox.center.position, bbox.center.theta
     cos, sin = abs(math.cos(theta)), abs(math.sin(theta))
     width, height = bbox.size_x * cos + bbox.size_y * sin, bbox.size_x * sin + bbox.size_y * cos

@@ -19,7 +19,7 @@ from siammaskpp_ros.bench.client import BenchFailed, Case, Measurement, measure
 from siammaskpp_ros.bench.node import row_of, table
 from siammaskpp_ros.common.processes import installed
 from siammaskpp_ros.tracker.frame_buffer import Frame
-from siammaskpp_ros.tracker.publishers import STAGES, Moments, timing_message
+from siammaskpp_ros.tracker.publishers import FRAME_STAGES, FrameTimes, timing_message
 
 
 @pytest.fixture
@@ -33,13 +33,13 @@ def test_the_stages_of_an_image() -> None:
     header = Header(stamp=Time(sec=7), frame_id="camera")
     # Arrived at 10.000 s, 2 ms until the callback, 5 ms until the worker is free, ...
     frame = Frame(Image(header=header), index=1, received_s=10.0, receive_delay_s=0.002)
-    moments = Moments(begun_s=10.007, converted_s=10.008, tracked_s=10.058, published_s=10.061)
+    times = FrameTimes(begun_s=10.007, converted_s=10.008, tracked_s=10.058, published_s=10.061)
     stages_ms = {"crop": 0.5, "search": 44.0, "decode": 0.25, "refine": 4.0, "paste": 0.75}
-    message = timing_message(frame, moments, 0.064, stages_ms)
+    message = timing_message(frame, times, 0.064, stages_ms)
     assert message.header == header
-    got = [getattr(message, f"{stage}_ms") for stage in ("transport", *STAGES, "total")]
+    got = [getattr(message, f"{stage}_ms") for stage in ("transport", *FRAME_STAGES, "total")]
     np.testing.assert_allclose(got, [3, 2, 5, 1, 0.5, 44, 0.25, 4, 0.75, 3, 61], rtol=1e-5)
-    idle = timing_message(frame, moments, 0.064, {})
+    idle = timing_message(frame, times, 0.064, {})
     assert (idle.search_ms, idle.paste_ms) == (0.0, 0.0)
 
 
@@ -73,7 +73,7 @@ def test_the_node_adds_little_to_the_network() -> None:
         stages = {stage: np.array(ms) for stage, ms in measurement.stages.items()}
         assert case.frames - 2 <= len(stages["total"]) <= case.frames + 2
         assert stages["search"].min() >= 20.0
-        assert (stages["total"] - sum(stages[stage] for stage in STAGES)).min() > -0.1
+        assert (stages["total"] - sum(stages[stage] for stage in FRAME_STAGES)).min() > -0.1
         assert (stages["age_at_mask"] > stages["age_at_start"] + stages["search"]).all()
         # Of the images that other processes disturbed least.
         return bool(np.percentile(stages["total"] - stages["search"], 10) < 3.0)
@@ -89,7 +89,7 @@ def test_a_node_that_cannot_start_is_not_waited_for() -> None:
 
 
 def measurement() -> Measurement:
-    names = ("transport", *STAGES, "total", "age_at_start", "age_at_mask")
+    names = ("transport", *FRAME_STAGES, "total", "age_at_start", "age_at_mask")
     stages = {name: [1.0, 2.0, 3.0] for name in names} | {"total": [20.0, 21.0, 22.0]}
     return Measurement(stages, fps=9.99, seen_fraction=0.5, resident_mb=(200.0, 201.0))
 
@@ -97,7 +97,7 @@ def measurement() -> Measurement:
 def test_figures_and_table() -> None:
     row = row_of(Case((800, 600), 10.0, 3, 3), measurement())
     assert row["stages"]["overhead"]["median_ms"] == 17.0
-    assert row["stages"]["wait"] == {"median_ms": 2.0, "p95_ms": 2.9}
+    assert row["stages"]["queue"] == {"median_ms": 2.0, "p95_ms": 2.9}
     result = {"model": "lite", "engine": "abacus", "frames": 3, "cases": [row, row], "machine": {"cores": 2}}
     text = table(result)
     for words in (

@@ -19,17 +19,11 @@ from siammaskpp_core.tracking import RotatedBox, TrackResult
 from siammaskpp_core.tracking.long_term.state import State
 from siammaskpp_ros.common.tracked_target import TrackedTarget
 from siammaskpp_ros.common.worker import LatestWorker, WorkerHangs
-from siammaskpp_ros.tracker.diagnostics import (
-    Measured,
-    StampWatch,
-    Statistics,
-    diagnostic_message,
-    judge,
-    status_message,
-)
+from siammaskpp_ros.tracker.diagnostics import diagnostic_message, judge, status_message
 from siammaskpp_ros.tracker.frame_buffer import Frame, FrameBuffer
 from siammaskpp_ros.tracker.publishers import label_picture, objects_of, union_mask
 from siammaskpp_ros.tracker.requests import Refusal, choose_frame
+from siammaskpp_ros.tracker.statistics import Measured, StampMonitor, Statistics
 
 
 class Recorder:
@@ -215,16 +209,16 @@ def test_statistics_count_and_measure() -> None:
 
 
 def test_stamps_that_are_wrong_are_told_once() -> None:
-    watch = StampWatch()
-    assert watch.look(2_000_000_000) == ""
-    assert "have no stamp" in watch.look(0)
-    assert watch.look(0) == ""
-    assert "let the camera fill header.stamp" in watch.complaint
-    assert watch.look(2_500_000_000) == ""
-    assert watch.complaint == ""
-    assert "jumped back by 1.500 s" in watch.look(1_000_000_000)
-    assert watch.look(1_000_000_000) == ""
-    assert watch.jumps_back == 1
+    monitor = StampMonitor()
+    assert monitor.check(2_000_000_000) == ""
+    assert "have no stamp" in monitor.check(0)
+    assert monitor.check(0) == ""
+    assert "let the camera fill header.stamp" in monitor.problem
+    assert monitor.check(2_500_000_000) == ""
+    assert monitor.problem == ""
+    assert "jumped back by 1.500 s" in monitor.check(1_000_000_000)
+    assert monitor.check(1_000_000_000) == ""
+    assert monitor.jumps_back == 1
 
 
 @pytest.mark.parametrize(

@@ -131,20 +131,20 @@ def test_turned_detections_are_enclosed() -> None:
 def test_a_detection_becomes_the_target_when_one_is_wanted() -> None:
     room = Room()
     room.show(scene())
-    assert room.selector.hand_over(detections(CAR)) is None
-    chosen = room.selector.hand_over(detections(CAR, PERSON, stamp=1))
+    assert room.selector.take_detection(detections(CAR)) is None
+    chosen = room.selector.take_detection(detections(CAR, PERSON, stamp=1))
     assert chosen is not None
     assert (chosen[0], chosen[1].index) == ("target", 1)
     assert room.show(scene(x=110)) == {"target": (State.TRACKING, 110)}
     # It is tracked: another one does not take its place.
-    assert room.selector.hand_over(detections(("person", 0.99, (20, 20, 10, 10)))) is None
+    assert room.selector.take_detection(detections(("person", 0.99, (20, 20, 10, 10)))) is None
     assert room.show(scene(colour=GREEN))["target"][0] is State.LOST
     green = ("person", 0.7, (120, 65, 40, 30))
-    assert room.selector.hand_over(detections(green, stamp=3)) is not None
+    assert room.selector.take_detection(detections(green, stamp=3)) is not None
     assert room.show(scene(x=90, colour=GREEN)) == {"target": (State.TRACKING, 90)}
     room.show(scene(colour=RED))
     with pytest.raises(Refusal, match="not remembered"):
-        room.selector.hand_over(detections(PERSON, stamp=77))
+        room.selector.take_detection(detections(PERSON, stamp=77))
 
 
 def test_targets_of_others_are_left_to_them() -> None:
@@ -153,7 +153,7 @@ def test_targets_of_others_are_left_to_them() -> None:
     room.selector.set_box(TargetBox(id="mine", box=box()))
     room.show(scene(colour=GREEN))
     assert room.targets.states() == {"mine": State.LOST}
-    assert room.selector.hand_over(detections(PERSON)) is None
+    assert room.selector.take_detection(detections(PERSON)) is None
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from std_msgs.msg import Header
 from siammaskpp_core.tracking import BoxError, LongTermConfig, State
 from siammaskpp_ros.common.conversions import to_image
 from siammaskpp_ros.common.tracked_target import TrackedTarget
-from siammaskpp_ros.tracker import targets as replay
-from siammaskpp_ros.tracker.frame_buffer import Frame, FrameBuffer
+from siammaskpp_ros.tracker import targets
+from siammaskpp_ros.tracker.frame_buffer import Frame, FrameBuffer, frames_to_replay
 from siammaskpp_ros.tracker.targets import TargetStore, TooManyTargets
 
 BOX = (100, 50, 40, 30)  # of the object in scene()
@@ -153,7 +153,7 @@ def test_one_target_comes_and_goes_and_the_others_do_not_notice() -> None:
 
 def test_a_target_catches_up_through_the_images_since_its_box(monkeypatch: pytest.MonkeyPatch) -> None:
     """A box on an image of a second ago: it is led through images a tenth of a second apart."""
-    monkeypatch.setattr(replay, "BUDGET_S", 60.0)  # however busy the machine is
+    monkeypatch.setattr(targets, "REPLAY_BUDGET_S", 60.0)  # however busy the machine is
     tracker = Recording()
     store = Store(tracker)
     for index in range(1, 31):
@@ -170,7 +170,7 @@ def test_a_target_catches_up_through_the_images_since_its_box(monkeypatch: pytes
 
 def test_a_slow_tracker_catches_up_a_little_with_every_image() -> None:
     """Nobody waits for it: a step or two with each image, ten at most."""
-    tracker = Recording(step_s=replay.BUDGET_S * 0.6)
+    tracker = Recording(step_s=targets.REPLAY_BUDGET_S * 0.6)
     store = Store(tracker)
     for index in range(1, 31):
         store.arrive(index, scene())
@@ -187,7 +187,7 @@ def test_a_slow_tracker_catches_up_a_little_with_every_image() -> None:
     assert steps[0][0] == ["now"]
     assert steps[0][1] >= 2
     assert steps[-1][0] == ["late", "now"]
-    assert sum(count - 1 for _, count in steps) <= replay.MAX_STEPS
+    assert sum(count - 1 for _, count in steps) <= targets.REPLAY_MAX_STEPS
 
 
 def test_a_tracker_that_cannot_catch_up_joins_at_once() -> None:
@@ -249,14 +249,14 @@ def test_setting_a_target_does_not_wait_for_one_that_catches_up() -> None:
 def test_the_way_to_the_newest_image(indices, newest, steps, chosen) -> None:
     picture = scene(size=(64, 48), x=2, y=2)
     frames = [frame_of(index, picture) for index in indices]
-    assert [item.index for item in replay.way(frames, frame_of(newest, picture), steps, 0.01)] == chosen
+    assert [item.index for item in frames_to_replay(frames, frame_of(newest, picture), steps, 0.01)] == chosen
 
 
 @pytest.mark.parametrize(("step_s", "count"), [(0.0, 9), (0.05, 9), (0.1, 4), (0.25, 1), (0.3, 0), (9.0, 0)])
 def test_a_step_makes_up_for_twice_its_time(step_s: float, count: int) -> None:
     picture = scene(size=(64, 48), x=2, y=2)
     frames = [frame_of(index, picture) for index in range(1, 31)]
-    assert len(replay.way(frames, frame_of(31, picture), 10, step_s)) == count
+    assert len(frames_to_replay(frames, frame_of(31, picture), 10, step_s)) == count
 
 
 def test_frames_between_two() -> None:
