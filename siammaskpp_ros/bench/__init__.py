@@ -1,1 +1,1 @@
-"""siammaskpp_ros/bench."""
+"""Benchmark of the tracker node from end to end: program bench_node."""

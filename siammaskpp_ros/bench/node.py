@@ -28,7 +28,7 @@ from siammaskpp_core.tracking.tracker import NETWORK_STAGES
 from siammaskpp_ros.bench.client import Case, Measurement, measure
 from siammaskpp_ros.common.processes import installed
 
-_OPERATIONS = {"gflop": "GFLOP", "peak_gflops": "peak GFLOP/s", "fraction_of_peak": "fraction of peak"}
+_FIGURES = {"gflop": "GFLOP", "peak_gflops": "peak GFLOP/s", "fraction_of_peak": "fraction of peak"}
 """Keys of a row and their names in the table."""
 
 
@@ -94,7 +94,7 @@ def table(result: dict[str, Any]) -> str:
     line("fps", [f"{row['fps']:.1f}" for row in rows])
     line("seen", [f"{row['seen_fraction']:.1%}" for row in rows])
     line("memory, MB", ["{:.0f} -> {:.0f}".format(*row["resident_mb"]) for row in rows])
-    for key, name in _OPERATIONS.items():
+    for key, name in _FIGURES.items():
         if key in rows[0]:
             line(name, [f"{row[key]:.2f}" for row in rows])
     if "gflop" not in rows[0]:

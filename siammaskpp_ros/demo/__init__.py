@@ -1,1 +1,1 @@
-"""siammaskpp_ros/demo."""
+"""The demo: a camera that plays a video, a client that records the results, and the program that runs them."""

@@ -1,1 +1,1 @@
-"""siammaskpp_ros/follow."""
+"""Following a target with a robot: node follower, its control law, and a simulation to try it."""

@@ -1,1 +1,1 @@
-"""siammaskpp_ros/web."""
+"""The web page on which targets are selected: node web_selector."""

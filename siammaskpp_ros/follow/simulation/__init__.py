@@ -1,1 +1,1 @@
-"""siammaskpp_ros/follow/simulation."""
+"""A simulated robot with a depth camera, and a walking person: node sim_robot."""
