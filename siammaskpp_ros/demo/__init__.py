@@ -1,1 +1,1 @@
-"""The demo: a camera that plays a video, a client that records the results, and the program that runs them."""
+"""The demo: a camera that plays a video, a client that records the results, and a program for both."""

@@ -1,13 +1,11 @@
-"""The other side of the follower: clock, poses and objects for it, and its commands."""
+"""A test environment for the follower: it publishes clock, poses and results, and receives the commands."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import rclpy
-from ament_index_python.packages import get_package_prefix
 from geometry_msgs.msg import PoseStamped, Twist, TwistStamped
 from rcl_interfaces.srv import SetParametersAtomically
 from rclpy.client import Client
@@ -19,21 +17,21 @@ from rosgraph_msgs.msg import Clock
 from std_msgs.msg import Header
 
 from siammaskpp.msg import TrackedObject, TrackedObjectArray
+from siammaskpp_ros.common.processes import installed
 
-BIN = Path(get_package_prefix("siammaskpp")) / "lib" / "siammaskpp"
 PERIOD_S = 0.05
 
 
 def command_line(executable: str, **parameters: object) -> list[str]:
-    """An installed node with parameters."""
-    command = [str(BIN / executable), "--ros-args"]
+    """Return the command that runs an installed node with parameters."""
+    command = [*installed(executable), "--ros-args"]
     for name, value in parameters.items():
         command += ["-p", f"{name}:={str(value).lower() if isinstance(value, bool) else value}"]
     return command
 
 
 class World:
-    """Keeps the simulated time; it goes on only by :meth:`step`, so that no test depends on the machine."""
+    """Controls the simulated time: only :meth:`step` advances it, so that a slow machine changes nothing."""
 
     def __init__(self, domain_id: int, is_stamped: bool = True) -> None:
         self._context = Context()
@@ -62,14 +60,14 @@ class World:
             self._executor.spin_once(timeout_sec=0.02)
 
     def connect(self) -> None:
-        """Wait until the follower is matched."""
+        """Wait until all topics are connected to the follower."""
         for publisher in (self._poses, self._objects):
             self.until(publisher.get_subscription_count, f"the follower subscribes to {publisher.topic_name}")
         self.until(lambda: self.node.count_publishers("cmd_vel"), "the follower publishes")
         self.spin(0.3)
 
     def step(self) -> TwistStamped:
-        """Let one period pass; the follower's command of that moment."""
+        """Advance the time by one period; return the follower's command of that time."""
         self.now_s = round(self.now_s + PERIOD_S, 6)
         for _ in range(40):
             self._clock.publish(Clock(clock=stamp_at(self.now_s)))
@@ -84,13 +82,13 @@ class World:
         return [self.step() for _ in range(count)]
 
     def tell_time(self) -> None:
-        """The time once more; for a follower that publishes no commands."""
+        """Advance the time by one period, for a follower that publishes no commands."""
         self.now_s = round(self.now_s + PERIOD_S, 6)
         self._clock.publish(Clock(clock=stamp_at(self.now_s)))
         self.spin(0.1)
 
     def pose(self, x_m: float, z_m: float, age_s: float = 0.0, now_s: float | None = None) -> None:
-        """Publish a pose in the camera's optical frame and let it arrive."""
+        """Publish a pose in the camera's optical frame and wait for its arrival."""
         header = Header(stamp=stamp_at((now_s or self.now_s) - age_s), frame_id="camera_optical_frame")
         message = PoseStamped(header=header)
         message.pose.position.x, message.pose.position.z = x_m, z_m
@@ -99,14 +97,14 @@ class World:
         self.spin(0.1)
 
     def objects(self, *states: tuple[str, int, bool], age_s: float = 0.0) -> None:
-        """Publish (id, state, whether it is in the image) of the tracker's targets and let it arrive."""
+        """Publish targets as (id, state, is_seen) and wait for their arrival."""
         header = Header(stamp=stamp_at(self.now_s - age_s))
         items = [TrackedObject(id=id, state=state, mask_value=int(is_seen)) for id, state, is_seen in states]
         self._objects.publish(TrackedObjectArray(header=header, objects=items))
         self.spin(0.1)
 
     def set_parameter(self, node: str, name: str, value: object):
-        """The result of setting one parameter."""
+        """Set one parameter; return the result."""
         request = SetParametersAtomically.Request()
         request.parameters = [Parameter(name, value=value).to_parameter_msg()]
         if node not in self._clients:
@@ -114,7 +112,7 @@ class World:
             self._clients[node] = self.node.create_client(SetParametersAtomically, name)
         client = self._clients[node]
         self.until(client.service_is_ready, f"{node} takes parameters")
-        for _ in range(20):  # an answer is now and then lost by the middleware
+        for _ in range(20):  # the middleware loses an answer now and then
             future = client.call_async(request)
             self._executor.spin_until_future_complete(future, timeout_sec=1.0)
             if future.done():

@@ -1,4 +1,4 @@
-"""The web selector beside a camera and the node with the fake tracker, and a browser that looks at it."""
+"""The web selector with a camera and the node with the fake tracker, and a browser that shows the page."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from siammaskpp_ros.common.processes import installed
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator
 
-_BROWSER = Path(sys.prefix) / "browser"  # made by fetch_browser.sh
+_BROWSER = Path(sys.prefix) / "browser"  # installed by fetch_browser.sh
 
 
 class Camera:
@@ -50,12 +50,12 @@ class Camera:
 
 
 class Robot:
-    """Everything that runs in one test; at its end all programs must end cleanly."""
+    """All processes of one test; at its end they must end cleanly."""
 
     def __init__(self, domain_id: int) -> None:
         self._domain_id = domain_id
         self.processes: list[NodeProcess] = []
-        self.client: Client  # from start_tracker on, and the camera
+        self.client: Client  # start_tracker makes client and camera
         self.camera: Camera
         self._closing = ExitStack()
 
@@ -76,7 +76,7 @@ class Robot:
         self._closing.callback(self.camera.stop)
 
     def start_page(self, *arguments: str) -> str:
-        """The address that the web selector printed."""
+        """Start the web selector; return the address that it prints."""
         command = [*installed("web_selector"), "--ros-args", "-p", "port:=0", *arguments]
         self.processes.append(NodeProcess(command, self._domain_id))
         self.processes[-1].wait_for_text("/\n" if "address" not in " ".join(arguments) else "token=")
@@ -84,7 +84,7 @@ class Robot:
         return address
 
     def places_become(self, *places: tuple[str, float]) -> None:
-        """Wait until the newest result has these objects: id and left edge."""
+        """Wait until the newest result has these targets, given as id and left edge of the box."""
 
         def is_so() -> bool:
             newest = self.client.objects[-1].objects if self.client.objects else None
@@ -98,7 +98,7 @@ class Robot:
 
 
 class Http:
-    """Requests as a browser sends them, with headers as wished."""
+    """Sends requests as a browser does, with any headers."""
 
     def __init__(self, address: str) -> None:
         self.host = urlsplit(address).netloc
@@ -107,7 +107,7 @@ class Http:
     def request(
         self, method: str, path: str, body: object = None, **headers: str
     ) -> tuple[int, str, http.client.HTTPMessage]:
-        """Status, text and headers of the answer."""
+        """Send a request; return status, text and headers of the response."""
         connection = http.client.HTTPConnection(self.host, timeout=20)
         sent = None if body is None else json.dumps(body)
         connection.request(method, path, sent, headers)
@@ -119,7 +119,7 @@ class Http:
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """A headless browser; skips the test where there is none."""
+    """Start a headless browser; skip the test where there is none."""
     playwright = pytest.importorskip("playwright.sync_api", reason="the page is tested with playwright")
     environment = dict(os.environ)
     program: str | None = str(_BROWSER / "usr/lib/chromium/chromium-headless-shell")
@@ -138,13 +138,13 @@ def chromium() -> Iterator[Browser]:
 
 
 def seen(element: Locator) -> NDArray[np.uint8]:
-    """What the screen shows of an element, HxWx3 BGR, one pixel for each of the page's."""
+    """Return a screenshot of an element [H, W, 3] BGR, with one pixel for each CSS pixel."""
     picture = cv2.imdecode(np.frombuffer(element.screenshot(scale="css"), np.uint8), cv2.IMREAD_COLOR)
     return np.asarray(picture, np.uint8)
 
 
 def red_box(element: Locator) -> tuple[float, float, float, float]:
-    """Left, top, right and bottom of what is red in an element, in pixels of the page."""
+    """Return left, top, right and bottom of the red area in an element, in pixels of the page."""
     edge = element.bounding_box()
     assert edge is not None
     blue, green, red = (channel.astype(int) for channel in cv2.split(seen(element)))

@@ -31,7 +31,7 @@ def _domain(domain_id: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_stages_of_an_image() -> None:
     header = Header(stamp=Time(sec=7), frame_id="camera")
-    # Arrived at 10.000 s, 2 ms until the callback, 5 ms until the worker is free, ...
+    # The image arrives at 10.000 s; the callback runs 2 ms later, and the worker is free 5 ms after that.
     frame = Frame(Image(header=header), index=1, received_s=10.0, receive_delay_s=0.002)
     times = FrameTimes(begun_s=10.007, converted_s=10.008, tracked_s=10.058, published_s=10.061)
     stages_ms = {"crop": 0.5, "search": 44.0, "decode": 0.25, "refine": 4.0, "paste": 0.75}
@@ -44,7 +44,7 @@ def test_the_stages_of_an_image() -> None:
 
 
 def until_it_holds(measured: Callable[[], bool], tries: int = 5) -> bool:
-    """A machine that is busy for a moment only makes times longer."""
+    """Try several times: a machine that is busy for a moment can only make times longer."""
     return any(measured() for _ in range(tries))
 
 
@@ -56,8 +56,8 @@ def test_a_camera_of_60_hz_and_a_tracker_of_20_hz() -> None:
         assert measurement.fps < 20
         assert measurement.seen_fraction == 1.0
         p95 = {stage: np.percentile(ms, 95) for stage, ms in measurement.stages.items()}
-        # When work on an image begins it is younger than two periods of the camera, and when its mask is
-        # received younger than two periods of the tracker.
+        # Processing starts on an image younger than two periods of the camera; its mask arrives before the
+        # image is older than two periods of the tracker.
         return bool(p95["age_at_start"] < 2 * 1000 / 60 and p95["age_at_mask"] < 2 * 1000 / 20)
 
     assert until_it_holds(images_are_young)
@@ -75,7 +75,7 @@ def test_the_node_adds_little_to_the_network() -> None:
         assert stages["search"].min() >= 20.0
         assert (stages["total"] - sum(stages[stage] for stage in FRAME_STAGES)).min() > -0.1
         assert (stages["age_at_mask"] > stages["age_at_start"] + stages["search"]).all()
-        # Of the images that other processes disturbed least.
+        # The low percentile selects images that other processes did not disturb.
         return bool(np.percentile(stages["total"] - stages["search"], 10) < 3.0)
 
     assert until_it_holds(little_is_added)

@@ -1,4 +1,4 @@
-"""The demo as a user runs it: three processes, a recording, an exit code that says how it went."""
+"""The demo as a user runs it: three processes, a recording, and an exit code that tells success."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ros_harness import ball, ball_box
 from siammaskpp_ros.demo.run import DemoVideoError, fetch_cup
 
 IMAGES = 30
-RATE = 30.0  # of folders of images
+RATE = 30.0  # default frame rate of a folder of images
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_the_demo_records_what_it_tracked(video: Path, tmp_path: Path, domain_id
     with (output / "tracks.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert {row["id"] for row in rows} == {"target"}
-    # Which image is the last that is tracked depends on the machine; the ball moves 4 px an image.
+    # The last image that is tracked depends on the speed of the machine. The ball moves 4 px per image.
     first, last = (({key: float(row[key]) for key in ("stamp_s", "center_x")}) for row in (rows[0], rows[-1]))
     seconds = last["stamp_s"] - first["stamp_s"]
     assert seconds > IMAGES / 2 / RATE

@@ -38,7 +38,7 @@ def steps(
     return commands
 
 
-# Where the target is --------------------------------------------------------------------------------
+# Position of the target ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_a_stamp_of_the_future_is_not_fresh() -> None:
     assert "same clock" in stop_reason(MOVING, -1.0, is_seen=True)
 
 
-# How to move ----------------------------------------------------------------------------------------
+# Commands -------------------------------------------------------------------------------------------
 
 
 def test_speed_and_turn_keep_their_limits_and_grow_no_faster_than_allowed() -> None:
@@ -135,7 +135,7 @@ def test_a_wanted_bearing_is_kept() -> None:
     assert steps(config, TargetPosition(2.0, 0.0), 20)[-1].turn_radps < 0
 
 
-# The loop -------------------------------------------------------------------------------------------
+# Closed loop ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("latency_s", [0.05, 0.15, 0.3])
@@ -179,7 +179,7 @@ def test_without_the_integral_it_would_lag_behind() -> None:
     assert gaps[MOVING.distance_integral_gain] == pytest.approx(2.0 + 0.05, abs=0.01)
 
 
-# The parameters' files ------------------------------------------------------------------------------
+# Parameter files -----------------------------------------------------------------------------------
 
 
 def test_the_yaml_file_is_written_from_the_dataclass() -> None:

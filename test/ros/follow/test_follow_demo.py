@@ -1,4 +1,4 @@
-"""The loop closed over ROS: simulated robot, tracker and follower, each in a process of its own."""
+"""The loop closed over ROS: simulated robot, tracker and follower, each in its own process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.ros, pytest.mark.slow, pytest.mark.timeout(400)]
 FAKE_SOURCE = [sys.executable, str(Path(__file__).parents[1].joinpath("fake_pose_source.py"))]
 FAST_DDS = Path(__file__).parents[3] / "config" / "fastdds_images.xml"
 DISTANCE_M = 2.0
-SETTLED_S = 12.0  # the person stands for 4 s and is at full speed 2 s later
+SETTLED_S = 12.0  # the person stands still for 4 s and reaches full speed 2 s later
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +33,7 @@ def whole_images(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Demo:
-    """The demo's processes and what can be known of them."""
+    """The processes of the demo, and the topics that they publish."""
 
     def __init__(self, domain_id: int, tracker: list[str], **simulation: object) -> None:
         follower = command_line("follower", use_sim_time=True, enabled=True, enable_stamped_cmd_vel=True)
@@ -49,7 +49,7 @@ class Demo:
         self.processes = [NodeProcess(line, domain_id) for line in (tracker, follower, simulator)]
 
     def now_s(self) -> float:
-        """Seconds since the simulation began."""
+        """Simulated time since the start."""
         return seconds(self.robot[-1].header.stamp) - 100.0 if self.robot else 0.0
 
     def run_until(self, time_s: float) -> None:
@@ -61,7 +61,7 @@ class Demo:
         self.world.until(is_over, f"simulated time {time_s} s", timeout_s=200.0)
 
     def distances_m(self, after_s: float) -> np.ndarray:
-        """Between robot and person, in truth, at every image."""
+        """True distances between robot and person, one for each image."""
         places = {seconds(pose.header.stamp): pose.pose.position for pose in self.person}
         return np.array(
             [
@@ -93,7 +93,7 @@ class Demo:
         )
 
     def history(self) -> str:
-        """The last states and scores, and where the person is now."""
+        """Describe the last states and scores, and the bearing of the person."""
         seen = [
             (item.state, round(item.score, 2)) for message in self.objects[-45:] for item in message.objects
         ]
@@ -113,8 +113,8 @@ class Demo:
 
 
 def check_following(demo: Demo) -> None:
-    """Keeps the distance, stops when the person is hidden, goes on when they are back."""
-    demo.hide(False)  # the client of this service is known from now on: nothing waits later
+    """The robot keeps the distance, stops when the person is hidden, and continues when they are visible."""
+    demo.hide(False)  # connects the service client now, so that later calls do not wait for it
     demo.run_until(30.0)
     distances = demo.distances_m(SETTLED_S)
     print(f"distance {distances.min():.3f} to {distances.max():.3f} m in {len(distances)} images")
@@ -124,11 +124,11 @@ def check_following(demo: Demo) -> None:
 
     demo.hide(True)
     hidden_s = demo.now_s()
-    demo.run_until(hidden_s + 1.3)  # not so long that the person walks out of the picture
+    demo.run_until(hidden_s + 1.3)  # short enough for the person to stay inside the picture
     stopped_after_s = demo.last_motion_s() - demo.last_seen_s()
     print(f"stopped {stopped_after_s:.2f} s after the last image that showed the person")
     assert stopped_after_s <= 0.3
-    # The motors take 0.2 s from 0.5 m/s.
+    # The motors need 0.2 s to stop from 0.5 m/s.
     standing = [
         (pose.pose.position.x, pose.pose.position.y)
         for pose in demo.robot
@@ -170,7 +170,7 @@ def test_the_robot_follows_with_the_real_tracker(demo_of) -> None:
     demo = demo_of(tracker)
     check_following(demo)
     states = {item.state for message in demo.objects for item in message.objects}
-    assert TrackedObject.LOST in states  # half a second is enough for that
+    assert TrackedObject.LOST in states  # after half a second without the person
     demo.close()
 
 

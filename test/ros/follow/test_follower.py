@@ -1,4 +1,4 @@
-"""The installed follower in a process of its own, on a clock that the test turns."""
+"""The installed follower in its own process, on a clock that the test controls."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def world(domain_id: int) -> Iterator[World]:
 
 @pytest.fixture
 def follower(domain_id: int, world: World) -> Iterator[NodeProcess]:
-    """Enabled, with stamped commands in simulated time."""
+    """The follower, enabled, with stamped commands and simulated time."""
     line = command_line("follower", use_sim_time=True, enabled=True, enable_stamped_cmd_vel=True)
     process = NodeProcess(line, domain_id)
     world.connect()
@@ -35,7 +35,7 @@ def follower(domain_id: int, world: World) -> Iterator[NodeProcess]:
 
 
 def drive(world: World, count: int = 10) -> None:
-    """Poses of a target 4 m ahead until the robot has speed."""
+    """Publish poses of a target 4 m ahead until the robot drives."""
     for _ in range(count):
         world.pose(0.0, 4.0)
         command = world.step()
@@ -47,9 +47,9 @@ def is_zero(command) -> bool:
     return twist.linear.x == 0.0 and twist.angular.z == 0.0
 
 
-def test_without_a_pose_it_stands(world: World, follower: NodeProcess) -> None:
+def test_without_a_pose_it_stops(world: World, follower: NodeProcess) -> None:
     assert all(is_zero(command) for command in world.steps(5))
-    world.objects(("person", TRACKING, True))  # the object alone is no pose
+    world.objects(("person", TRACKING, True))  # results without a pose
     assert all(is_zero(command) for command in world.steps(3))
     assert "Stopped: there is no pose of the target" in follower.text
 
@@ -76,7 +76,7 @@ def test_a_pose_that_grows_old_stops_it_at_once(world: World, follower: NodeProc
         is_fresh = seconds(command.header.stamp) - last_pose_s <= 0.4 + 1e-6
         assert is_zero(command) != is_fresh, seconds(command.header.stamp) - last_pose_s
     assert "older than pose_timeout_s (0.4 s)" in follower.text
-    drive(world)  # a new one, and it goes on
+    drive(world)  # continues with a new pose
 
 
 @pytest.mark.parametrize("age_s", [0.6, -5.0])
@@ -105,14 +105,14 @@ def test_a_target_that_is_not_seen_stops_it_before_the_pose_is_old(
     assert "Stopped: the target is not seen" in follower.text
 
 
-def test_what_was_said_of_an_older_image_does_not_count(world: World, follower: NodeProcess) -> None:
+def test_results_of_an_older_image_are_ignored(world: World, follower: NodeProcess) -> None:
     drive(world)
     world.objects(("person", LOST, False), age_s=0.3)
     world.pose(0.0, 4.0)
     assert not is_zero(world.step())
 
 
-def test_towards_a_doubtful_target_it_brakes_but_turns(world: World, follower: NodeProcess) -> None:
+def test_towards_an_uncertain_target_it_brakes_but_turns(world: World, follower: NodeProcess) -> None:
     drive(world)
     world.pose(-1.0, 4.0)
     world.objects(("person", UNCERTAIN, True))

@@ -1,4 +1,4 @@
-"""What nav2's follower (opennav_following) asks of a pose topic, asked of ours: see docs/nav2.md."""
+"""The requirements of Nav2's follower (opennav_following) on a pose topic; see docs/nav2.md."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from sensor_msgs.msg import Image
 pytestmark = [pytest.mark.ros, pytest.mark.slow, pytest.mark.timeout(240)]
 
 FAST_DDS = Path(__file__).parents[3] / "config" / "fastdds_images.xml"
-# nav2::qos::StandardTopicQoS(1), with which it subscribes.
+# Nav2 subscribes with nav2::qos::StandardTopicQoS(1).
 NAV2_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.VOLATILE)
-DETECTION_TIMEOUT_S = 0.5  # as docs/nav2.md advises; nav2's default is 2.0
+DETECTION_TIMEOUT_S = 0.5  # docs/nav2.md recommends this value; the default of Nav2 is 2.0
 
 
 def is_detected(pose: PoseStamped, now_s: float, detection_timeout_s: float) -> bool:
@@ -34,7 +34,7 @@ def is_detected(pose: PoseStamped, now_s: float, detection_timeout_s: float) -> 
 
 
 class Nav2:
-    """Keeps the newest pose, as nav2 does, and what is known of every pose at its arrival."""
+    """Keeps the newest pose, as Nav2 does, and all poses with the time of their arrival."""
 
     def __init__(self, world: World) -> None:
         self.now_s = 0.0
@@ -52,7 +52,7 @@ class Nav2:
         self.poses.append((message, self.now_s))
 
     def _on_time(self, message: PoseStamped) -> None:
-        """One turn of nav2's control loop for every image's time."""
+        """Run Nav2's control loop once for each image."""
         self.now_s = seconds(message.header.stamp)
         self.detected.append((self.now_s, is_detected(self.newest, self.now_s, DETECTION_TIMEOUT_S)))
 
@@ -108,15 +108,15 @@ def test_nav2_sees_the_target_while_it_is_seen_and_loses_it_in_time(world: World
 
 
 def check_messages(nav2: Nav2) -> None:
-    """What nav2's transforms need: the image's own stamp and frame, once each, in order, in front of it."""
+    """Poses have the stamp and frame of their image, each once and in order: Nav2's transforms need that."""
     stamps = [seconds(pose.header.stamp) for pose, _ in nav2.poses]
     assert stamps == sorted(set(stamps))
     for pose, arrival_s in nav2.poses:
-        assert seconds(pose.header.stamp) <= arrival_s + 0.15  # the time is known by images of 10 Hz
+        assert seconds(pose.header.stamp) <= arrival_s + 0.15  # the time is known only from images at 10 Hz
         assert pose.header.frame_id == "camera_optical_frame"
         point, turn = pose.pose.position, pose.pose.orientation
         assert point.z == pytest.approx(3.0, abs=1.2)
         norm = math.hypot(turn.x, turn.y, turn.z, turn.w)
-        assert norm == pytest.approx(1.0, abs=1e-6)  # tf2 refuses others
+        assert norm == pytest.approx(1.0, abs=1e-6)  # tf2 refuses other norms
     known = [stamp_s for stamp_s in stamps if stamp_s in nav2.image_headers]
-    assert len(known) > len(stamps) / 2  # this test may miss images, the tracker's are among those it got
+    assert len(known) > len(stamps) / 2  # this test may miss images that the tracker received

@@ -1,4 +1,4 @@
-"""The simulation's world: geometry against independent formulas, the same for the same seed."""
+"""The simulation: geometry against independent formulas, and the same pictures for the same seed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def mean_depth(depth_m: np.ndarray) -> float:
     return float(np.mean(depth_m[depth_m > 0]))
 
 
-def test_the_walls_are_where_they_are() -> None:
+def test_the_depth_of_the_walls() -> None:
     robot = Robot(x_m=1.0, y_m=-2.0, yaw_rad=0.0)
     depth = CAMERA.render(robot, None, 0.0, frame=1).depth_m
     assert mean_depth(depth[:20, 150:170]) == pytest.approx(ROOM_M - 1.0, rel=0.01)
@@ -36,7 +36,7 @@ def test_the_walls_are_where_they_are() -> None:
     assert mean_depth(depth[:20, 150:170]) == pytest.approx(ROOM_M + 2.0, rel=0.01)
 
 
-def test_the_floor_is_the_height_of_the_camera_below_it() -> None:
+def test_the_floor_is_below_the_camera_by_its_height() -> None:
     depth = CAMERA.render(Robot(), None, 0.0, frame=1).depth_m
     for row in (180, 210, 239):
         assert mean_depth(depth[row]) == pytest.approx(
@@ -72,7 +72,7 @@ def test_hidden_behind_or_beside_the_camera_nobody_is_seen() -> None:
 
 
 def test_a_person_at_the_edge_is_cut_off() -> None:
-    edge_m = 3.0 * 160 / FOCAL_PX  # where the picture ends, 3 m ahead
+    edge_m = 3.0 * 160 / FOCAL_PX  # the edge of the picture at a distance of 3 m
     image = CAMERA.render(Robot(), (3.0, -edge_m), 0.0, frame=1)
     assert image.person_xywh_px is not None
     x, _, width, _ = image.person_xywh_px
@@ -97,7 +97,7 @@ def test_the_walk_stays_in_the_room_and_begins_slowly(seed: int) -> None:
     places = np.array([walk.position(time_s) for time_s in np.arange(0, 120, 0.1)])
     assert np.abs(places).max() < ROOM_M - 1.5
     speeds = np.hypot(*np.diff(places, axis=0).T) / 0.1
-    assert speeds[:39].max() == 0.0  # stands at first
+    assert speeds[:39].max() == 0.0  # stands still at first
     assert speeds[:45].max() < 0.2
     assert 0.45 < speeds[70:].mean() < 0.65
     np.testing.assert_array_equal(Walk(seed, 0.0).position(90.0), walk.position(0.0))
@@ -127,7 +127,7 @@ def test_without_commands_the_robot_stops_by_itself() -> None:
     assert robot.speed_mps == 0.0
 
 
-def test_the_view_from_above_shows_both_at_their_places() -> None:
+def test_the_top_view_shows_both_at_their_positions() -> None:
     view, robot = TopView(), Robot(x_m=-3.0, y_m=2.0)
     view.add(robot, (3.0, -2.0))
     picture = view.draw(robot, (3.0, -2.0), FIELD_OF_VIEW_RAD)

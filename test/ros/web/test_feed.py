@@ -43,13 +43,13 @@ def results(number: int, *mask_values: int) -> TrackedObjectArray:
 
 
 def shown(image: FeedImage | None) -> tuple[int, bool] | None:
-    """Number of the image, and whether its results are there."""
+    """Return the number of the image, and True when it has results."""
     return image and (image.frame.message.header.stamp.sec, image.objects is not None)
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The time in seconds, to be changed."""
+    """The current time in seconds; a test changes its only item."""
     now = [50.0]
     monkeypatch.setattr(web_feed.time, "monotonic", lambda: now[0])
     return now

@@ -132,7 +132,7 @@ def test_the_box_belongs_to_the_picture_on_the_screen(robot: Robot, browser: Any
     page.route("**/set_target", move_on)
     drag(page, *red_box(page.locator("#picture")))
     page.locator("#targets li").wait_for()
-    robot.places_become(("object1", 250))  # what was red in the old image
+    robot.places_become(("object1", 250))  # where the red object of the older image is
 
 
 def test_a_refusal_is_shown_in_the_nodes_words(robot: Robot, browser: Any) -> None:
@@ -217,7 +217,7 @@ def test_other_machines_need_the_token(robot: Robot, browser: Any) -> None:
     address = robot.start_page("-p", "address:=0.0.0.0")
     page = open_page(browser, address)
     assert "token" not in page.url
-    page.reload()  # from here on by the cookie
+    page.reload()  # with the cookie
     page.wait_for_selector("#waiting", state="hidden")
     stranger = browser.new_context().new_page()
     assert stranger.goto(address.partition("?")[0]).status == 401

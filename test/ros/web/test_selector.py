@@ -51,7 +51,7 @@ def test_without_a_tracker_commands_say_what_to_start(robot: Robot) -> None:
     status, text, headers = page.request("GET", "/")
     assert (status, headers["Content-Type"].split(";")[0]) == (200, "text/html")
     assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
-    assert "http" not in text.replace("http-equiv", "")  # nothing comes from elsewhere
+    assert "http" not in text.replace("http-equiv", "")  # the page loads nothing from other sites
     for path in ("/set_target", "/remove_target"):
         status, text, _ = page.request("POST", path, ASKED, **page.own)
         assert status == 503
@@ -76,7 +76,7 @@ def test_commands_in_a_namespace(robot: Robot) -> None:
     for wrong in ({"box": [1, 2, 3]}, {"box": "abc"}, {"header": {}}, {"header": {"stamp": 7}}):
         assert ask("/set_target", **wrong)[0] == 400, wrong
     far = {"stamp": {"sec": 10**12, "nanosec": 0}, "frame_id": ""}
-    assert ask("/set_target", header=far)[0] in (400, 409)  # not every ROS checks the range
+    assert ask("/set_target", header=far)[0] in (400, 409)  # some ROS versions check the range of the stamp
     assert ask("/remove_target", id="b")[0] == 409
     status, answer = ask("/remove_target", id="a")
     assert (status, answer["remaining"]) == (200, [])
@@ -89,12 +89,12 @@ def test_other_pages_can_do_nothing(robot: Robot) -> None:
         assert page.request("POST", "/set_target", ASKED, **headers)[0] == 403
         assert page.request("POST", "/remove_target", ASKED, **headers)[0] == 403
         assert page.request("GET", "/live", **UPGRADE, **headers)[0] == 403
-    # A name of another site that was made to point to this machine.
+    # The name of another site that points to this machine (DNS rebinding).
     rebound = {"Host": "evil.example", "Origin": EVIL}
     status, text, _ = page.request("GET", "/", **rebound)
     assert status == 403
     assert "http://localhost" in text
-    assert "?token=" not in text  # there is none
+    assert "?token=" not in text  # there is no token
     assert page.request("POST", "/set_target", ASKED, **rebound)[0] == 403
 
 
@@ -132,7 +132,7 @@ def test_the_token(robot: Robot) -> None:
         status, text, _ = page.request("GET", path, **page.own)
         assert status == 401, path
         assert "?token=" in text
-        assert "localhost" not in text  # which needs the token as well
+        assert "localhost" not in text  # localhost needs the token as well
     assert page.request("POST", "/set_target?token=open-sesame", ASKED, **page.own)[0] == 401
     status, _, headers = page.request("GET", "/?token=open-sesame")
     assert (status, headers["Location"]) == (303, "/")
