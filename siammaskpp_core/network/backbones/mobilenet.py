@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from siammaskpp_core.errors import MissingPackageError
+from siammaskpp_core.errors import extra
 from siammaskpp_core.network.backbones.base import Backbone, Channels
 
 
@@ -21,12 +21,8 @@ class MobileNetV2(Backbone):
     DILATIONS = ((7, 2), (14, 4))
 
     def __init__(self, pixels: str, deepest: str) -> None:
-        try:
+        with extra("train", "for MobileNetV2"):
             from torchvision.models.mobilenetv2 import mobilenet_v2
-        except ImportError as error:
-            raise MissingPackageError(
-                "MobileNetV2 needs torchvision: pip install 'siammaskpp[train]'"
-            ) from error
         layers = mobilenet_v2().features
         for index, layer in enumerate(layers[: self.STAGES[-1]]):
             for module in layer.modules():

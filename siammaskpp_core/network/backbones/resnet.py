@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from siammaskpp_core.errors import MissingPackageError
+from siammaskpp_core.errors import extra
 from siammaskpp_core.network.backbones.base import Backbone, Channels
 
 
@@ -23,10 +23,8 @@ class ResNet50(Backbone):
     TORCHVISION = "ResNet50_Weights"
 
     def __init__(self, pixels: str, deepest: str) -> None:
-        try:
+        with extra("train", "for ResNets"):
             from torchvision.models.resnet import Bottleneck, ResNet
-        except ImportError as error:
-            raise MissingPackageError("ResNets need torchvision: pip install 'siammaskpp[train]'") from error
         net = ResNet(
             Bottleneck,
             [3, 4, 6, 3],
