@@ -8,6 +8,7 @@ import re
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from siammaskpp_core.cli import main as cli
@@ -99,6 +100,17 @@ def test_commands_and_their_options_exist(document: Path) -> None:
         options = re.findall(r"(?<![\w-])--[a-z][a-z-]*", arguments.partition("#")[0])
         known = commands()[command]._option_string_actions
         assert [option for option in options if option not in known] == [], line
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/states.md"])
+def test_the_example_in_python_runs(name: str) -> None:
+    (example,) = re.findall(r"^```python\n(.*?)^```", (ROOT / name).read_text(encoding="utf-8"), re.M | re.S)
+    image = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
+    images = [(image, 0), (image, 33_000_000)]
+    values = {"image": image, "video": images, "images": images}
+    exec(example, values)
+    assert values["result"].mask.shape == image.shape[:2]
+    assert values["target"].is_seen
 
 
 def test_the_readme_takes_ten_minutes() -> None:
