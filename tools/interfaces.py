@@ -1,6 +1,7 @@
-"""What every node of this package subscribes to, publishes, offers and calls, in one place.
+"""The topics and services of every node of this package.
 
-docs/nodes is written from this (:mod:`tools.node_docs`); a test compares it with the running nodes.
+The pages in docs/nodes are written from these tables (:mod:`tools.node_docs`), and a test compares the tables
+with the running nodes.
 """
 
 from __future__ import annotations
@@ -19,17 +20,18 @@ TRACKER = "tracker_node"
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A topic or service: its name as in the code, its type, what it is for, and when it is there."""
+    """A topic or service: its name in the code, its type, its purpose, and when it exists."""
 
     name: str
     type: str
     text: str
-    condition: str = ""  # empty: always
+    condition: str = ""
+    """Empty for a topic or service that always exists."""
 
 
 @dataclass(frozen=True)
 class Interface:
-    """One node: its executable, what it is for, its topics, services and parameters."""
+    """A node: its executable, its purpose, its topics and services, and the class of its parameters."""
 
     node: str
     summary: str
@@ -47,19 +49,19 @@ _POINT = "geometry_msgs/msg/Point"
 _SET, _REMOVE = "siammaskpp/srv/SetTarget", "siammaskpp/srv/RemoveTarget"
 _ACTIVE, _CONFIGURED = "while active", "once configured"
 UNCONDITIONAL = ("", _ACTIVE, _CONFIGURED)
-"""Conditions that every node meets when it is started as it is."""
+"""Conditions that hold for every node that is started with default parameters."""
 
 _TRACKER = Interface(
     TRACKER,
-    "Follows targets in the images of one camera: masks, boxes, states and poses, with the stamp and frame "
-    "of the image they were found in.",
+    "Tracks targets in the images of one camera. Masks, boxes, track states and poses have the stamp and the "
+    "frame id of their image.",
     NodeConfig,
     subscribed=(
-        Endpoint("image", _IMAGE, "The camera's images, unless `compressed`", _ACTIVE),
+        Endpoint("image", _IMAGE, "Images of the camera, unless `compressed` is true", _ACTIVE),
         Endpoint(
             "image/compressed",
             "sensor_msgs/msg/CompressedImage",
-            "JPEG or PNG pictures instead",
+            "JPEG or PNG images of the camera",
             "while active, with `compressed: true`",
         ),
         Endpoint(
@@ -75,19 +77,23 @@ _TRACKER = Interface(
             "while active, with `depth: true`",
         ),
         Endpoint(
-            "~/set_box", "siammaskpp/msg/TargetBox", "The same as `~/set_target`, without an answer", _ACTIVE
+            "~/set_box",
+            "siammaskpp/msg/TargetBox",
+            "Sets a target as `~/set_target` does, without an answer",
+            _ACTIVE,
         ),
         Endpoint(
             "image_mouse_left",
             _POINT,
-            "Clicks of rqt_image_view on the images (remapped with them): what is there becomes the target",
+            "Clicks of rqt_image_view on the images: the object at a click becomes the target; the topic is "
+            "remapped together with `image`",
             _ACTIVE,
         ),
-        Endpoint("~/overlay_mouse_left", _POINT, "Clicks of rqt_image_view on the overlay", _ACTIVE),
+        Endpoint("~/overlay_mouse_left", _POINT, "Clicks of rqt_image_view on the overlay images", _ACTIVE),
         Endpoint(
             "~/detections_in",
             "vision_msgs/msg/Detection2DArray",
-            "The best detection becomes the target while there is none, or while it is lost",
+            "Detections, the best of which becomes the target while there is no target, or while it is LOST",
             "while active, where vision_msgs is installed",
         ),
     ),
@@ -95,22 +101,27 @@ _TRACKER = Interface(
         Endpoint(
             "~/tracked_objects",
             _OBJECTS,
-            "Every target with its id, label, state, score, box and rotated box: one message for every image "
-            "that was processed",
+            "Id, label, track state, score, box and rotated box of every target: one message for every "
+            "processed image",
             _CONFIGURED,
         ),
-        Endpoint("~/mask", _IMAGE, "mono8, 255 on every target that is seen", _CONFIGURED),
-        Endpoint("~/labels", _IMAGE, "mono8, each target in its own `mask_value`", _CONFIGURED),
+        Endpoint("~/mask", _IMAGE, "Masks of all targets that are seen: mono8, 255 on a target", _CONFIGURED),
+        Endpoint(
+            "~/labels",
+            _IMAGE,
+            "Masks as in `~/mask`, each with the `mask_value` of its target",
+            _CONFIGURED,
+        ),
         Endpoint(
             "~/overlay",
             _IMAGE,
-            "bgr8, the results drawn over the image; made only while somebody subscribes",
+            "Results drawn on the image, bgr8; made only while somebody subscribes",
             _CONFIGURED,
         ),
         Endpoint(
             "~/timing",
             "siammaskpp/msg/FrameTiming",
-            "Where the time of every processed image went; made only while somebody subscribes",
+            "Duration of every stage of processing an image; made only while somebody subscribes",
             _CONFIGURED,
         ),
         Endpoint(
@@ -165,11 +176,11 @@ _TRACKER = Interface(
             "Transforms from the camera's optical frame to `tracker_node/<id>` for every target with a pose",
             "once configured, with `publish_tf: true`",
         ),
-        Endpoint("~/status", _STATUS, "State, counts of images, rate and latency; once a second"),
+        Endpoint("~/status", _STATUS, "State of the node, counts of images, rate and latency; once a second"),
         Endpoint(
             "/diagnostics",
             "diagnostic_msgs/msg/DiagnosticArray",
-            "The same for robot monitors, with the camera's topic and publishers that cannot be reached",
+            "Status for robot monitors, with the topic of the camera and its incompatible publishers",
         ),
         Endpoint(
             "~/transition_event", "lifecycle_msgs/msg/TransitionEvent", "Changes of the lifecycle state"
@@ -179,13 +190,13 @@ _TRACKER = Interface(
         Endpoint(
             "~/set_target",
             _SET,
-            "Starts to track the object in a box; with the header of the image on which the box was drawn, "
-            "on that image",
+            "Starts to track the object in a box, on the image on which the box was drawn if the request has "
+            "its header",
         ),
-        Endpoint("~/remove_target", _REMOVE, "Forgets one target, or all of them"),
+        Endpoint("~/remove_target", _REMOVE, "Removes one target, or all of them"),
     ),
-    notes="A lifecycle node: `ros2 lifecycle set /tracker_node configure` and so on, with"
-    " `autostart: false`. Deactivated it keeps its targets; cleaned up it forgets them and the network.",
+    notes="The node has a lifecycle; with `autostart: false` it waits for `ros2 lifecycle set /tracker_node "
+    "configure` and `activate`. Deactivation keeps the targets; cleanup releases them and the network.",
 )
 
 _FOLLOWER = Interface(

@@ -1,4 +1,4 @@
-"""docs/nodes: one page for each node, written from what the code declares.
+"""Write docs/nodes: one page for each node, made from its interface and its options.
 
 python -m tools.node_docs [FOLDER]
 """
@@ -18,7 +18,7 @@ _KINDS = {bool: "bool", int: "int", float: "float", str: "string", tuple: "float
 
 
 def page(interface: Interface) -> str:
-    """The page of one node, in Markdown."""
+    """Return the page of one node, in Markdown."""
     parts = [
         f"# {interface.node}",
         "<!-- Written by: python -m tools.node_docs -->",
@@ -40,7 +40,7 @@ def page(interface: Interface) -> str:
 
 
 def index() -> str:
-    """The list of all pages."""
+    """Return the page that lists all nodes."""
     rows = [f"| [{item.node}]({item.node}.md) | {item.summary} |" for item in INTERFACES]
     return "\n".join(
         [
@@ -48,10 +48,10 @@ def index() -> str:
             "",
             "<!-- Written by: python -m tools.node_docs -->",
             "",
-            "Names are relative to the node's namespace; `~` is the node's own name. All publishers are",
-            "reliable, which serves best-effort subscribers too.",
+            "Topics, services and parameters of every node. Names are relative to the node's namespace; `~`",
+            "is the node's own name. All publishers are reliable, which serves best-effort subscribers too.",
             "",
-            "| node | |",
+            "| node | purpose |",
             "| --- | --- |",
             *rows,
             "",
@@ -60,12 +60,12 @@ def index() -> str:
 
 
 def pages() -> dict[str, str]:
-    """File names and their content."""
+    """Return all pages by their file names."""
     return {"README.md": index()} | {f"{item.node}.md": page(item) for item in INTERFACES}
 
 
 def _endpoint_table(endpoints: Sequence[Endpoint]) -> str:
-    rows = ["| name | type | | when |", "| --- | --- | --- | --- |"]
+    rows = ["| name | type | purpose | available |", "| --- | --- | --- | --- |"]
     for item in endpoints:
         rows.append(f"| `{item.name}` | {_type(item.type)} | {item.text} | {item.condition or 'always'} |")
     return "\n".join(rows)
@@ -95,7 +95,7 @@ def _allowed(option: Option) -> str:
 
 
 def main() -> int:
-    """Write all pages."""
+    """Write all pages; return the exit code."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else _FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in pages().items():
