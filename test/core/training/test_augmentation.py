@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from siammaskpp_core.data.sources.base import ImageCache, Sample
+from siammaskpp_core.data.sources.base import Sample
 from siammaskpp_core.tracking.boxes import mask_bounding_box
 from siammaskpp_core.training import augmentation, random_crops
 
@@ -150,14 +150,3 @@ def test_an_object_without_a_mask_occludes_nothing():
     assert not augmentation.occlude_with_object(
         crop(), sample()._replace(mask=None), np.random.default_rng(0)
     )
-
-
-@pytest.mark.parametrize(("limit", "kept"), [(0, 0), (20 * 30 * 3, 1), (10**6, 3)])
-def test_pictures_are_kept_up_to_the_limit(tmp_path, limit, kept):
-    files = [tmp_path / f"{index}.png" for index in range(3)]
-    for index, file in enumerate(files):
-        cv2.imwrite(str(file), np.full((20, 30, 3), index, np.uint8))
-    read = ImageCache(limit).read
-    first = [read(file) for file in files]
-    assert [int(picture[0, 0, 0]) for picture in first] == [0, 1, 2]
-    assert sum(read(file) is picture for file, picture in zip(files, first, strict=True)) == kept

@@ -1,11 +1,15 @@
-"""Training pairs: repeatable draws, consistent targets, augmentation."""
+"""Training pairs: repeatable draws, consistent targets, augmentation, and the choice of negatives."""
 
+import cv2
 import numpy as np
+import pytest
 
-from siammaskpp_core.config import from_mapping
+from siammaskpp_core.config import ConfigError, from_mapping
 from siammaskpp_core.data.sources import open_source
+from siammaskpp_core.data.sources.base import Sample
 from siammaskpp_core.network.config import NetworkConfig
 from siammaskpp_core.tracking.anchors import anchor_grid, decode
+from siammaskpp_core.training import augmentation, random_crops
 from siammaskpp_core.training.config import TrainingConfig
 from siammaskpp_core.training.pairs import PairDataset
 from siammaskpp_core.training.random_crops import blend, random_background
@@ -91,3 +95,226 @@ def test_large_changes_of_scale(training_data):
 
     assert spread(0.0) < 0.45  # from -0.2 to 0.2, and what a turned mask's hull adds
     assert 0.8 < spread(1.0) < 1.3
+
+
+class Drawn:
+    """Scenes of two discs each; every request is appended to `log` as (method, name, scene).
+
+    With `related`, objects of the same number have the same category in all scenes.
+    """
+
+    def __init__(self, name, log, scenes=3, masked=True, radius=20, related=False):
+        self.name, self.log, self.scenes, self.masked, self.radius = name, log, scenes, masked, radius
+        self.related = related
+
+    def __len__(self):
+        return 2 * self.scenes
+
+    def scene(self, index):
+        return index // 2
+
+    def same_class_object(self, index, rng):
+        return (index + 2) % len(self) if self.related else None
+
+    def same_class_distractor(self, index, rng):
+        return None
+
+    def sample(self, index, rng):
+        self.log.append(("sample", self.name, self.scene(index)))
+        return self._make()
+
+    def pair(self, index, rng):
+        self.log.append(("pair", self.name, self.scene(index)))
+        sample = self._make()
+        return sample, sample
+
+    def _make(self):
+        mask = np.zeros((120, 160), np.uint8)
+        cv2.circle(mask, (80, 60), self.radius, 255, -1)
+        image = np.full((120, 160, 3), 100, np.uint8)
+        image[mask > 0] = 200
+        box = np.array([80 - self.radius, 60 - self.radius, 2 * self.radius + 1, 2 * self.radius + 1], float)
+        return Sample(image, box, mask if self.masked else None)
+
+
+def dataset(sources, **changes):
+    values = {
+        "sources": [f"masks:{index}" for index in range(len(sources))],
+        "source_weights": [1.0] * len(sources),
+        "source_frame_ranges": [0] * len(sources),
+        **changes,
+    }
+    return PairDataset(sources, from_mapping(TrainingConfig, values), NetworkConfig())
+
+
+@pytest.mark.parametrize("negative_probability", [0.0, 1.0])
+def test_what_is_not_the_target_is_of_another_scene(negative_probability):
+    """Otherwise negatives, pasted objects and backgrounds could show the target as background."""
+    log = []
+    pairs = dataset(
+        [Drawn("a", log), Drawn("b", log)],
+        negative_probability=negative_probability,
+        copy_paste_probability=1.0,
+    )
+    others = []
+    for index in range(60):
+        pair = pairs[index]
+        assert (pair.labels == 1).any() == (negative_probability == 0)
+        assert (pair.cells >= 0).any() == (negative_probability == 0)
+    template = None
+    for method, name, scene in log:
+        if method == "pair":
+            template = (name, scene)
+        else:
+            assert (name, scene) != template
+            others.append((name != template[0], scene == template[1]))
+    assert len(others) > 100
+    assert (True, True) in others  # a scene of the same number in another source is another scene
+    assert (False, False) in others
+
+
+@pytest.mark.parametrize("related", [False, True])
+def test_objects_of_the_same_class_take_the_place_of_others(related):
+    """Any other object takes it where no object of the class is known."""
+    log = []
+    sources = [Drawn("a", log, related=related), Drawn("b", log, related=related)]
+    pairs = dataset(
+        sources,
+        negative_probability=1.0,
+        same_class_distractor_probability=1.0,
+        background_swap_probability=0.0,
+        copy_paste_probability=0.0,
+    )
+    for index in range(40):
+        assert not (pairs[index].labels == 1).any()
+    # After a pair, the template's background may be drawn, then the object that is shown instead of the target.
+    shown = [
+        (name == before[1], scene)
+        for (method, name, scene), before in zip(log[1:], log, strict=False)
+        if before[0] == "pair" and method == "sample"
+    ]
+    assert shown
+    assert all(same_source for same_source, _ in shown) == related
+
+
+class Neighbours(Drawn):
+    """Every disc has another one in its picture, `distance` px to the right."""
+
+    def __init__(self, distance):
+        super().__init__("a", [], radius=15)
+        self.distance = distance
+
+    def same_class_distractor(self, index, rng):
+        return self._make().box_xywh + (self.distance, 0, 0, 0)
+
+
+@pytest.mark.parametrize(("distance", "is_seen"), [(40, True), (200, False)])
+def test_a_distractor_in_the_centre_and_the_target_at_its_side(distance, is_seen):
+    still = {
+        "search_shift": 0.0,
+        "search_scale_jitter": 0.0,
+        "rotation": 0.0,
+        "aspect_ratio_jitter": 0.0,
+        "flip_probability": 0.0,
+    }
+    pairs = dataset(
+        [Neighbours(distance)],
+        negative_probability=1.0,
+        same_class_negative_probability=1.0,
+        copy_paste_probability=0.0,
+        template_scale_jitter=0.0,
+        **still,
+    )
+    scale = 127 / (2 * 31)  # the template of a square box is twice as wide as the box
+    for index in range(10):
+        pair = pairs[index]
+        rows, columns = np.nonzero((pair.labels == 1).any(axis=0))
+        assert bool(len(columns)) == (pair.cells >= 0).any() == is_seen
+        if is_seen:
+            assert columns.mean() == pytest.approx(12 - distance * scale / 8, abs=0.5)
+            assert rows.mean() == pytest.approx(12, abs=0.5)
+
+
+def test_without_neighbours_another_object_is_shown():
+    log = []
+    pairs = dataset(
+        [Drawn("a", log), Drawn("b", log)], negative_probability=1.0, same_class_negative_probability=1.0
+    )
+    for index in range(20):
+        assert not (pairs[index].labels == 1).any()
+    assert any(method == "sample" for method, _, _ in log)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_targets_are_occluded_by_rectangles_or_objects(monkeypatch, share):
+    counts = {"occlude_with_rectangle": 0, "occlude_with_object": 0}
+    for name in counts:
+        monkeypatch.setattr(augmentation, name, lambda *_, name=name: counts.update({name: counts[name] + 1}))
+    pairs = dataset(
+        [Drawn("a", [])],
+        negative_probability=1.0,
+        occluded_probability=1.0,
+        rectangular_occluder_probability=share,
+    )
+    for index in range(10):
+        pairs.random_pair(np.random.default_rng(index))
+    assert counts == {"occlude_with_rectangle": 10 * share, "occlude_with_object": 10 * (1 - share)}
+
+
+def test_parts_are_learned_too(monkeypatch):
+    parts = []
+    monkeypatch.setattr(
+        random_crops,
+        "render",
+        lambda sample, warp, background, cutout, rng: parts.append((sample.in_place, cutout)),
+    )
+    for share in (0.0, 1.0):
+        pairs = dataset(
+            [Drawn("a", [], radius=55)],
+            part_probability=share,
+            background_swap_probability=1.0,
+            negative_probability=0.0,
+        )
+        for index in range(10):
+            pairs.random_pair(np.random.default_rng(index))
+    assert [in_place for in_place, _ in parts] == [False] * 20 + [True] * 20
+
+
+@pytest.mark.parametrize("background_swap_probability", [0.0, 1.0])
+@pytest.mark.parametrize("radius", [20, 55])
+def test_probability_of_cut_out_objects(monkeypatch, background_swap_probability, radius):
+    """An object that fills its picture is cut out more often, but not with a probability of 0."""
+    cut_out = []
+    monkeypatch.setattr(random_crops, "render", lambda *arguments: cut_out.append(arguments[3]))
+    pairs = dataset([Drawn("a", [], radius=radius)], background_swap_probability=background_swap_probability)
+    for index in range(10):
+        pairs.random_pair(np.random.default_rng(index))
+    assert cut_out == [background_swap_probability == 1.0] * 20
+
+
+def test_one_scene_is_not_enough():
+    log = []
+    with pytest.raises(ConfigError, match="at least two pictures or videos"):
+        dataset([Drawn("a", log, scenes=1)])
+    with pytest.raises(ConfigError, match="at least two pictures or videos"):
+        dataset([Drawn("a", log, scenes=1), Drawn("b", log)], source_weights=[1.0, 0.0])
+    dataset([Drawn("a", log, scenes=1), Drawn("b", log, scenes=1)])[0]
+
+
+def test_sources_are_drawn_by_their_weights():
+    log = []
+    pairs = dataset([Drawn("a", log), Drawn("b", log)], source_weights=[3.0, 1.0], negative_probability=0.0)
+    for index in range(300):
+        pairs[index]
+    drawn = [name for method, name, _ in log if method == "pair"]
+    # Four standard deviations of 300 draws.
+    assert drawn.count("a") / len(drawn) == pytest.approx(0.75, abs=0.1)
+
+
+def test_an_object_without_a_mask_has_a_box_but_no_masks():
+    pairs = dataset([Drawn("boxes", [], masked=False)], negative_probability=0.0)
+    for index in range(20):
+        pair = pairs[index]
+        assert (pair.labels == 1).any()
+        assert (pair.cells == -1).all()
+        assert not pair.masks.any()
