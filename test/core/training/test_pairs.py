@@ -187,7 +187,7 @@ def test_objects_of_the_same_class_take_the_place_of_others(related):
     )
     for index in range(40):
         assert not (pairs[index].labels == 1).any()
-    # After a pair, the template's background may be drawn, then the object that is shown instead of the target.
+    # After a pair, the template's background may be drawn, then the object shown instead of the target.
     shown = [
         (name == before[1], scene)
         for (method, name, scene), before in zip(log[1:], log, strict=False)
