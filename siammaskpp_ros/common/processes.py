@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import signal
 import subprocess
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from threading import Event
 
 from ament_index_python.packages import get_package_prefix
 
@@ -37,21 +35,3 @@ def stop(child: subprocess.Popen[bytes]) -> int:
     except subprocess.TimeoutExpired:
         child.kill()
         return child.wait()
-
-
-@contextmanager
-def ended_by_signals() -> Iterator[Event]:
-    """An event that Ctrl-C and SIGTERM set, for nodes that have to do something before they end.
-
-    To be used with rclpy.init(signal_handler_options=SignalHandlerOptions.NO): rclpy's own handlers take the
-    context away at any moment. Signals are seen between two callbacks.
-    """
-    ended = Event()
-    before = {
-        number: signal.signal(number, lambda *_: ended.set()) for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield ended
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

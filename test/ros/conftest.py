@@ -1,4 +1,4 @@
-"""ROS tests need ROS 2 and the built package on the path (make test sees to both)."""
+"""The tests in test/ros need ROS 2 and the built package on the path; ``make test`` provides both."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 sys.path.insert(0, str(Path(__file__).parent))  # the harness and the fakes
 
-# A shell starts background jobs with SIGINT ignored, which our processes would inherit.
+# Shells start background jobs with SIGINT ignored; the processes of the tests would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-# Only this machine, so that tests never meet the robots of the same network.
+# Discovery is limited to this machine, so that tests never meet robots on the same network.
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 
 
@@ -37,20 +37,20 @@ def _has(module: str) -> bool:
 
 HAS_ROS = _has("rclpy") and _has("siammaskpp.msg")
 collect_ignore_glob = [] if HAS_ROS else ["test_*.py"]
-# Domain ids up to 101 are free of the ephemeral ports; each test takes the next that nobody else tests in.
+# Domain ids up to 101 do not use ephemeral ports; each test takes the next id that no other test uses.
 _domains = itertools.count(os.getpid())
 
 
 @contextmanager
 def _free_domain() -> Iterator[int]:
-    """A domain id, kept from the other test runs on this machine until the end of the block."""
+    """Reserve a domain id, which no other test run on this machine uses until the end of the block."""
     for number in itertools.islice(_domains, 1010):
         domain = 1 + number % 101
         with ExitStack() as held:
             try:
                 path = Path(tempfile.gettempdir()) / f"siammaskpp_test_domain_{domain}.lock"
                 fcntl.flock(held.enter_context(path.open("w")), fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:  # somebody's: locked, or a file of another user
+            except OSError:  # locked by another run, or a file of another user
                 continue
             yield domain
             return
@@ -73,7 +73,7 @@ def domain_id() -> Iterator[int]:
 
 @pytest.fixture(scope="module")
 def module_domain_id() -> Iterator[int]:
-    """For a node that several tests share."""
+    """A domain id for a node that several tests share."""
     with _free_domain() as domain:
         yield domain
 

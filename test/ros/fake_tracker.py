@@ -1,4 +1,4 @@
-"""A tracker without a network, for tests of what is around it: it follows the pixels of one colour."""
+"""A tracker without a network for tests of the node: it follows the pixels of one colour."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class FakeTarget:
 
 
 class FakeTracker:
-    """Score 0.9 where the colour is seen, 0.05 where it is not; `step_s` is how long the network takes.
+    """Finds its colour with confidence 0.9, or 0.05 when it is not in the image; a step takes `step_s`.
 
     An image whose top left pixel is pure blue makes the step fail.
     """

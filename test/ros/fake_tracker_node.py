@@ -1,4 +1,4 @@
-"""The tracker node with the fake tracker in it: STEP_S [--load-seconds S] [ROS arguments]."""
+"""The tracker node with the fake tracker; arguments: STEP_S [--load-seconds S] [ROS arguments]."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def load(model_dir: Path | None, options: EngineOptions) -> FakeTracker:
     )
     if own.load_seconds:
         print("loading", flush=True)
-        # In short pieces: a signal that comes just before a sleep begins does not end it.
+        # Sleep in short pieces: a signal that arrives just before a sleep does not interrupt it.
         end_s = time.monotonic() + own.load_seconds
         while time.monotonic() < end_s:
             time.sleep(0.05)

@@ -1,6 +1,7 @@
-"""The tracker node with the default network, whose engine fails as a file says: FAULT_FILE [ROS arguments].
+"""The tracker node with the default network and an engine that fails on request.
 
-The file holds one word: a key of :data:`FAULTS`, or anything else for an engine that is well.
+Arguments: FAULT_FILE [ROS arguments]. The file holds one word, a key of :data:`FAULTS`; with any other word
+the engine works.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ SLOW_S = 0.6
 
 
 class FaultyEngine:
-    """A real engine in front of which a fault stands."""
+    """A real engine whose search can fail."""
 
     def __init__(self, fault_file: Path) -> None:
         self._engine = load_engine(read_model(DEFAULT_MODEL), EngineOptions(threads=1))

@@ -1,4 +1,4 @@
-"""A node in a process of its own and a client that talks to it."""
+"""A node in its own process, with a client connected to it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from siammaskpp.msg import TrackerStatus
 
 
 class Node:
-    """Closing it is Ctrl-C, which must end the node with exit code 0."""
+    """A node and its client; :meth:`close` sends Ctrl-C, which must end the node with exit code 0."""
 
     def __init__(
         self,

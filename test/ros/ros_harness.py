@@ -1,4 +1,4 @@
-"""A node in a process of its own, and the client that talks to it over DDS."""
+"""A node in its own process, a client that talks to it over DDS, and pictures to send."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ RED, GREEN = (0, 0, 255), (0, 255, 0)
 def scene(
     x: int = 100, y: int = 50, size: tuple[int, int] = (320, 240), colour: tuple[int, int, int] = RED
 ) -> NDArray[np.uint8]:
-    """A dark picture with a 40x30 rectangle whose top left corner is at (x, y)."""
+    """Return a dark picture with a 40x30 rectangle whose top left corner is at (x, y)."""
     picture = np.full((size[1], size[0], 3), 20, np.uint8)
     picture[y : y + 30, x : x + 40] = colour
     return picture
@@ -45,7 +45,7 @@ BALL_PX = 90
 
 
 def ball(center: tuple[int, int]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """640x480: a striped orange ball of 90 px before a blurred grey wall, and the ball's mask."""
+    """Return a 640x480 picture of a striped orange ball of 90 px in front of a grey wall, and its mask."""
     rng = np.random.default_rng(1)
     wall = cv2.GaussianBlur(rng.integers(60, 200, (480, 640, 3), dtype=np.uint8), (0, 0), 9)
     mask = np.zeros((480, 640), np.uint8)
@@ -59,12 +59,12 @@ def ball(center: tuple[int, int]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]
 
 
 def ball_box(center: tuple[int, int]) -> tuple[float, float, float, float]:
-    """The ball's box: x, y, width, height."""
+    """Return the box of the ball: x, y, width, height."""
     return center[0] - BALL_PX / 2, center[1] - BALL_PX / 2, BALL_PX, BALL_PX
 
 
 class NodeProcess:
-    """A child process on a ROS domain; its output is collected in `text`."""
+    """A child process in a ROS domain; `text` collects its output."""
 
     def __init__(self, command: list[str], domain_id: int) -> None:
         self.text = ""
@@ -87,12 +87,12 @@ class NodeProcess:
             time.sleep(0.02)
 
     def cpu_s(self) -> float:
-        """Processor time used so far."""
+        """Return the CPU time that the process has used."""
         values = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8").rsplit(") ", 1)[1].split()
         return (int(values[11]) + int(values[12])) / os.sysconf("SC_CLK_TCK")
 
     def resident_mb(self) -> float:
-        """Resident memory now, 10^6 bytes."""
+        """Return the present resident memory in 10^6 bytes."""
         pages = int(Path(f"/proc/{self.pid}/statm").read_text(encoding="utf-8").split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
@@ -103,7 +103,7 @@ class NodeProcess:
         self._child.send_signal(signal.SIGINT)
 
     def wait(self, timeout_s: float = 60.0) -> int:
-        """The exit code; the output is complete then."""
+        """Wait for the end of the process; return its exit code. The output is complete then."""
         code = self._child.wait(timeout_s)
         self._reader.join(5.0)
         return code
@@ -120,7 +120,7 @@ class NodeProcess:
 
 
 def interrupt_all(processes: Sequence[NodeProcess], timeout_s: float = 60.0) -> None:
-    """Ctrl-C: all must end, or have ended, with exit code 0 and without a traceback."""
+    """Send Ctrl-C to all processes; each must end with exit code 0 and without a traceback."""
     for process in processes:
         process.interrupt()
     try:
@@ -134,12 +134,12 @@ def interrupt_all(processes: Sequence[NodeProcess], timeout_s: float = 60.0) -> 
 
 
 def opened(pid: int) -> tuple[int, int]:
-    """Threads and open files of a process."""
+    """Return the numbers of threads and of open files of a process."""
     return len(list(Path(f"/proc/{pid}/task").iterdir())), len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
 class Client:
-    """Publishes images, calls the node's services and keeps what it publishes."""
+    """Publishes images, calls the node's services, and collects the messages of the node."""
 
     def __init__(self, domain_id: int, namespace: str = "", is_compressed: bool = False) -> None:
         self._context = Context()
@@ -158,7 +158,7 @@ class Client:
         self._next_stamp_s = 1000.0
 
     def keep(self, topic: str) -> list[Image]:
-        """Subscribe to one more picture topic of the node; the list fills by itself."""
+        """Subscribe to another picture topic of the node; return the list that collects its messages."""
         pictures: list[Image] = []
         self._keep(Image, topic, pictures)
         return pictures
@@ -179,11 +179,11 @@ class Client:
         self.until(self._images.get_subscription_count, "the node subscribes to the images")
         self.until(lambda: self.statuses, "status arrives")
         self.until(
-            lambda: self.node.count_publishers(self._topic("tracked_objects")), "results are announced"
+            lambda: self.node.count_publishers(self._topic("tracked_objects")), "results are advertised"
         )
 
     def header(self) -> Header:
-        """The header of the next image: stamps are a tenth of a second apart."""
+        """Return the header of the next image; stamps are 0.1 s apart."""
         self._next_stamp_s += 0.1
         return Header(stamp=stamp_at(self._next_stamp_s), frame_id="camera_optical_frame")
 
@@ -197,7 +197,7 @@ class Client:
         return message.header
 
     def track(self, picture: NDArray[np.uint8] | Image | CompressedImage) -> TrackedObjectArray:
-        """Publish one image and wait for its result (the image is sent anew when it got lost)."""
+        """Publish one image and return its result; the image is sent again if it was lost."""
         for _ in range(30):
             header = self.send(picture)
             end_s = time.monotonic() + 1.0
@@ -208,7 +208,7 @@ class Client:
         raise AssertionError("no result for an image that was sent thirty times")
 
     def track_many(self, picture: NDArray[np.uint8], count: int) -> None:
-        """Publish one picture `count` times, each time when the last one's result is there; keep nothing."""
+        """Publish one picture `count` times, each time after the last result; the results are discarded."""
         for _ in range(count):
             self.objects.clear()
             self.masks.clear()
@@ -235,7 +235,7 @@ class Client:
         return self.call(SetParametersAtomically, "tracker_node/set_parameters_atomically", request).result
 
     def call(self, kind, name: str, request):
-        """Call a service; the first reply is now and then lost by the middleware, so it is asked again."""
+        """Call a service; the request is sent again because the middleware sometimes loses a reply."""
         client = self.node.create_client(kind, name)
         self.until(client.service_is_ready, f"service {name} is there")
         for _ in range(4):
@@ -259,7 +259,7 @@ class Client:
 
 
 def decoded(message: Image) -> NDArray[np.uint8]:
-    """A mono8 or bgr8 picture of a message, by an independent way."""
+    """Return the picture of a mono8 or bgr8 message, decoded independently of the package."""
     channels = message.step // message.width
     picture = np.frombuffer(bytes(message.data), np.uint8).reshape(message.height, message.width, channels)
     return picture[:, :, 0] if channels == 1 else picture

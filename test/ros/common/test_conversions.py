@@ -1,4 +1,4 @@
-"""Image messages to BGR arrays and back, without a running ROS."""
+"""Conversion of image messages to BGR arrays and back, without a running node."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def test_compressed_images(picture: NDArray[np.uint8]) -> None:
 
 
 def test_messages_carry_the_picture_and_the_given_header(picture: NDArray[np.uint8]) -> None:
-    part = np.zeros((10, 20, 3), np.uint8)[2:7, 3:10]  # rows that do not follow each other in memory
+    part = np.zeros((10, 20, 3), np.uint8)[2:7, 3:10]  # rows that are not contiguous in memory
     part[:] = picture
     result = to_image(part, "bgr8", HEADER)
     assert (result.header, result.encoding) == (HEADER, "bgr8")

@@ -1,4 +1,4 @@
-"""What documents and configurations tell of the nodes is what the code says."""
+"""Documents and configurations of the nodes agree with the code."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import yaml
 from tools.interfaces import INTERFACES
 
 ROOT = Path(__file__).parents[3]
-# Words of other programs.
+# Messages of other programs.
 FOREIGN = {"_ARRAY_API not found"}
 
 
 @cache
 def said() -> list[str]:
-    """Every text in the code, a gap where a value is filled in; and the fields of messages."""
+    """Return every string in the code, with a gap for each formatted value, and the texts in msg/."""
     texts = [path.read_text(encoding="utf-8") for path in (ROOT / "msg").iterdir()]
     for folder in ("siammaskpp_core", "siammaskpp_ros"):
         for path in (ROOT / folder).rglob("*.py"):

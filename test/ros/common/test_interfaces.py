@@ -1,4 +1,4 @@
-"""What tools.interfaces declares is what the running nodes have, and what docs/nodes tells."""
+"""The tables in tools.interfaces agree with the running nodes and with docs/nodes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tools.node_docs import pages
 
 ROOT = Path(__file__).parents[3]
 NO_NODES = {"bench_node"}
-# What rclpy and the lifecycle give to every node.
+# Topics and services that rclpy and the lifecycle create in every node.
 COMMON_TYPES = (
     "rcl_interfaces/",
     "lifecycle_msgs/srv",
@@ -53,7 +53,7 @@ def test_names_move_with_the_namespace() -> None:
 
 @pytest.fixture
 def client(domain_id: int, tmp_path: Path) -> Iterator[Client]:
-    """A client, beside all nodes, each in a namespace of its own."""
+    """A client, while every node runs in its own namespace."""
     cv2.imwrite(str(tmp_path / "0.png"), scene())
     options = {
         "web_selector": ["-p", "port:=0"],
@@ -101,6 +101,6 @@ def named(interface: Interface, endpoint: Endpoint) -> tuple[str, str]:
 def seen(query, interface: Interface, node: Node) -> set[tuple[str, str]]:
     try:
         rows = query(interface.node, f"/{interface.node}_space")
-    except RuntimeError:  # the node is not there yet
+    except RuntimeError:  # the node is not discovered yet
         return set()
     return {(name, kind) for name, kinds in rows for kind in kinds if not kind.startswith(COMMON_TYPES)}

@@ -1,4 +1,4 @@
-"""The package's files agree with each other."""
+"""The files of the package agree with each other."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ KEYS = {
 
 
 def imported(folder: str) -> set[str]:
-    """Top-level modules that any file below `folder` imports, also within functions."""
+    """Return the top-level modules that any file below `folder` imports, also within functions."""
     names: set[str] = set()
     for path in [*(ROOT / folder).rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -49,7 +49,7 @@ def test_the_core_knows_no_ros() -> None:
 
 
 def test_no_node_needs_several_executor_threads() -> None:
-    """ros2/rclpy#1223, #1452: rclpy's MultiThreadedExecutor queues its tasks anew and starves."""
+    """ros2/rclpy#1223, #1452: rclpy's MultiThreadedExecutor requeues its tasks and starves."""
     for path in (ROOT / "siammaskpp_ros").rglob("*.py"):
         assert "MultiThreadedExecutor" not in path.read_text(encoding="utf-8"), path
 

@@ -1,4 +1,4 @@
-"""One dataclass gives descriptors, checks and config/tracker.yaml."""
+"""ROS descriptors, checks, config/tracker.yaml and the node's page come from one dataclass."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_thresholds_change_at_run_time_and_must_be_in_order() -> None:
 
 
 def bad_values(item: Option) -> list[tuple[object, str]]:
-    """Values that a parameter must not take, and what the reason says."""
+    """Return values that a parameter must refuse, with a part of the reason."""
     spec, default = item.spec, item.default
     if isinstance(default, bool):
         return [(1, "bool is expected"), ("true", "bool is expected")]
@@ -80,7 +80,7 @@ def bad_values(item: Option) -> list[tuple[object, str]]:
 
 
 def another(item: Option) -> object:
-    """A value that a parameter may take and does not have."""
+    """Return an allowed value that differs from the default."""
     spec, default = item.spec, item.default
     if isinstance(default, bool):
         return not default
@@ -120,7 +120,7 @@ def test_the_running_node_refuses_and_takes_them(client: Client, domain_id: int)
         bad = [(item.name, value) for item in OPTIONS for value, _ in bad_values(item)]
         for (name, value), result in zip(bad, set_one_by_one(client, bad), strict=True):
             assert not result.successful, (name, value)
-            # Wrong types and what is read-only are refused by rclpy, which does not repeat the name.
+            # rclpy itself refuses wrong types and read-only parameters, without the name in the reason.
             assert any(word in result.reason for word in (name, "Wrong parameter type", "read-only")), name
 
         good = [(item.name, another(item)) for item in OPTIONS]

@@ -31,7 +31,7 @@ def faulty(module_domain_id: int, tmp_path_factory: pytest.TempPathFactory) -> I
     file.write_text("none", encoding="utf-8")
     command = [sys.executable, str(HERE / "faulty_node.py"), str(file)]
     node = Node(command, module_domain_id, fault_file=file)
-    node.process.wait_for_text("Ready")  # fails at once when the node ends
+    node.process.wait_for_text("Ready")  # it fails at once if the node ends
     node.client.connect()
     yield node
     node.close()
@@ -39,7 +39,7 @@ def faulty(module_domain_id: int, tmp_path_factory: pytest.TempPathFactory) -> I
 
 @pytest.fixture
 def engine(faulty: Node) -> Iterator[Node]:
-    """The node, with the ball as its only target, seen in the newest image."""
+    """The node with the ball as its only target, which the newest image shows."""
     faulty.client.remove_target()
     faulty.client.track(ball(BALL)[0])
     answer = faulty.client.set_target(ball_box(BALL))
@@ -110,7 +110,7 @@ def test_two_requests_for_one_target_during_an_inference(engine: Node) -> None:
 
 
 def test_slow_inference_gives_new_results_not_more_lag(engine: Node) -> None:
-    """opendr-eu/opendr#275, mgonzs13/yolo_ros#61: every image waits for all before it."""
+    """opendr-eu/opendr#275, mgonzs13/yolo_ros#61: every image waits for all images before it."""
     engine.set_fault("slow")
     dropped = engine.client.statuses[-1].frames_dropped
     for _ in range(40):

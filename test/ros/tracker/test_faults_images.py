@@ -1,4 +1,4 @@
-"""Cameras that stop, change, or send what they should not.
+"""Cameras that stop, change, or send wrong images.
 
 The node lives on, says what is wrong, keeps its target, and works when the cause is gone. Every test leaves
 the node well again, so that they share one process.
@@ -38,7 +38,7 @@ def shared_camera(module_domain_id: int) -> Iterator[Node]:
 
 @pytest.fixture
 def camera(shared_camera: Node) -> Iterator[Node]:
-    """The node with a fake tracker, its target the white rectangle of the newest image."""
+    """The node with the fake tracker, whose target is the white rectangle of the newest image."""
     shared_camera.client.remove_target()
     shared_camera.client.track(scene(colour=WHITE))
     assert shared_camera.client.set_target((100, 50, 40, 30)).success
@@ -57,7 +57,7 @@ def padded(picture: NDArray[np.uint8]) -> Image:
 
 
 def grey(encoding: str, dtype: str = "u1") -> Callable[[NDArray[np.uint8]], Image]:
-    """The picture's first channel in an encoding where white is the largest number."""
+    """Return the first channel of the picture in an encoding in which white is the largest number."""
 
     def make(picture: NDArray[np.uint8]) -> Image:
         values = picture[:, :, 0].astype(dtype) * (257 if dtype.endswith("2") else 1)
@@ -97,7 +97,7 @@ def bgra8(picture: NDArray[np.uint8]) -> Image:
 def test_the_encoding_may_change_in_mid_stream(
     camera: Node, make: Callable[[NDArray[np.uint8]], Image]
 ) -> None:
-    """ros-perception/vision_opencv#535: none of these needs cv_bridge, which pip's NumPy breaks."""
+    """ros-perception/vision_opencv#535: none of these needs cv_bridge, which fails with NumPy from pip."""
     for x in (104, 110):
         assert follows(camera, make(scene(x=x, colour=WHITE)), x)
 
@@ -124,7 +124,7 @@ def test_an_image_that_cannot_be_read_is_named(camera: Node, image: Image, reaso
 
 
 def test_images_without_a_stamp_are_tracked_with_a_warning(camera: Node) -> None:
-    """mgonzs13/yolo_ros#16: whoever combines messages by their stamps gets nothing, and no error."""
+    """mgonzs13/yolo_ros#16: nodes that match messages by their stamps get nothing, and no error."""
     camera.client.send(scene(x=104, colour=WHITE), stamp=Time())
     camera.process.wait_for_text("the images have no stamp")
     assert "let the camera fill header.stamp" in camera.status(TrackerStatus.TRACKING, "no stamp").message
@@ -133,7 +133,7 @@ def test_images_without_a_stamp_are_tracked_with_a_warning(camera: Node) -> None
 
 
 def test_the_target_outlives_a_jump_back_in_time(camera: Node) -> None:
-    """ros2/ros2#1313, ros/ros_comm#1308: a bag that is played in a loop stops nodes for good."""
+    """ros2/ros2#1313, ros/ros_comm#1308: a bag that is played in a loop stops nodes forever."""
     for _ in range(2):
         camera.client.send(scene(x=110, colour=WHITE), stamp=Time(sec=5))
         camera.client.spin(0.1)

@@ -1,4 +1,4 @@
-"""Models and runtimes that are missing or damaged: configuring says why, and works when they are mended."""
+"""Missing or damaged models and runtimes: configuring says why, and works after they are repaired."""
 
 from __future__ import annotations
 

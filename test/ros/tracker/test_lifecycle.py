@@ -1,4 +1,4 @@
-"""Lifecycle: nothing is published unless active, targets outlive a pause, cleanup forgets them."""
+"""Lifecycle: only an active node publishes, deactivation keeps the targets, cleanup removes them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.ros
 
 UP = (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE)
 DOWN = (Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP)
-# Transitions follow each other faster than the middleware frees what it held.
+# Transitions are faster than the middleware frees its memory.
 MOST_MB = 4.0
 
 
@@ -96,7 +96,7 @@ def test_fifty_times_up_and_down_leaves_nothing_behind(process: NodeProcess, cli
 
 
 def test_cleanup_frees_the_network(domain_id: int) -> None:
-    """facebookresearch/sam2#196: what held the memory was freed at some later time, or never."""
+    """facebookresearch/sam2#196: memory was freed late, or never."""
     trackers: list[weakref.ref[FakeTracker]] = []
 
     def load(*_: object) -> FakeTracker:

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.ros
 
 @pytest.fixture
 def clients(domain_id: int) -> Iterator[list[Client]]:
-    """One client for each of two nodes in namespaces of their own."""
+    """A client for each of two nodes, which have different namespaces."""
     processes = [
         NodeProcess([*FAKE_NODE, "0.0", "--ros-args", "-r", f"__ns:={space}"], domain_id)
         for space in ("/left", "/right/inner")

@@ -1,4 +1,4 @@
-"""The tracker node in a process of its own, with real images over DDS and the fake tracker in it."""
+"""The tracker node with the fake tracker in its own process, which gets images over DDS."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Start = Callable[..., tuple[NodeProcess, Client]]
 
 @pytest.fixture
 def start(domain_id: int) -> Iterator[Start]:
-    """Starts the node and a client connected to it; afterwards Ctrl-C must end it with exit code 0."""
+    """Starts the node and a connected client; at the end Ctrl-C must end the node with exit code 0."""
     running: list[tuple[NodeProcess, Client]] = []
 
     def run(
@@ -164,7 +164,7 @@ def test_the_newest_image_wins(start: Start) -> None:
     assert stamps == sorted(stamps)
     assert len(stamps) <= min((time.monotonic() - start_s) / step_s + 1, images - 1)
     client.until(lambda: client.statuses[-1].frames_dropped > 0, "dropped images are counted")
-    # An image waits for at most one other: two periods, and some time on a busy machine.
+    # An image waits for at most one other image: two periods, and some time on a busy machine.
     status = client.statuses[-1]
     assert status.latency_p95_ms < 3.0 * 1000 / status.fps
 
@@ -180,7 +180,7 @@ def test_a_stamp_selects_the_image_the_box_was_drawn_on(start: Start) -> None:
     _, client = start()
     old = client.track(scene(x=20)).header.stamp
     client.track(scene(x=200))
-    # At (20, 50) the newest image is dark: only the image with the old stamp has the red rectangle there.
+    # Only the image with the old stamp shows the red rectangle at (20, 50); the newest image is dark there.
     answer = client.set_target((20, 50, 40, 30), stamp=old)
     assert answer.success, answer.message
     assert answer.stamp == old

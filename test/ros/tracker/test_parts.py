@@ -1,4 +1,4 @@
-"""Worker, frame buffer, targets, results and statistics, each alone."""
+"""Unit tests of worker, frame buffer, results, statistics and status."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from siammaskpp_ros.tracker.statistics import Measured, StampMonitor, Statistics
 
 
 class Recorder:
-    """Work that blocks until it is let go, and what it saw."""
+    """Work that blocks until it is released, and the items that it saw."""
 
     def __init__(self) -> None:
         self.seen: list[int] = []
@@ -99,7 +99,7 @@ def test_worker_stop_says_when_work_hangs_and_start_anew(
     worker.start()
     worker.put(3)
     wait_until(lambda: 3 in recorder.seen)
-    assert recorder.seen == [1, 3]  # what waited at the stop is gone
+    assert recorder.seen == [1, 3]  # the item that waited at the stop was dropped
 
 
 def frame(index: int, received_s: float, size: int = 10, stamp_ns: int | None = None) -> Frame:
@@ -113,7 +113,7 @@ def test_frame_buffer_forgets_what_is_old_or_too_much() -> None:
     assert (frames.newest(), frames.at(0), frames.span_ns()) == (None, None, None)
     for index, received_s in ((1, 0.0), (2, 0.5), (3, 0.9)):
         frames.add(frame(index, received_s))
-    assert frames.span_ns() == (2 * 10**9, 3 * 10**9)  # 30 bytes are too much
+    assert frames.span_ns() == (2 * 10**9, 3 * 10**9)  # 30 bytes exceed the limit
     frames.add(frame(4, 1.8))
     assert frames.span_ns() == (3 * 10**9, 4 * 10**9)  # frame 2 is too old
     frames.add(frame(5, 9.0, size=1000))

@@ -1,4 +1,4 @@
-"""The installed node with the default weights: soon ready, small, and it follows a real texture."""
+"""The installed node with the default weights: it starts fast, is small, and tracks a real texture."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def process(domain_id: int) -> Iterator[NodeProcess]:
 
 def test_ready_within_five_seconds_and_follows(process: NodeProcess, client: Client) -> None:
     process.wait_for_text("Ready")
-    # Nothing waits during the start, so on a machine that is free this is no less than the time it takes.
+    # The CPU time of the start: on an idle machine the start takes no longer, because nothing waits in it.
     assert process.cpu_s() < 5.0
     client.connect()
     client.track(ball((200, 240))[0])
@@ -46,7 +46,7 @@ def test_ready_within_five_seconds_and_follows(process: NodeProcess, client: Cli
 
 
 def test_lost_and_found(process: NodeProcess, client: Client) -> None:
-    """The ball leaves the image and comes back elsewhere; while it is lost there is no place and no mask."""
+    """The ball leaves the image and returns elsewhere; while it is LOST it has no box and no mask."""
     process.wait_for_text("Ready")
     client.connect()
     client.track(ball((200, 240))[0])
@@ -77,6 +77,6 @@ def test_lost_and_found(process: NodeProcess, client: Client) -> None:
 
 
 def resident_mb(pid: int) -> float:
-    """The largest resident memory the process ever had, in MB."""
+    """Return the peak resident memory of the process in MB."""
     lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024

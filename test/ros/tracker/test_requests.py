@@ -29,7 +29,7 @@ CONFIG = NodeConfig(
 
 
 class Room:
-    """A selector with its targets and images; the image of index i has the stamp i s."""
+    """A selector with its targets and images; the image with index i has the stamp i s."""
 
     def __init__(self, tracker: FakeTracker | None = None, config: NodeConfig = CONFIG) -> None:
         self.frames = FrameBuffer(max_age_s=100.0, max_bytes=10**9)
@@ -52,7 +52,7 @@ def box(x: float = 100.0, y: float = 50.0) -> Box:
 
 
 def detections(*items: tuple[str, float, tuple[float, ...]], stamp: int = 0) -> SimpleNamespace:
-    """As vision_msgs/Detection2DArray: class, score and (centre x, centre y, width, height[, theta])."""
+    """Return a Detection2DArray of (class, score, (centre x, centre y, width, height[, theta]))."""
     result = SimpleNamespace(header=Header(stamp=Time(sec=stamp)), detections=[])
     for class_id, score, (x, y, width, height, *theta) in items:
         center = SimpleNamespace(position=SimpleNamespace(x=x, y=y), theta=theta[0] if theta else 0.0)
@@ -136,7 +136,7 @@ def test_a_detection_becomes_the_target_when_one_is_wanted() -> None:
     assert chosen is not None
     assert (chosen[0], chosen[1].index) == ("target", 1)
     assert room.show(scene(x=110)) == {"target": (State.TRACKING, 110)}
-    # It is tracked: another one does not take its place.
+    # While it is tracked, another detection does not replace it.
     assert room.selector.take_detection(detections(("person", 0.99, (20, 20, 10, 10)))) is None
     assert room.show(scene(colour=GREEN))["target"][0] is State.LOST
     green = ("person", 0.7, (120, 65, 40, 30))
@@ -177,7 +177,7 @@ def publisher_for(client: Client, kind: type, topic: str) -> Publisher:
 
 
 def seen_after(client: Client, id: str, picture: np.ndarray) -> TrackedObject:
-    """The only target, as soon as its id is this."""
+    """Wait until the target with this id is the only one, and return it."""
     client.until(lambda: [item.id for item in client.track(picture).objects] == [id], f"{id!r} is tracked")
     return client.objects[-1].objects[0]
 
@@ -194,7 +194,10 @@ def test_boxes_and_clicks_over_dds(node: tuple[NodeProcess, Client]) -> None:
     boxes.publish(TargetBox(box=box(x=900.0)))
     process.wait_for_text("~/set_box refused: the box")
     assert client.remove_target().success
-    for topic in ("image_mouse_left", "tracker_node/overlay_mouse_left"):  # as rqt_image_view names them
+    for topic in (
+        "image_mouse_left",
+        "tracker_node/overlay_mouse_left",
+    ):  # the names that rqt_image_view uses
         clicks = publisher_for(client, Point, topic)
         clicks.publish(Point(x=210.0, y=60.0))
         assert seen_after(client, "target", scene(x=205)).box.x == 205

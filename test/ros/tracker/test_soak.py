@@ -31,7 +31,7 @@ def process(domain_id: int) -> Iterator[NodeProcess]:
 
 
 class Operator:
-    """Sends images as fast as they go, and now and then a request that nobody waits for."""
+    """Sends images at full speed, and sometimes a request without waiting for the answer."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -73,7 +73,7 @@ def test_nothing_grows_and_nothing_gets_stuck(process: NodeProcess, client: Clie
     assert opened(process.pid) == before
     assert len(operator.answers) > 0.9 * IMAGES / REQUEST_EVERY
     assert sum(answer.success for answer in operator.answers) > 0.5 * len(operator.answers)
-    # The queues between hold one image each; the others are lost there or dropped by the node.
+    # Each queue holds one image; the other images are lost there or dropped by the node.
     assert status.frames_tracked > IMAGES / 4
     assert status.frames_failed == 0
     client.remove_target()

@@ -1,4 +1,4 @@
-"""Targets by name, each on its own way from the image its box was drawn on."""
+"""Named targets, and the replay of buffered frames from the image on which a box was drawn."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from siammaskpp_ros.tracker import targets
 from siammaskpp_ros.tracker.frame_buffer import Frame, FrameBuffer, frames_to_replay
 from siammaskpp_ros.tracker.targets import TargetStore, TooManyTargets
 
-BOX = (100, 50, 40, 30)  # of the object in scene()
+BOX = (100, 50, 40, 30)  # box of the object in scene()
 PERIOD_S = 1 / 30
 
 
 class Store(TargetStore):
-    """With a short way to show a picture as the image of an index, 30 a second."""
+    """A store with methods that show a picture as the image with an index, at 30 Hz."""
 
     def __init__(self, tracker: FakeTracker, config: LongTermConfig | None = None) -> None:
         self.buffer = FrameBuffer(max_age_s=30.0, max_bytes=10**9)
@@ -50,7 +50,7 @@ def frame_of(index: int, picture: np.ndarray) -> Frame:
 
 
 class Recording(FakeTracker):
-    """Remembers where the object was in every image it was shown, and how many targets at once."""
+    """Records the place of the object and the number of targets in every step."""
 
     def __init__(self, step_s: float = 0.0) -> None:
         super().__init__(step_s)
@@ -66,7 +66,7 @@ def test_targets_start_on_their_frame_and_are_replaced_by_id() -> None:
     store = Store(FakeTracker())
     picture = scene()
     store.choose("a", 5, picture, label="first", limit=2)
-    assert store.show(5, picture) == []  # nothing to find in the frame it was set on, or before
+    assert store.show(5, picture) == []  # not searched for in the frame on which it was set, or before
     assert [(item.id, item.label) for item in store.show(6, picture)] == [("a", "first")]
     store.choose("b", 6, picture, limit=2)
     with pytest.raises(TooManyTargets, match="max_targets is 2; remove one of a, b"):
@@ -130,7 +130,7 @@ def test_states_come_from_the_stamps_and_scores() -> None:
 
 
 def test_one_target_comes_and_goes_and_the_others_do_not_notice() -> None:
-    """The same targets to the object, with the same states, and all in one step."""
+    """Other targets are the same objects with the same states, and all are searched for in one step."""
     tracker = Recording()
     store = Store(tracker)
     picture = scene()
@@ -151,9 +151,9 @@ def test_one_target_comes_and_goes_and_the_others_do_not_notice() -> None:
     assert [count for _, count in tracker.steps] == [1, 2, 2, 1]
 
 
-def test_a_target_catches_up_through_the_images_since_its_box(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A box on an image of a second ago: it is led through images a tenth of a second apart."""
-    monkeypatch.setattr(targets, "REPLAY_BUDGET_S", 60.0)  # however busy the machine is
+def test_a_target_is_replayed_through_the_images_since_its_box(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A box on an image that is a second old: the target is tracked through images 0.1 s apart."""
+    monkeypatch.setattr(targets, "REPLAY_BUDGET_S", 60.0)  # also on a busy machine
     tracker = Recording()
     store = Store(tracker)
     for index in range(1, 31):
@@ -165,11 +165,11 @@ def test_a_target_catches_up_through_the_images_since_its_box(monkeypatch: pytes
     assert seen.result.box_xywh[0] == 268
     tracker.steps.clear()
     store.show(32, scene(x=270))
-    assert tracker.steps == [(270, 1)]  # it has caught up
+    assert tracker.steps == [(270, 1)]  # the replay has ended
 
 
-def test_a_slow_tracker_catches_up_a_little_with_every_image() -> None:
-    """Nobody waits for it: a step or two with each image, ten at most."""
+def test_a_slow_tracker_replays_a_few_steps_with_every_image() -> None:
+    """Other targets do not wait for a replay: it takes one or two steps with each image, ten at most."""
     tracker = Recording(step_s=targets.REPLAY_BUDGET_S * 0.6)
     store = Store(tracker)
     for index in range(1, 31):
@@ -190,8 +190,8 @@ def test_a_slow_tracker_catches_up_a_little_with_every_image() -> None:
     assert sum(count - 1 for _, count in steps) <= targets.REPLAY_MAX_STEPS
 
 
-def test_a_tracker_that_cannot_catch_up_joins_at_once() -> None:
-    """At 3 Hz a step is as long as ten images of the camera: no time is made up by it."""
+def test_a_tracker_that_is_too_slow_for_a_replay_skips_it() -> None:
+    """At 3 Hz a step takes as long as ten images of the camera, so that a replay gains no time."""
     tracker = Recording(step_s=0.3)
     store = Store(tracker)
     for index in range(1, 11):
@@ -206,7 +206,7 @@ def test_a_tracker_that_cannot_catch_up_joins_at_once() -> None:
     assert len(tracker.steps) == 1
 
 
-def test_while_it_catches_up_a_target_can_be_removed_or_replaced() -> None:
+def test_a_target_can_be_removed_or_replaced_during_its_replay() -> None:
     class Removing(Recording):
         def step(self, image, targets, *arguments):
             store.remove("a")
@@ -220,8 +220,8 @@ def test_while_it_catches_up_a_target_can_be_removed_or_replaced() -> None:
     assert store.ids() == []
 
 
-def test_setting_a_target_does_not_wait_for_one_that_catches_up() -> None:
-    """Between two of its steps others have their turn."""
+def test_setting_a_target_does_not_wait_for_a_replay() -> None:
+    """The tracker is free between two steps of a replay."""
     store = Store(Recording(step_s=0.05))
     for index in range(1, 31):
         store.arrive(index, scene())
@@ -237,23 +237,23 @@ def test_setting_a_target_does_not_wait_for_one_that_catches_up() -> None:
     ("indices", "newest", "steps", "chosen"),
     [
         ([], 5, 10, []),
-        ([1, 2], 3, 10, []),  # nothing new in so short a time
-        (range(1, 11), 11, 10, [4, 8]),  # a tenth of a second apart at least
-        (range(1, 91), 91, 2, [31, 61]),  # few, evenly
+        ([1, 2], 3, 10, []),  # too short a time for a step
+        (range(1, 11), 11, 10, [4, 8]),  # at least 0.1 s apart
+        (range(1, 91), 91, 2, [31, 61]),  # few steps, evenly spread
         (range(1, 91), 91, 0, []),
         (range(1, 3), 91, 10, [2]),
-        ([1, 40, 41, 42], 91, 10, [40, 42]),  # the nearest that are remembered
-        ([20, 30, 40], 50, 10, [30, 40]),  # its own image is forgotten: from the oldest
+        ([1, 40, 41, 42], 91, 10, [40, 42]),  # the nearest buffered frames
+        ([20, 30, 40], 50, 10, [30, 40]),  # its own frame was dropped: from the oldest one
     ],
 )
-def test_the_way_to_the_newest_image(indices, newest, steps, chosen) -> None:
+def test_frames_to_replay(indices, newest, steps, chosen) -> None:
     picture = scene(size=(64, 48), x=2, y=2)
     frames = [frame_of(index, picture) for index in indices]
     assert [item.index for item in frames_to_replay(frames, frame_of(newest, picture), steps, 0.01)] == chosen
 
 
 @pytest.mark.parametrize(("step_s", "count"), [(0.0, 9), (0.05, 9), (0.1, 4), (0.25, 1), (0.3, 0), (9.0, 0)])
-def test_a_step_makes_up_for_twice_its_time(step_s: float, count: int) -> None:
+def test_a_step_gains_twice_its_time(step_s: float, count: int) -> None:
     picture = scene(size=(64, 48), x=2, y=2)
     frames = [frame_of(index, picture) for index in range(1, 31)]
     assert len(frames_to_replay(frames, frame_of(31, picture), 10, step_s)) == count
