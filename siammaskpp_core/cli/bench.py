@@ -1,4 +1,4 @@
-"""`siammaskpp bench`."""
+"""The subcommand `bench`: measure the time of each stage of a step."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from siammaskpp_core.engines.options import EngineOptions
 
 
 def add_arguments(commands: Commands) -> None:
-    """Arguments of `bench`."""
+    """Add the subcommand and its arguments."""
     bench = commands.add_parser(
         "bench",
         help="measure the time of each stage of a step",
@@ -72,7 +72,7 @@ def add_arguments(commands: Commands) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Time the stages of a step and print them."""
+    """Time the stages of a step and print the results."""
     from siammaskpp_core.bench.report import text
     from siammaskpp_core.bench.steps import benchmark
 

@@ -1,4 +1,4 @@
-"""`siammaskpp evaluate`."""
+"""The subcommand `evaluate`: measure accuracy and speed on annotated sequences."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from siammaskpp_core.engines.options import EngineOptions
 
 
 def add_arguments(commands: Commands) -> None:
-    """Arguments of `evaluate`."""
+    """Add the subcommand and its arguments."""
     evaluate = commands.add_parser(
         "evaluate",
         help="measure accuracy and speed on annotated sequences, beside other trackers",
@@ -23,8 +23,8 @@ def add_arguments(commands: Commands) -> None:
         "success AUC, precision at 20 px, J and F of masks, frames per second.\n"
         "vot: the official VOT toolkit (needs the extra [vot]) restarts trackers that fail. Prints\n"
         "accuracy, robustness and expected average overlap beside the published values.\n"
-        "target-absent: the target of every sequence is absent for a while. Prints whether the score tells\n"
-        "so, and how often the target is re-detected.\n"
+        "target-absent: the target of every sequence is absent for a while. Prints whether the\n"
+        "confidence tells so, and how often the target is re-detected.\n"
         "docs/evaluation.md defines them all.",
         epilog="layouts, which are recognised in DIR or below:\n"
         "  OTB    NAME/img/*.jpg    NAME/groundtruth_rect.txt\n"
@@ -72,7 +72,17 @@ def add_arguments(commands: Commands) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Evaluate, print the tables, write the report if asked for."""
+    """Evaluate by the chosen protocol and print the results."""
+    if options.protocol != "vot" and (options.realtime or options.vot_year or options.rotated_box):
+        raise ConfigError("--realtime, --vot-year and --rotated-box belong to --protocol vot")
+    if options.protocol == "target-absent" and (options.baselines or options.output):
+        raise ConfigError("--baselines and --output belong to the other protocols")
+    protocols = {"ope": _one_pass, "vot": _vot, "target-absent": _target_absent}
+    print(protocols[options.protocol](options))
+
+
+def _one_pass(options: argparse.Namespace) -> str:
+    """Evaluate the trackers in one pass, write the report if asked for, and return the tables."""
     from siammaskpp_core.data.sequences import VideoSequence, find_sequences
     from siammaskpp_core.engines.load import load_tracker
     from siammaskpp_core.evaluation.baselines import make_baseline
@@ -83,34 +93,13 @@ def run(options: argparse.Namespace) -> None:
     from siammaskpp_core.io.outputs import Output
     from siammaskpp_core.tracking import LongTermTracker
 
-    if options.protocol == "vot":
-        from siammaskpp_core.evaluation.vot.run import run_vot
-
-        text = run_vot(
-            options.folders,
-            options.model,
-            options_from(EngineOptions, options),
-            rotated_box=options.rotated_box,
-            baselines=options.baselines,
-            nanotrack_folder=options.nanotrack,
-            realtime=options.realtime,
-            year=options.vot_year,
-            output=options.output,
-        )
-        print(text)
-        return
-    if options.realtime or options.vot_year or options.rotated_box:
-        raise ConfigError("--realtime, --vot-year and --rotated-box belong to --protocol vot")
-    if options.protocol == "target-absent":
-        run_target_absent(options)
-        return
-    if options.output:  # first of all: it raises MissingPackageError when matplotlib is not installed
+    if options.output:  # before the work begins: this fails when matplotlib is not installed
         from siammaskpp_core.evaluation.plots import draw_plots
     sequences = find_sequences(options.folders)
-    trackers: list[EvaluatedTracker] = [make_baseline(name, options.nanotrack) for name in options.baselines]
+    baselines = [make_baseline(name, options.nanotrack) for name in options.baselines]
     loaded = load_tracker(options.model, options_from(EngineOptions, options))
     own = LongTermAdapter(LongTermTracker(loaded))
-    trackers.insert(0, own)
+    trackers: list[EvaluatedTracker] = [own, *baselines]
     total = len(trackers) * sum(len(sequence.frames) - 1 for sequence in sequences)
     with ExitStack() as stack:
         folder = stack.enter_context(Output(options.output, is_folder=True)) if options.output else None
@@ -126,11 +115,28 @@ def run(options: argparse.Namespace) -> None:
         if folder and examples:
             write_report(result, folder, examples.sheets)
             draw_plots(result, folder)
-    print(f"{overall_table(result)}\n\nSuccess AUC per sequence\n\n{sequence_table(result, 'auc')}")
+    return f"{overall_table(result)}\n\nSuccess AUC per sequence\n\n{sequence_table(result, 'auc')}"
 
 
-def run_target_absent(options: argparse.Namespace) -> None:
-    """Run the target-absent benchmark on all sequences; print its table and a calibration."""
+def _vot(options: argparse.Namespace) -> str:
+    """Run the experiments of the VOT toolkit and return its table."""
+    from siammaskpp_core.evaluation.vot.run import run_vot
+
+    return run_vot(
+        options.folders,
+        options.model,
+        options_from(EngineOptions, options),
+        rotated_box=options.rotated_box,
+        baselines=options.baselines,
+        nanotrack_folder=options.nanotrack,
+        realtime=options.realtime,
+        year=options.vot_year,
+        output=options.output,
+    )
+
+
+def _target_absent(options: argparse.Namespace) -> str:
+    """Run the target-absent benchmark on all sequences, and return its table and a calibration."""
     from siammaskpp_core.data.sequences import DatasetError, find_sequences
     from siammaskpp_core.engines.load import load_tracker
     from siammaskpp_core.evaluation.progress import frame_progress
@@ -138,8 +144,6 @@ def run_target_absent(options: argparse.Namespace) -> None:
     from siammaskpp_core.evaluation.target_absent.cases import make_cases
     from siammaskpp_core.tracking import LongTermConfig, LongTermTracker
 
-    if options.baselines or options.output:
-        raise ConfigError("--baselines and --output belong to the other protocols")
     cases = make_cases(find_sequences(options.folders))
     if not cases:
         raise DatasetError("no case can be made: two videos of 60 or more frames, with boxes, are needed")
@@ -150,11 +154,10 @@ def run_target_absent(options: argparse.Namespace) -> None:
             label = f"{case.kind}, {case.sequence.name}"
             results.append(run_case(LongTermTracker(tracker), case, partial(advance, label, 1)))
     threshold = LongTermConfig().confidence_high
-    print(table(results, threshold))
     slope, offset = fit_calibration(results)
     own = tracker.config
-    print(
-        f"\nCalibrated on these cases, the model would have confidence_slope "
+    return (
+        f"{table(results, threshold)}\n\nCalibrated on these cases, the model would have confidence_slope "
         f"{slope * own.confidence_slope:.3f} and confidence_offset "
         f"{slope * own.confidence_offset + offset:.3f} (it has {own.confidence_slope:g}, "
         f"{own.confidence_offset:g})."

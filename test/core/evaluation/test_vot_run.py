@@ -7,12 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-
-from siammaskpp_core.cli import main as cli
-
-
-def run(*arguments) -> int:
-    return cli.main([str(argument) for argument in arguments])
+from command import error_of, run
 
 
 def write_sequence(folder: Path, count: int, absent: int = 0) -> None:
@@ -38,12 +33,6 @@ def folder(tmp_path):
     write_sequence(tmp_path / "data/square", 26)
     write_sequence(tmp_path / "data/patch", 20, absent=2)
     return tmp_path / "data"
-
-
-def error_of(capsys, *arguments) -> str:
-    assert run(*arguments) == 2
-    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
-    return line
 
 
 @pytest.mark.slow
@@ -99,8 +88,7 @@ def test_bad_input_is_refused_before_anything_runs(folder, tmp_path, capsys):
 def test_without_the_toolkit_it_says_what_to_install(folder, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "vot", None)
     for name in list(sys.modules):
-        ours = ("siammaskpp_core.evaluation.vot_", "siammaskpp_core.evaluation.vot.run")
-        if name.startswith(("vot.", *ours)):
+        if name.startswith(("vot.", "siammaskpp_core.evaluation.vot.")):
             monkeypatch.delitem(sys.modules, name)
     error = error_of(capsys, "evaluate", folder, "--protocol", "vot")
     assert "pip install 'siammaskpp[vot]', then pip install --no-deps vot-toolkit==0.7.4" in error

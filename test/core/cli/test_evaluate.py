@@ -1,0 +1,43 @@
+"""The subcommand `evaluate`, with a tracker that follows a bright square."""
+
+import json
+import re
+import sys
+
+import pytest
+from bright_square import BrightSquare
+from command import error_of, run
+
+
+def test_evaluate_prints_tables_and_writes_a_report(folder, tmp_path, capsys):
+    output = tmp_path / "report"
+    assert run("evaluate", folder.parent, "--baselines", "kcf", "--output", output) == 0
+    assert "| siammaskpp |       0.952 |" in capsys.readouterr().out
+    result = json.loads((output / "report.json").read_text())
+    assert list(result["trackers"]) == ["siammaskpp", "kcf"]
+    own = result["trackers"]["siammaskpp"]
+    assert own["auc"] == pytest.approx(20 / 21, abs=1e-4), "no truth of this kind can be matched better"
+    assert own["precision"] == 1
+    assert own["J"] is None
+    assert list(own["sequences"]) == ["Square"]
+
+    text = (output / "report.md").read_text()
+    pictures = re.findall(r"!\[.*\]\((.*)\)", text)
+    assert sorted(pictures) == sorted(file.name for file in output.glob("*.png"))
+    assert len(pictures) == 4
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_evaluate_refuses_bad_input_before_it_runs(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(BrightSquare, "init", lambda *_: pytest.fail("it runs"))
+    output = ("--output", tmp_path / "report")
+    assert "no such folder" in error_of(capsys, "evaluate", tmp_path / "missing", *output)
+    assert "is not a baseline" in error_of(capsys, "evaluate", tmp_path, "--baselines", "mosse", *output)
+    assert "create it first" in error_of(capsys, "evaluate", tmp_path, "--output", tmp_path / "no/report")
+    assert "not an empty folder" in error_of(capsys, "evaluate", tmp_path, "--output", folder)
+    for option in (["--realtime"], ["--vot-year", "2018"], ["--rotated-box", "ellipse"]):
+        assert "belong to --protocol vot" in error_of(capsys, "evaluate", tmp_path, *option)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    monkeypatch.delitem(sys.modules, "siammaskpp_core.evaluation.plots", raising=False)
+    assert "pip install 'siammaskpp[eval]'" in error_of(capsys, "evaluate", tmp_path, *output)
+    assert [path.name for path in tmp_path.iterdir()] == ["Square"]

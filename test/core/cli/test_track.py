@@ -1,0 +1,156 @@
+"""The subcommand `track`, with a tracker that follows a bright square."""
+
+import csv
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from bright_square import BrightSquare
+from command import FRAMES, error_of, pictures, run, use_tracker
+
+from siammaskpp_core.io.video import Frames, VideoWriter, open_frames
+from siammaskpp_core.tracking.boxes import mask_bounding_box
+
+
+def test_track_writes_everything_asked_for(folder, tmp_path, capsys):
+    overlay, masks, table = tmp_path / "overlay.mp4", tmp_path / "masks", tmp_path / "tracks.csv"
+    box = ("--box", "20,30,25,20")
+    assert run("track", folder, *box, "--output", overlay, "--masks", masks, "--csv", table) == 0
+
+    with table.open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["frame"]) for row in rows] == list(range(FRAMES))
+    expected = {"x": 32, "y": 30, "width": 25, "height": 20, "center_x": 44.5, "center_y": 40}
+    expected |= {
+        "rotated_width": 25,
+        "rotated_height": 20,
+        "angle_rad": 0,
+        "confidence": 0.75,
+        "stamp_s": 0.12,
+    }
+    assert {key: float(rows[3][key]) for key in expected} == expected
+    assert rows[3]["id"] == "target"
+
+    files = sorted(masks.iterdir())
+    assert [file.name for file in files] == [f"{index:06d}.png" for index in range(FRAMES)]
+    mask = cv2.imread(str(files[3]), cv2.IMREAD_UNCHANGED)
+    assert mask_bounding_box(mask).tolist() == [32, 30, 25, 20]
+
+    frames = list(open_frames(overlay))
+    assert len(frames) == FRAMES
+    blue, green, _ = frames[3][40, 44].astype(int)
+    assert green > blue + 30, "the square is tinted"
+    output = capsys.readouterr()
+    assert output.out.startswith(f"{FRAMES} frames, ")
+    assert "fps" in output.out
+    assert f"{FRAMES}/{FRAMES}" in output.err, "progress"
+
+
+def test_where_the_object_is_not_seen_there_is_no_place(folder, tmp_path):
+    cv2.imwrite(str(folder / "0005.png"), np.full((96, 128, 3), 40, np.uint8))
+    overlay, masks, table = tmp_path / "overlay.avi", tmp_path / "masks", tmp_path / "tracks.csv"
+    outputs = ("--output", overlay, "--masks", masks, "--csv", table)
+    assert run("track", folder, "--box", "20,30,25,20", *outputs) == 0
+    with table.open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["state"] for row in rows] == ["TRACKING"] * 5 + ["LOST"] + ["TRACKING"] * 2
+    assert [key for key in rows[5] if rows[5][key]] == ["stamp_s", "frame", "id", "state", "confidence"]
+    assert not cv2.imread(str(masks / "000005.png")).any()
+    frames = list(open_frames(overlay))
+    assert np.abs(frames[5].astype(int) - 40).max() < 8, "nothing is drawn"
+
+
+def test_looking_for_the_first_frames_mask_leaves_the_target_alone(folder, monkeypatch):
+    seen = []
+
+    class Drifting(BrightSquare):
+        def step(self, image, targets, stamp_ns):
+            (target,) = targets
+            place = target.track.place
+            seen.append((place.center_x, stamp_ns))
+            target.track = replace(target.track, place=place._replace(center_x=place.center_x + 1))
+            return super().step(image, targets, stamp_ns)
+
+    use_tracker(monkeypatch, Drifting)
+    assert run("track", folder, "--box", "20,30,24,20") == 0
+    assert [x for x, _ in seen[:3]] == [32, 33, 34]
+    assert seen[2][1] == 3 * 40_000_000, "25 frames a second, where nothing else is known"
+
+
+def test_track_takes_the_kind_of_rotated_box(folder, monkeypatch):
+    chosen = []
+    use_tracker(monkeypatch, BrightSquare, chosen)
+    assert run("track", folder, "--box", "20,30,25,20") == 0
+    assert run("track", folder, "--box", "20,30,25,20", "--rotated-box", "ellipse") == 0
+    assert [rotated_box for _, _, rotated_box in chosen] == [None, "ellipse"]
+
+
+def test_track_reads_video_files(tmp_path, capsys):
+    with VideoWriter(tmp_path / "clip.mp4", (128, 96), 10) as writer:
+        for image in pictures():
+            writer.write(image)
+    assert run("track", tmp_path / "clip.mp4", "--box", "20,30,25,20") == 0
+    assert capsys.readouterr().out.startswith(f"{FRAMES} frames")
+
+
+@pytest.mark.parametrize("is_camera", [False, True])
+def test_ctrl_c_ends_a_camera_with_complete_outputs_and_discards_those_of_a_file(
+    is_camera, tmp_path, monkeypatch
+):
+    class Interrupted(BrightSquare):
+        steps = 0
+
+        def step(self, *arguments):
+            self.steps += 1
+            if self.steps == 3:
+                raise KeyboardInterrupt
+            return super().step(*arguments)
+
+    frames = Frames("test", (128, 96), None, None, is_camera, iter(pictures()))
+    monkeypatch.setattr("siammaskpp_core.io.video.open_frames", lambda source: frames)
+    use_tracker(monkeypatch, Interrupted)
+    table = tmp_path / "tracks.csv"
+    code = run("track", "0", "--box", "20,30,25,20", "--csv", table)
+    if is_camera:
+        assert code == 0
+        assert len(table.read_text().splitlines()) == 1 + 3
+    else:
+        assert code == 130
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_bad_boxes_and_damaged_frames_leave_nothing_behind(folder, tmp_path, capsys):
+    overlay, table = tmp_path / "overlay.mp4", tmp_path / "tracks.csv"
+    outputs = ("--output", overlay, "--csv", table)
+    for box, cause in [
+        ("500,10,20,20", "outside the 128x96 image"),
+        ("1,1,0,5", "empty"),
+        ("nan,1,5,5", "finite"),
+    ]:
+        assert cause in error_of(capsys, "track", folder, "--box", box, *outputs)
+    (folder / "0005.png").write_bytes(b"")
+    assert "0005.png: not a readable image" in error_of(
+        capsys, "track", folder, "--box", "20,30,25,20", *outputs
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["Square"]
+
+
+def test_bad_sources_and_outputs(folder, tmp_path, capsys):
+    box = ("--box", "20,30,25,20")
+    assert "no such file" in error_of(capsys, "track", "missing.mp4", *box)
+    assert "create it first" in error_of(capsys, "track", folder, *box, "--csv", tmp_path / "no/tracks.csv")
+    assert "written as" in error_of(capsys, "track", folder, *box, "--output", tmp_path / "overlay.gif")
+    clip = tmp_path / "clip.avi"
+    with VideoWriter(clip, (128, 96), 10) as writer:
+        writer.write(pictures()[0])
+    assert "is the video to be read" in error_of(capsys, "track", clip, *box, "--output", clip)
+    assert len(list(open_frames(clip))) == 1
+
+
+@pytest.mark.parametrize("box", ["1,2,3", "a,b,c,d", ""])
+def test_boxes_that_are_not_four_numbers(box, capsys):
+    with pytest.raises(SystemExit) as error:
+        run("track", "clip.mp4", "--box", box)
+    assert error.value.code == 2
+    assert "four numbers X,Y,W,H are expected" in capsys.readouterr().err
