@@ -16,8 +16,9 @@ from torch.nn import functional as F
 
 from siammaskpp_core.arrays import Float32Array, Image
 from siammaskpp_core.model.checkpoint import WEIGHTS, load_checkpoint
+from siammaskpp_core.model.folder import ModelError
 from siammaskpp_core.network.backbones import Features
-from siammaskpp_core.network.protocol import ModelError, SearchOutput
+from siammaskpp_core.network.protocol import SearchOutput
 from siammaskpp_core.network.refine import cut_windows
 from siammaskpp_core.network.siammaskpp import SiamMaskPP
 

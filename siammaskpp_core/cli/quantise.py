@@ -52,11 +52,10 @@ def add_arguments(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Quantise the model, and print how much its results differ from those in float."""
-    from siammaskpp_core.engines.export.quantise import crop_pairs
     from siammaskpp_core.engines.load import DEFAULT_MODEL
 
     with extra("quantise", "for quantising"):
-        from siammaskpp_core.engines.export.quantise import quantise_model
+        from siammaskpp_core.engines.export.quantise import crop_pairs, quantise_model
     pairs = [pair for source in options.calibration for pair in crop_pairs(source, options.pairs)]
     differences = quantise_model(options.model or DEFAULT_MODEL, options.output, pairs, options.symmetric)
     print("relative root mean square difference to float, on crops that were not used for calibration:")

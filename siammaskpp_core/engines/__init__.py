@@ -1,1 +1,1 @@
-"""siammaskpp_core/engines."""
+"""Runtimes that execute the network's graphs, and the export of these graphs."""

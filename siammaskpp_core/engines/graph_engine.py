@@ -1,4 +1,4 @@
-"""A model folder's ONNX graphs, and the part of an engine that all CPU runtimes share."""
+"""The part of an engine that all CPU runtimes share: batches of targets, and windows for the refine graph."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import numpy as np
 
 from siammaskpp_core.arrays import Float32Array, Image
 from siammaskpp_core.engines.options import EngineOptions
-from siammaskpp_core.model.folder import WINDOWS, Model, graph_outputs
+from siammaskpp_core.model.folder import WINDOW_STRIDES, Model, graph_outputs
 from siammaskpp_core.network.config import MASK_SIZE
 from siammaskpp_core.network.protocol import SearchOutput
 
 
 class GraphEngine(ABC):
-    """An engine that runs a model's graphs, the search for two targets at once on half of the threads each.
+    """An engine that runs the graphs of a model folder; it searches for two targets at a time, in parallel.
 
-    Fewer threads wait less for each other: two searches take 1.6 to 1.9 times as long as one with all
-    threads, and where other programs hold up some of these as little as 1.1 times. The refine graph gains
-    nothing. On a CPU a batch of targets takes as long as its parts, and the grouped correlation, the fastest
-    form there, fixes the batch size of its graph.
+    Each of the two uses half of the threads, which then wait less for each other: two searches take 1.6 to
+    1.9 times as long as one with all threads, and only 1.1 times where other programs delay some threads.
+    The refine graph gains nothing from this. Batching gains nothing on a CPU either, and the grouped
+    correlation, which is the fastest there, fixes the batch size of its graph.
     """
 
     name = ""
@@ -30,33 +30,33 @@ class GraphEngine(ABC):
     def __init__(self, model: Model, options: EngineOptions) -> None:
         cores = len(allowed_cores())
         threads = min(options.threads or cores, cores)
-        self.half = 0 if threads % 2 else threads // 2
-        """Threads for each of two targets at once; 0 where threads would be left over."""
-        self._answer = graph_outputs(model.network)["search"]
-        self._steps = {name: step for name, step in WINDOWS.items() if name in self._answer}
+        self.threads_per_target = 0 if threads % 2 else threads // 2
+        """Threads of each of two parallel searches; 0 when their number is odd: nothing runs in parallel."""
+        self._outputs = graph_outputs(model.network)["search"]
+        self._strides = {name: stride for name, stride in WINDOW_STRIDES.items() if name in self._outputs}
         self._windows: dict[str, Float32Array] = {}
 
     @abstractmethod
-    def run(self, graph: str, inputs: dict[str, Any], slot: int = 0) -> list[Float32Array]:
+    def run(self, graph: str, inputs: dict[str, Any], target: int = 0) -> list[Float32Array]:
         """The outputs of one of the model's graphs for named, contiguous inputs of batch size 1.
 
-        They are valid until the same graph runs again in the same `slot`.
+        They are valid until the same graph runs again for the same number of a `target`.
         """
 
     @abstractmethod
     def run_pair(
-        self, graph: str, inputs: Sequence[dict[str, Any]], slot: int = 0
+        self, graph: str, inputs: Sequence[dict[str, Any]], target: int = 0
     ) -> list[list[Float32Array]]:
-        """As :meth:`run` for two targets at once, in `slot` and the next, with :attr:`half` threads each."""
+        """Like :meth:`run`, in parallel for `target` and the next with :attr:`threads_per_target` each."""
 
     def _run_all(self, graph: str, inputs: Sequence[dict[str, Any]]) -> list[list[Float32Array]]:
-        paired = len(inputs) // 2 * 2 if self.half else 0
-        answers = [
-            answer
-            for slot in range(0, paired, 2)
-            for answer in self.run_pair(graph, inputs[slot : slot + 2], slot)
+        paired = len(inputs) // 2 * 2 if self.threads_per_target else 0
+        outputs = [
+            output
+            for target in range(0, paired, 2)
+            for output in self.run_pair(graph, inputs[target : target + 2], target)
         ]
-        return answers + [self.run(graph, inputs[slot], slot) for slot in range(paired, len(inputs))]
+        return outputs + [self.run(graph, inputs[target], target) for target in range(paired, len(inputs))]
 
     def encode_template(self, crops: Image) -> Float32Array:
         """See :class:`~siammaskpp_core.network.protocol.Engine`."""
@@ -69,8 +69,8 @@ class GraphEngine(ABC):
             for crop, kernel in zip(crops, kernels, strict=True)
         ]
         return [
-            SearchOutput(**{name: x[0] for name, x in zip(self._answer, answer, strict=True)})
-            for answer in self._run_all("search", inputs)
+            SearchOutput(**{name: x[0] for name, x in zip(self._outputs, output, strict=True)})
+            for output in self._run_all("search", inputs)
         ]
 
     def refine(self, outputs: list[SearchOutput], cells: list[tuple[int, int]]) -> Float32Array:
@@ -81,28 +81,29 @@ class GraphEngine(ABC):
         return masks
 
     def refine_inputs(self, output: SearchOutput, cell: tuple[int, int]) -> dict[str, Float32Array]:
-        """The inputs of the graph `refine` at one (row, column) cell; its windows are reused."""
+        """The inputs of the refine graph at one response cell (row, column); their buffers are reused."""
         assert output.mask is not None
         row, column = cell
         inputs = {"vector": np.ascontiguousarray(output.mask[:, row, column])[None, :, None, None]}
-        for name, step in self._steps.items():
+        for name, stride in self._strides.items():
             features = getattr(output, name)
             if name not in self._windows:
-                side = features.shape[-1] - 16 * step
+                side = features.shape[-1] - 16 * stride
                 self._windows[name] = np.empty((1, len(features), side, side), np.float32)
-            cut_window(features, row, column, step, out=self._windows[name][0])
+            cut_window(features, row, column, stride, out=self._windows[name][0])
             inputs[name] = self._windows[name]
         return inputs
 
 
-def cut_window(features: Float32Array, row: int, column: int, step: int, out: Float32Array) -> None:
-    """Write to `out` [C, n, n] the part of features [C, H, W] that a response cell's 127x127 mask covers.
+def cut_window(features: Float32Array, row: int, column: int, stride: int, out: Float32Array) -> None:
+    """Write to `out` [C, n, n] the part of `features` [C, H, W] that a response cell's 127x127 mask covers.
 
-    Zeros outside the map. `step` is 4, 2 or 1 for the features at stride 2, 4 or 8; n is H - 16 * step. The
-    same window as the network's `cut_windows`.
+    Cells outside the map are zero. `stride` is the distance of two response cells in feature cells: 4, 2 or
+    1 for features at stride 2, 4 or 8; n is H - 16 * stride. The window is the same as in
+    :func:`~siammaskpp_core.network.refine.cut_windows`.
     """
     side = out.shape[-1]
-    top, left = (row - 4) * step, (column - 4) * step
+    top, left = (row - 4) * stride, (column - 4) * stride
     rows = slice(max(top, 0), min(top + side, features.shape[1]))
     columns = slice(max(left, 0), min(left + side, features.shape[2]))
     part = features[:, rows, columns]
@@ -112,7 +113,7 @@ def cut_window(features: Float32Array, row: int, column: int, step: int, out: Fl
 
 
 def allowed_cores() -> list[int]:
-    """The processors on which this process may run."""
+    """The numbers of the processors on which this process may run."""
     if hasattr(os, "sched_getaffinity"):
         return sorted(os.sched_getaffinity(0))
     return list(range(os.cpu_count() or 1))

@@ -1,4 +1,4 @@
-"""Runtimes that execute the network, chosen by name and imported only when they are asked for."""
+"""Open an engine or a tracker; a runtime is imported only when it is chosen."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
-from siammaskpp_core.engines.options import AUTO, CPU_ENGINES, ENGINES, EngineOptions
+from siammaskpp_core.engines.options import AUTO, EngineOptions
 from siammaskpp_core.model.folder import Model, read_model
-from siammaskpp_core.network.protocol import Engine, EngineError, ModelError, SearchOutput
+from siammaskpp_core.network.protocol import Engine, EngineError
 from siammaskpp_core.tracking.tracker import Tracker
 
 _CLASSES = {
@@ -24,14 +24,14 @@ _DEFAULT = EngineOptions()
 
 
 def load_engine(model: Model, options: EngineOptions = _DEFAULT) -> Engine:
-    """An engine with the graphs of `model`, by default ONNX Runtime.
+    """An engine that runs the graphs of `model`, by default with ONNX Runtime.
 
-    "auto" is the first that works of tensorrt, openvino and onnxruntime; why the others did not is logged.
-    The precision is that of the numbers which the model keeps in float; int8 is a property of the model
+    With "auto" it is the first of tensorrt, openvino and onnxruntime that works; a warning says why the
+    others did not. Whether a model is int8 is a property of the model, not of the engine
     (:mod:`~siammaskpp_core.engines.export.quantise`).
 
-    Raises :class:`EngineError` when the runtime is not installed or cannot do what the options ask,
-    :class:`ModelError` when it refuses a graph.
+    Raises :class:`EngineError` when the runtime is not installed or does not support the options, and
+    :class:`~siammaskpp_core.model.folder.ModelError` when it refuses a graph.
     """
     if options.engine == AUTO:
         return _first_that_works(model, options)
@@ -41,6 +41,7 @@ def load_engine(model: Model, options: EngineOptions = _DEFAULT) -> Engine:
 
 
 def _first_that_works(model: Model, options: EngineOptions) -> Engine:
+    """The first engine of :data:`_PREFERENCE` that can be opened; logs why the ones before could not."""
     reasons = []
     for name in _PREFERENCE:
         try:
@@ -49,9 +50,9 @@ def _first_that_works(model: Model, options: EngineOptions) -> Engine:
             reasons.append(f"{name}: {error}")
             continue
         if reasons:
-            logging.getLogger(__name__).warning("engine auto takes %s (%s)", name, "; ".join(reasons))
+            logging.getLogger(__name__).warning("engine auto uses %s (%s)", name, "; ".join(reasons))
         return engine
-    raise EngineError("engine auto finds none that works: " + "; ".join(reasons))
+    raise EngineError("engine auto: no engine works: " + "; ".join(reasons))
 
 
 def load_tracker(
@@ -59,26 +60,10 @@ def load_tracker(
 ) -> Tracker:
     """A tracker with the model in `model_dir`, by default the network `lite` that comes with the package.
 
-    `rotated_box`, "min_area" or "ellipse", replaces the model's own choice
-    (:class:`~siammaskpp_core.tracking.TrackingConfig`). Raises what :func:`load_engine` does.
+    `rotated_box` ("min_area" or "ellipse") replaces the model's own choice of
+    :class:`~siammaskpp_core.tracking.config.TrackingConfig`. Raises :class:`ConfigError` for another value
+    and what :func:`load_engine` and :func:`read_model` raise.
     """
     model = read_model(model_dir or DEFAULT_MODEL)
     config = replace(model.tracking, rotated_box=rotated_box) if rotated_box else model.tracking
     return Tracker(load_engine(model, options), model.network, config)
-
-
-__all__ = [
-    "AUTO",
-    "CPU_ENGINES",
-    "DEFAULT_MODEL",
-    "ENGINES",
-    "Engine",
-    "EngineError",
-    "EngineOptions",
-    "Model",
-    "ModelError",
-    "SearchOutput",
-    "load_engine",
-    "load_tracker",
-    "read_model",
-]

@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU: optional, the fastest on x86."""
+"""OpenVINO on the CPU: an optional engine, the fastest on x86."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 from siammaskpp_core.arrays import Float32Array
 from siammaskpp_core.engines.graph_engine import GraphEngine
 from siammaskpp_core.engines.options import EngineOptions
-from siammaskpp_core.model.folder import Model
-from siammaskpp_core.network.protocol import EngineError, ModelError
+from siammaskpp_core.model.folder import Model, ModelError
+from siammaskpp_core.network.protocol import EngineError
 
 _PRECISIONS = {"fp32": "f32", "bf16": "bf16"}
 
 
 class OpenVinoEngine(GraphEngine):
-    """The graphs compiled by OpenVINO.
+    """Runs the graphs as models compiled by OpenVINO.
 
-    Inputs are read where they lie; outputs stay in the buffers of the requests.
+    Inputs are not copied, and outputs stay in the buffers of the inference requests.
     """
 
     name = "openvino"
@@ -32,7 +32,7 @@ class OpenVinoEngine(GraphEngine):
         capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         if options.precision == "bf16" and "BF16" not in capabilities:
             raise EngineError("this processor has no bfloat16 instructions: choose fp32 (the default)")
-        # Named explicitly, because the plugin may otherwise choose bfloat16, which is not equal enough.
+        # Set explicitly: by default the plugin may choose bfloat16, which exceeds the tolerance for float32.
         self._properties: dict[str, Any] = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": _PRECISIONS[options.precision],
@@ -45,27 +45,28 @@ class OpenVinoEngine(GraphEngine):
         self._compiled = {(graph, 1): self._compile(graph, streams=1) for graph in model.graphs}
         self._requests: dict[tuple[str, int, int], Any] = {}
 
-    def run(self, graph: str, inputs: dict[str, Any], slot: int = 0) -> list[Float32Array]:
+    def run(self, graph: str, inputs: dict[str, Any], target: int = 0) -> list[Float32Array]:
         """See :class:`GraphEngine`."""
-        request = self._request(graph, 1, slot)
+        request = self._request(graph, 1, target)
         request.infer(inputs, share_inputs=True)
         return [tensor.data for tensor in request.output_tensors]
 
     def run_pair(
-        self, graph: str, inputs: Sequence[dict[str, Any]], slot: int = 0
+        self, graph: str, inputs: Sequence[dict[str, Any]], target: int = 0
     ) -> list[list[Float32Array]]:
         """See :class:`GraphEngine`."""
-        requests = [self._request(graph, 2, slot + place) for place in (0, 1)]
+        requests = [self._request(graph, 2, target + index) for index in (0, 1)]
         for request, feeds in zip(requests, inputs, strict=True):
             request.start_async(feeds, share_inputs=True)
         for request in requests:
             request.wait()
         return [[tensor.data for tensor in request.output_tensors] for request in requests]
 
-    def _request(self, graph: str, streams: int, slot: int) -> Any:
-        key = graph, streams, slot
+    def _request(self, graph: str, streams: int, target: int) -> Any:
+        """The inference request of a target, with buffers of its own; opened when it is first needed."""
+        key = graph, streams, target
         if key not in self._requests:
-            if key[:2] not in self._compiled:  # 0.3 s, for which a tracker of one target does not wait
+            if key[:2] not in self._compiled:  # takes 0.3 s, which a tracker of one target never needs
                 self._compiled[key[:2]] = self._compile(graph, streams)
             self._requests[key] = self._compiled[key[:2]].create_infer_request()
         return self._requests[key]

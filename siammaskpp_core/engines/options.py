@@ -1,7 +1,4 @@
-"""Which runtime computes the network, and how: read alike by the command line, the node and the engines.
-
-Beside the engines and not among them, so that `--help` needs no NumPy.
-"""
+"""Options of the engines. This module imports neither NumPy nor a runtime, so that `--help` is quick."""
 
 from __future__ import annotations
 
@@ -10,25 +7,31 @@ from dataclasses import dataclass
 from siammaskpp_core.config import Checked, option
 
 CPU_ENGINES = ("onnxruntime", "openvino")
-"""Engines that compute the model folder's graphs as they are."""
+"""Engines that run the ONNX graphs of a model folder as they are."""
 ENGINES = (*CPU_ENGINES, "tensorrt")
-"""Names of the engines; also the modules of :mod:`siammaskpp_core.engines.load` that hold them."""
+"""Names of all engines; :mod:`siammaskpp_core.engines.load` knows their modules."""
 AUTO = "auto"
 
 
 @dataclass(frozen=True)
 class EngineOptions(Checked):
-    """The choice of an engine. TensorRT knows no threads, and takes the precision that was built last."""
+    """The runtime of the network and how it uses the CPU.
+
+    TensorRT ignores all options but `engine`: it runs the engine that was built last, in its precision.
+    """
 
     engine: str = option(
         "onnxruntime",
-        "Runtime of the network; auto: tensorrt where an engine was built, else openvino, else onnxruntime",
+        "Runtime of the network; auto takes tensorrt if an engine was built, else openvino, else onnxruntime",
         choices=(*ENGINES, AUTO),
     )
     precision: str = option(
         "fp32",
-        "Of what the model keeps in float; bf16: with openvino, on processors that have it",
+        "Precision of the layers that the model keeps in float; bf16 needs openvino and a processor with "
+        "bfloat16 instructions",
         choices=("fp32", "bf16"),
     )
-    threads: int = option(0, "Threads on the CPU; 0: as the engine chooses", low=0, high=256)
-    cpu_affinity: bool = option(False, "Keep each of these threads on one processor")
+    threads: int = option(
+        0, "Number of CPU threads of the network; 0 lets the engine choose", low=0, high=256
+    )
+    cpu_affinity: bool = option(False, "Pin every thread of the network to one processor")

@@ -1,1 +1,1 @@
-"""siammaskpp_core/model."""
+"""Model folders: description, ONNX graphs and torch weights."""

@@ -1,4 +1,4 @@
-"""siammaskpp_core.model.checkpoint."""
+"""Networks from torch weights: `weights.pt` of a model folder, or the checkpoint of a training."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 
 from siammaskpp_core.config import from_mapping
+from siammaskpp_core.model.folder import ModelError
 from siammaskpp_core.network.config import NetworkConfig
-from siammaskpp_core.network.protocol import ModelError
 from siammaskpp_core.network.siammaskpp import SiamMaskPP
 from siammaskpp_core.tracking.config import TrackingConfig
 
@@ -17,9 +17,9 @@ WEIGHTS = "weights.pt"
 
 
 def load_checkpoint(path: Path) -> tuple[SiamMaskPP, TrackingConfig]:
-    """The network in the weights of a model folder, or the averaged one of a training, and how it tracks.
+    """The network in `weights.pt` of a model folder or in a training checkpoint, and its tracking parameters.
 
-    Raises :class:`ModelError` when the file is neither.
+    The network of a training has the EMA weights. Raises :class:`ModelError` when the file is neither.
     """
     try:
         state = torch.load(path, weights_only=True, map_location="cpu")
@@ -30,7 +30,7 @@ def load_checkpoint(path: Path) -> tuple[SiamMaskPP, TrackingConfig]:
         model.load_state_dict({name.removeprefix("module."): value for name, value in weights.items()})
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
-    except Exception as error:  # torch reports a foreign file by many exceptions
+    except Exception as error:  # torch raises many types for a file of another kind
         reason = str(error).partition("\n")[0]
         raise ModelError(
             f"{path} is not a checkpoint of `siammaskpp train` nor {WEIGHTS} of a model folder: {reason}"
@@ -39,9 +39,9 @@ def load_checkpoint(path: Path) -> tuple[SiamMaskPP, TrackingConfig]:
 
 
 def load_mean(paths: Sequence[Path]) -> tuple[SiamMaskPP, TrackingConfig]:
-    """The network with the mean of the weights in `paths`, and how the first one tracks.
+    """The network with the mean of the weights in `paths`, and the tracking parameters of the first.
 
-    Raises :class:`ModelError` as :func:`load_checkpoint`, and when the networks are not alike.
+    Raises :class:`ModelError` when the networks differ, and as :func:`load_checkpoint` does.
     """
     model, tracking = load_checkpoint(paths[0])
     states = [model.state_dict()]
@@ -51,6 +51,6 @@ def load_mean(paths: Sequence[Path]) -> tuple[SiamMaskPP, TrackingConfig]:
             raise ModelError(f"{path} is of another network than {paths[0]}: no mean can be made of them")
         states.append(other.state_dict())
     for name, values in states[0].items():
-        if values.is_floating_point():  # the rest are counts
+        if values.is_floating_point():  # the others are counters of batch norms
             values.copy_(torch.stack([state[name] for state in states]).mean(0))
     return model, tracking

@@ -1,4 +1,4 @@
-"""siammaskpp_core.model.folder."""
+"""A model folder: its ONNX graphs and `model.yaml`, read, checked and written."""
 
 from __future__ import annotations
 
@@ -9,63 +9,68 @@ from pathlib import Path
 import yaml
 
 from siammaskpp_core.config import ConfigError, from_mapping, load_yaml, to_mapping
+from siammaskpp_core.errors import UserError
 from siammaskpp_core.network.config import NetworkConfig
-from siammaskpp_core.network.protocol import ModelError
 from siammaskpp_core.tracking.config import TrackingConfig
 
 DESCRIPTION = "model.yaml"
 PRECISIONS = ("fp32", "int8")
+WINDOW_STRIDES = {"stride2": 4, "stride4": 2, "conv3": 1}
+"""Features that the refine module reads, and the distance of two response cells in cells of each."""
+
+
+class ModelError(UserError):
+    """A model folder is missing, incomplete or damaged; the message names the file and the remedy."""
 
 
 def graph_inputs(network: NetworkConfig) -> dict[str, list[str]]:
-    """The graphs of a network and the names of their inputs."""
+    """The names of the inputs of each graph of a network."""
     inputs = {"template": ["pixels"], "search": ["pixels", "kernels"]}
     if network.mask != "none":
-        inputs["refine"] = ["vector", *(WINDOWS if network.mask == "re" else {})]
+        inputs["refine"] = ["vector", *(WINDOW_STRIDES if network.mask == "re" else {})]
     return inputs
 
 
 def graph_outputs(network: NetworkConfig) -> dict[str, list[str]]:
-    """The graphs of a network and the names of their outputs; those of search name the answer's fields."""
+    """The names of the outputs of each graph; those of search are fields of the engines' `SearchOutput`."""
     search = ["cls"]
     if network.has_boxes:
         search.append("loc")
     if network.mask != "none":
         search.append("mask")
     if network.mask == "re":
-        search.extend(WINDOWS)
+        search.extend(WINDOW_STRIDES)
     outputs = {"template": ["kernels"], "search": search}
     if network.mask != "none":
         outputs["refine"] = ["probability"]
     return outputs
 
 
-WINDOWS = {"stride2": 4, "stride4": 2, "conv3": 1}
-"""Features that the refine module takes, and how many of their cells make one of the response's."""
-
-
 @dataclass(frozen=True)
 class Model:
-    """A model folder that was found complete: its graphs and their description."""
+    """A model folder whose files were found complete and undamaged."""
 
     folder: Path
     network: NetworkConfig
     tracking: TrackingConfig
     precision: str = "fp32"
-    """Of the weights and activations of the search: fp32, or int8 (`siammaskpp quantise`)."""
+    """Precision of the search graph: fp32, or int8 after `siammaskpp quantise`."""
 
     def graph(self, name: str) -> Path:
-        """The ONNX file of one of the `graphs`."""
+        """The path of the ONNX file of a graph."""
         return self.folder / f"{name}.onnx"
 
     @property
     def graphs(self) -> tuple[str, ...]:
-        """`template`, `search`, and of a network with masks `refine`."""
+        """The names of the graphs: `template`, `search` and, for a network with masks, `refine`."""
         return tuple(graph_inputs(self.network))
 
 
 def read_model(folder: Path) -> Model:
-    """The model in `folder`; :class:`ModelError` when a file is missing, damaged or of another kind."""
+    """Read and check the model in `folder`.
+
+    Raises :class:`ModelError` when a file is missing, damaged or not of a model.
+    """
     description = folder / DESCRIPTION
     if not description.is_file():
         raise ModelError(f"{folder} is not a model folder: {DESCRIPTION} is missing")
@@ -97,7 +102,7 @@ def read_model(folder: Path) -> Model:
 def write_description(
     folder: Path, network: NetworkConfig, tracking: TrackingConfig, precision: str = "fp32"
 ) -> None:
-    """Write `model.yaml` for the graphs in `folder`."""
+    """Write `model.yaml` for the graphs in `folder`, with their SHA-256."""
     content = {
         "precision": precision,
         "network": to_mapping(network),

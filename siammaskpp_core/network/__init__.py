@@ -1,1 +1,1 @@
-"""The network in torch. Needed for training and export only; tracking runs on its exported graphs."""
+"""The network in torch, needed only for training and export: tracking runs the exported graphs."""

@@ -1,4 +1,4 @@
-"""What a network of the SiamMask++ family is made of (no torch needed to read it)."""
+"""Options of the networks of the SiamMask++ family. This module does not import torch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TEMPLATE_SIZE = 127
 SEARCH_SIZE = 255
 STRIDE = 8
 RESPONSE_SIZE = 25
-"""Cells along a side of the response, of every network with masks; see also `response_size`."""
+"""Cells along a side of the response of every network with masks; see also `response_size`."""
 MASK_SIZE = 127
 
 LEVELS = ("conv3", "conv4", "conv5")
@@ -19,55 +19,59 @@ LEVELS = ("conv3", "conv4", "conv5")
 
 @dataclass(frozen=True)
 class NetworkConfig(Checked):
-    """One member of the family: SiamMask++ in both forms, its ablations, and the networks it grew from."""
+    """One network of the family: SiamMask++ in both forms, an ablation of it, or one of its predecessors."""
 
     backbone: str = option(
         "efficientnet_lite0",
-        "feature extractor",
+        "Feature extractor",
         choices=("efficientnet_lite0", "resnet50", "resnext50", "mobilenet_v2", "alexnet"),
     )
     pixels: str = option(
         "normalised",
-        "what the backbone sees: RGB normalised as in its pretraining, or raw BGR (0 to 255) as in the "
-        "published networks",
+        "Input of the backbone: RGB normalised as in its pretraining, or raw BGR (0 to 255) as in the "
+        "reference implementations",
         choices=("normalised", "raw"),
     )
     levels: tuple[str, ...] = option(
-        LEVELS, "backbone levels that are aggregated (the sums over i = 3..5)", choices=LEVELS
+        LEVELS, "Backbone levels whose responses are summed with learned weights", choices=LEVELS
     )
     correlation: str = option(
         "depthwise",
-        "template with search region: depth-wise (SiamRPN++), up-channel for score and box (SiamRPN), or "
-        "the features themselves, score only (SiamFC)",
+        "Correlation of template and search region: depth-wise (SiamRPN++), up-channel for scores and boxes "
+        "(SiamRPN), or of the features themselves, for scores only (SiamFC)",
         choices=("depthwise", "up_channel", "cross"),
     )
-    head_channels: int = option(96, "channels of every correlation branch", low=8, high=512)
+    head_channels: int = option(96, "Channels of each correlation branch", low=8, high=512)
     mask: str = option(
         "re",
-        "none, bi: coarse logits, upsampled, or re: the refine module",
+        "Form of the masks: none, bi for coarse logits that are upsampled, or re for the refine module",
         choices=("none", "bi", "re"),
     )
     mask_channels: int = option(
-        256, "length of a position's mask vector; with bi the pixels of its square mask", low=16, high=3969
+        256,
+        "Length of the mask vector of a position; for bi the number of pixels of its square mask",
+        low=16,
+        high=3969,
     )
     refine_input: str = option(
         "head",
-        "what the refine module decodes: the mask vector (SiamMask++) or the correlation before its head "
+        "Input of the refine module: the mask vector (SiamMask++) or the correlation before its head "
         "(SiamMask)",
         choices=("head", "correlation"),
     )
     refine_channels: tuple[int, ...] = option(
-        (32, 16, 4), "channels of the refine steps at 15x15, 31x31 and 63x63", low=1, high=128
+        (32, 16, 4), "Channels of the refine steps at 15x15, 31x31 and 63x63", low=1, high=128
     )
     refine_upsampling: str = option(
         "bilinear",
-        "between the refine steps: bilinear about the centre, or nearest as in the published networks",
+        "Upsampling between the refine steps: bilinear about the centre, or nearest as in the reference "
+        "implementations",
         choices=("bilinear", "nearest"),
     )
     anchor_ratios: tuple[float, ...] = option(
-        (0.33, 0.5, 1.0, 2.0, 3.0), "height / width of the anchors", low=0.05, high=20.0
+        (0.33, 0.5, 1.0, 2.0, 3.0), "Aspect ratios (height / width) of the anchors", low=0.05, high=20.0
     )
-    anchor_scale: float = option(8.0, "side of the square anchor in strides", low=1.0, high=31.0)
+    anchor_scale: float = option(8.0, "Side of the square anchor in strides", low=1.0, high=31.0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -80,21 +84,23 @@ class NetworkConfig(Checked):
         if self.backbone == "alexnet" and (self.levels != ("conv5",) or self.mask != "none"):
             raise ConfigError("backbone alexnet: levels must be [conv5] and mask none")
         if self.correlation == "cross" and (self.mask != "none" or len(self.anchor_ratios) != 1):
-            raise ConfigError("correlation cross: mask must be none, and one of anchor_ratios is enough")
+            raise ConfigError("correlation cross: mask must be none, and anchor_ratios must have one value")
         if self.mask == "bi" and self.mask_side**2 != self.mask_channels:
-            raise ConfigError(f"mask_channels: {self.mask_channels} is not the area of a square mask (63x63)")
+            raise ConfigError(
+                f"mask_channels: {self.mask_channels} is not the area of a square mask, such as 63x63"
+            )
 
     @property
     def has_boxes(self) -> bool:
-        """Whether the network regresses boxes; if not, the tracker searches at several scales."""
+        """True if the network regresses boxes; otherwise the tracker searches at several scales."""
         return self.correlation != "cross"
 
     @property
     def response_size(self) -> int:
-        """Cells along a side of the response."""
+        """Number of cells along a side of the response."""
         return 17 if self.backbone == "alexnet" else RESPONSE_SIZE
 
     @property
     def mask_side(self) -> int:
-        """Side of the coarse mask of the form `bi`."""
+        """Side of the coarse mask of the form `bi`, in pixels."""
         return isqrt(self.mask_channels)

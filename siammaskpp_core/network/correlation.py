@@ -1,4 +1,4 @@
-"""Correlations of a template with a search region, and the sum over levels."""
+"""Correlation of a template with a search region, and the weighted sum over backbone levels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch.nn import functional as F
 def depthwise_correlation(search: Tensor, kernels: Tensor) -> Tensor:
     """Correlate every channel of `search` [B, C, H, W] with its own kernel [B, C, h, w], unpadded.
 
-    SiamRPN++, section 3.3. One grouped convolution; in an exported graph the batch size is therefore fixed.
+    See SiamRPN++, section 3.3. It is one grouped convolution, which fixes an exported graph's batch size.
     """
     batch, channels, height, width = map(int, search.shape)
     response = F.conv2d(
@@ -26,7 +26,7 @@ def depthwise_correlation(search: Tensor, kernels: Tensor) -> Tensor:
 def up_channel_correlation(search: Tensor, kernels: Tensor) -> Tensor:
     """Correlate `search` [B, C, H, W] with N kernels of all C channels, [B, N * C, h, w], to [B, N, H', W'].
 
-    SiamRPN, section 3.2; N = 1 is the cross-correlation of SiamFC.
+    See SiamRPN, section 3.2; N = 1 is the cross-correlation of SiamFC.
     """
     batch, channels, height, width = map(int, search.shape)
     outputs = int(kernels.shape[1]) // channels
@@ -41,8 +41,8 @@ def up_channel_correlation(search: Tensor, kernels: Tensor) -> Tensor:
 class DepthwiseBranches(nn.Module):
     """Depth-wise correlations of several branches side by side.
 
-    One 3x3 convolution on either side makes the features of all branches: that equals one pair of
-    convolutions for each branch, in fewer calls.
+    A single 3x3 convolution on each side computes the features of all branches. This is equal to one pair of
+    convolutions per branch, in fewer calls.
     """
 
     def __init__(self, channels: int, branches: int) -> None:
@@ -53,18 +53,18 @@ class DepthwiseBranches(nn.Module):
         self.search_side = _conv3x3(channels, self.kernel_channels)
 
     def kernels(self, template: Tensor) -> Tensor:
-        """[B, C, n, n] template features to kernels [B, branches * C, n - 2, n - 2]."""
+        """Kernels [B, branches * C, n - 2, n - 2] of template features [B, C, n, n]."""
         kernels: Tensor = self.template_side(template)
         return kernels
 
     def forward(self, search: Tensor, kernels: Tensor) -> list[Tensor]:
-        """One response [B, C, H', W'] for each branch."""
+        """One response [B, C, H', W'] per branch."""
         response = depthwise_correlation(self.search_side(search), kernels)
         return list(response.chunk(self.branches, 1))
 
 
 class UpChannelBranches(nn.Module):
-    """Up-channel correlations: the template's convolution makes one kernel for each output channel."""
+    """Up-channel correlations: the template yields one kernel for every output channel."""
 
     def __init__(self, channels: int, outputs: tuple[int, ...]) -> None:
         super().__init__()
@@ -74,16 +74,16 @@ class UpChannelBranches(nn.Module):
         self.search_side = nn.Conv2d(channels, channels * len(outputs), 3)
 
     def kernels(self, template: Tensor) -> Tensor:
-        """[B, C, n, n] template features to kernels [B, sum(outputs) * C, n - 2, n - 2].
+        """Kernels [B, sum(outputs) * C, n - 2, n - 2] of template features [B, C, n, n].
 
-        A response adds up C (n - 2)^2 products. Divided by the root of their number it begins at size one;
-        the published code leaves that to the learned weights.
+        A response is the sum of C (n - 2)^2 products. Dividing by the root of their number gives it a
+        magnitude of about one at the start; the reference implementation leaves that to the learned weights.
         """
         kernels: Tensor = self.template_side(template)
         return kernels / (template.shape[1] * kernels.shape[-1] ** 2) ** 0.5
 
     def forward(self, search: Tensor, kernels: Tensor) -> list[Tensor]:
-        """One response [B, outputs[i], H', W'] for each branch."""
+        """One response [B, outputs[i], H', W'] per branch i."""
         searches = self.search_side(search).chunk(len(self.outputs), 1)
         channels = searches[0].shape[1]
         parts = kernels.split([channels * count for count in self.outputs], 1)
@@ -91,14 +91,14 @@ class UpChannelBranches(nn.Module):
 
 
 class CrossBranch(nn.Module):
-    """The template's features themselves are the kernel of the only branch (SiamFC)."""
+    """Cross-correlation with the template's features themselves, the only branch of SiamFC."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.kernel_channels = channels
 
     def kernels(self, template: Tensor) -> Tensor:
-        """[B, C, n, n], as they are."""
+        """The template features [B, C, n, n], unchanged."""
         return template
 
     def forward(self, search: Tensor, kernels: Tensor) -> list[Tensor]:
@@ -110,14 +110,14 @@ Branches = DepthwiseBranches | UpChannelBranches | CrossBranch
 
 
 class SiameseLevel(nn.Module):
-    """One backbone level: a 1x1 convolution to C channels where they differ, then the correlations."""
+    """One backbone level: a 1x1 convolution to C channels, where needed, and the correlation branches."""
 
     def __init__(
         self, in_channels: int, channels: int, template_cells: int, branches: Iterable[Branches]
     ) -> None:
         super().__init__()
         self.template_cells = template_cells
-        """The template's map is cut to so many cells a side: the rest is padding and background."""
+        """Side of the template's central part that is used, in cells; the rest is padding and background."""
         self.adjust: nn.Module = nn.Identity()
         if in_channels != channels:
             self.adjust = nn.Sequential(
@@ -127,13 +127,13 @@ class SiameseLevel(nn.Module):
         self.kernel_channels = sum(branch.kernel_channels for branch in self._branches())
 
     def kernels(self, template: Tensor) -> Tensor:
-        """Template features [B, Cin, n, n] to the kernels of all branches, [B, K, k, k]."""
+        """The kernels of all branches, [B, K, k, k], of template features [B, Cin, n, n]."""
         margin = (template.shape[-1] - self.template_cells) // 2
-        middle = F.pad(self.adjust(template), (-margin,) * 4)
-        return torch.cat([branch.kernels(middle) for branch in self._branches()], 1)
+        centre = F.pad(self.adjust(template), (-margin,) * 4)
+        return torch.cat([branch.kernels(centre) for branch in self._branches()], 1)
 
     def forward(self, search: Tensor, kernels: Tensor) -> list[Tensor]:
-        """Search features [B, Cin, H, W] and kernels to one response for each branch."""
+        """One response per branch for search features [B, Cin, H, W] and kernels [B, K, k, k]."""
         adjusted = self.adjust(search)
         parts = kernels.split([branch.kernel_channels for branch in self._branches()], 1)
         return [
@@ -147,7 +147,7 @@ class SiameseLevel(nn.Module):
 
 
 class LevelSum(nn.Module):
-    """`sum_i softmax(w)_i head_i(response_i)` over the levels: one of the paper's three aggregations."""
+    """The paper's aggregation over levels: `sum_i softmax(w)_i head_i(response_i)`."""
 
     def __init__(self, heads: Iterable[nn.Module]) -> None:
         super().__init__()
@@ -155,7 +155,7 @@ class LevelSum(nn.Module):
         self.level_logits = nn.Parameter(torch.zeros(len(self.heads)))
 
     def forward(self, responses: list[Tensor]) -> Tensor:
-        """One response [B, C, H, W] per level to their weighted sum [B, out, H, W]."""
+        """The weighted sum [B, out, H, W] of one response [B, C, H, W] per level."""
         weights = torch.softmax(self.level_logits, 0)
         terms = [
             weight * head(response)
@@ -175,7 +175,7 @@ def depthwise_head(channels: int, out_channels: int) -> nn.Sequential:
 
 
 class ScoreHead(nn.Module):
-    """SiamFC's scaled and shifted response as the logits of two classes, the background's being zero."""
+    """The logits of two classes from SiamFC's scaled and shifted response; the background's are zero."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The interface between the tracker and whatever runs the network, and the errors of that side."""
+"""The interface that every runtime offers to the tracker."""
 
 from __future__ import annotations
 
@@ -12,16 +12,12 @@ class EngineError(UserError):
     """A runtime is missing or does not work here; the message says what to install or change."""
 
 
-class ModelError(UserError):
-    """A model folder is missing, incomplete or damaged; the message names the file and the remedy."""
-
-
 class SearchOutput(NamedTuple):
-    """The network's output for one search region, with A anchors, M mask channels and R x R cells.
+    """The network's output for one target, for A anchors, M mask channels and R x R response cells.
 
-    `cls` [2A, R, R] holds logits (background first), `loc` [4A, R, R] normalised box offsets, and `mask`
-    [M, R, R] mask features. `stride2`, `stride4` and `conv3` [C, H, W] are features of the search region for
-    the refine module. A field that the network does not have is None.
+    cls [2A, R, R]: logits, the A background channels first; loc [4A, R, R]: normalised offsets; mask
+    [M, R, R]: mask responses; stride2, stride4, conv3 [C, H, W]: features of the search region that the
+    refine module reads. Outputs that the network does not have are None.
     """
 
     cls: Float32Array
@@ -33,18 +29,18 @@ class SearchOutput(NamedTuple):
 
 
 class Engine(Protocol):
-    """A network that runs on some runtime. It keeps no state of any target."""
+    """The network on one runtime. An engine keeps no state of a target."""
 
     name: str
 
     def encode_template(self, crops: Image) -> Float32Array:
-        """Return the correlation kernels [N, K, k, k] of template crops, BGR uint8 [N, 127, 127, 3]."""
+        """Correlation kernels [N, K, k, k] of template crops, BGR [N, 127, 127, 3]."""
 
     def search(self, crops: Image, kernels: list[Float32Array]) -> list[SearchOutput]:
-        """Return the outputs for N search crops, BGR uint8 [N, 255, 255, 3], and N kernels [K, k, k].
+        """The outputs for search crops, BGR [N, 255, 255, 3], and the kernels [K, k, k] of N targets.
 
-        They are valid until the next call of `search`.
+        An output is valid until the next call of `search`.
         """
 
     def refine(self, outputs: list[SearchOutput], cells: list[tuple[int, int]]) -> Float32Array:
-        """Return mask probabilities [N, 127, 127], each at one (row, column) cell of the response."""
+        """Mask probabilities [N, 127, 127] at one response cell (row, column) of each output."""

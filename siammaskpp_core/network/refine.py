@@ -1,4 +1,4 @@
-"""The refine module: one position's mask vector and the features around it to a 127x127 mask."""
+"""The refine module: decodes a mask vector and the features around its position to a 127x127 mask."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from siammaskpp_core.network.config import MASK_SIZE
 
 
 class Windows(NamedTuple):
-    """Features around a position, each covering the 127x127 pixels of its mask.
+    """Features around N positions; each window covers the 127x127 pixels of its position's mask.
 
     stride2 [N, C2, 63, 63] (61 for ResNets), stride4 [N, C4, 31, 31], conv3 [N, C8, 15, 15].
     """
@@ -24,18 +24,18 @@ class Windows(NamedTuple):
 
 
 def cut_windows(features: Features, batch: Tensor, rows: Tensor, columns: Tensor) -> Windows:
-    """The windows of N positions of the 25x25 response; zeros outside the map.
+    """Cut the windows of N positions of the 25x25 response; cells outside the map are zero.
 
-    `batch`, `rows`, `columns` are int64 [N]. Response cell (r, c) is centred on conv3 cell (r+3, c+3),
-    so its window starts 4 cells up and left of (r, c); at stride 4 and 2 all of that doubles.
+    `batch`, `rows` and `columns` are int64 [N]. Response cell (r, c) is centred on conv3 cell (r+3, c+3), so
+    its window starts 4 cells above and left of (r, c). These numbers double at stride 4 and again at 2.
     """
 
-    def cut(x: Tensor, step: int) -> Tensor:
-        side = x.shape[-1] - 16 * step
-        padded = F.pad(x, (4 * step,) * 4)
-        reach = torch.arange(side, device=x.device)
-        ys, xs = (step * place[:, None] + reach for place in (rows, columns))
-        # One gather for all windows: a slice each costs a GPU more in launches than in work.
+    def cut(x: Tensor, stride: int) -> Tensor:
+        side = x.shape[-1] - 16 * stride
+        padded = F.pad(x, (4 * stride,) * 4)
+        offsets = torch.arange(side, device=x.device)
+        ys, xs = (stride * cells[:, None] + offsets for cells in (rows, columns))
+        # One gather for all windows: on a GPU, launching a slice per window costs more than the work.
         windows = padded[batch[:, None, None], :, ys[:, :, None], xs[:, None, :]]
         return windows.permute(0, 3, 1, 2)
 
@@ -56,7 +56,7 @@ class RefineStep(nn.Module):
         self.post = nn.Conv2d(channels, out_channels, 3, padding=1)
 
     def forward(self, x: Tensor, skip: Tensor, size: int) -> Tensor:
-        """Mask features [N, C, h, w] and skipped features of the same sides to [N, out, size, size]."""
+        """Mask features [N, C, h, w] and skip features of the same size to [N, out, size, size]."""
         x = self.lateral(x) + self.skip(skip)
         x = F.interpolate(x, size=(size, size)) if self.nearest else upsample(x, size)
         out: Tensor = self.post(x)
@@ -64,7 +64,7 @@ class RefineStep(nn.Module):
 
 
 class Refine(nn.Module):
-    """Top-down decoder after SharpMask (Pinheiro et al. 2016), in the form of SiamMask's refine module."""
+    """SiamMask's refine module, a top-down decoder after SharpMask (Pinheiro et al. 2016)."""
 
     def __init__(
         self, in_channels: int, channels: tuple[int, ...], skips: Channels, nearest: bool = False
@@ -85,15 +85,15 @@ class Refine(nn.Module):
         return logits
 
     def _initialise(self, in_channels: int) -> None:
-        """Keep the signal's size from layer to layer: without norms, torch's defaults let it fade out."""
+        """Keep the signal's magnitude from layer to layer; torch's defaults let it vanish without norms."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
                 _zero(module.bias)
-        # Every output cell of the expansion sees one input cell: its fan-in is the vector alone.
+        # Each output cell of the expansion depends on one input cell, so its fan-in is the vector's length.
         nn.init.normal_(self.expand.weight, std=in_channels**-0.5)
         _zero(self.expand.bias)
-        nn.init.normal_(self.fine.post.weight, std=0.01)  # begin with no opinion
+        nn.init.normal_(self.fine.post.weight, std=0.01)  # initial masks near probability 0.5
 
 
 def _zero(bias: Tensor | None) -> None:

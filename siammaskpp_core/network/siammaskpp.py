@@ -1,7 +1,7 @@
-"""SiamMask++ (Choi, Lee & Lim 2021): multi-RPN and multi-MASK over conv3..conv5, assembled.
+"""SiamMask++ (Choi, Lee & Lim 2021): scores, boxes and masks from the levels conv3 to conv5.
 
-The network keeps no state. `template` turns the target's crop into correlation kernels, which belong
-to the caller; `search` and `masks` take them back. Several targets cannot mix.
+The network keeps no state. `template` computes the target's correlation kernels, which the caller keeps and
+gives to `search`; several targets can therefore not be confused.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from siammaskpp_core.network.refine import Refine, Windows, cut_windows
 
 
 class Response(NamedTuple):
-    """What a search region answers to a template, for A anchors, L levels of C channels, R x R cells.
+    """The response of a search region to a template, for A anchors, L levels of C channels, R x R cells.
 
     cls [B, 2A, R, R]: logits, the A background channels first.
-    loc [B, 4A, R, R]: normalised offsets (dx, dy, dw, dh), each for A anchors; None without boxes.
+    loc [B, 4A, R, R]: normalised offsets dx, dy, dw, dh, for A anchors each; None without boxes.
     mask [B, L*C, R, R]: mask responses of all levels, before their heads; None without masks.
     """
 
@@ -42,7 +42,7 @@ class Response(NamedTuple):
 
 
 class SiamMaskPP(nn.Module):
-    """The network of a :class:`NetworkConfig`."""
+    """Any network of the family, as :class:`NetworkConfig` describes it."""
 
     loc: LevelSum | None
     mask: LevelSum | None
@@ -81,7 +81,7 @@ class SiamMaskPP(nn.Module):
             self.refine = Refine(inputs, config.refine_channels, backbone.channels, nearest)
 
     def template(self, pixels: Tensor) -> Tensor:
-        """Template crops, uint8 BGR [B, 127, 127, 3], to kernels [B, K, k, k]."""
+        """Kernels [B, K, k, k] of template crops, uint8 BGR [B, 127, 127, 3]."""
         return self.template_kernels(self.backbone(pixels))
 
     def template_kernels(self, features: Features) -> Tensor:
@@ -89,7 +89,7 @@ class SiamMaskPP(nn.Module):
         return torch.cat([level.kernels(getattr(features, name)) for name, level in self._levels()], 1)
 
     def search(self, pixels: Tensor, kernels: Tensor) -> tuple[Response, Features]:
-        """Search crops, uint8 BGR [B, 255, 255, 3], and kernels to the response and the features."""
+        """The response and the features of search crops, uint8 BGR [B, 255, 255, 3], for kernels."""
         features = self.backbone(pixels)
         return self.respond(features, kernels), features
 
@@ -110,7 +110,7 @@ class SiamMaskPP(nn.Module):
     def masks(self, vectors: Tensor, windows: Windows | None) -> Tensor:
         """Mask logits [N, 1, 127, 127] from mask responses [N, L*C, 1, 1].
 
-        `windows` are the features that the refine module takes; the form `bi` needs none.
+        `windows` are the features for the refine module; the form `bi` needs none.
         """
         assert self.mask is not None, "a network without masks"
         if self.refine is not None:
@@ -121,7 +121,7 @@ class SiamMaskPP(nn.Module):
             return refined
         side = self.config.mask_side
         coarse = self.mask_vector(vectors).view(-1, 1, side, side)
-        # As published: the corner pixels of both masks lie on each other.
+        # As in the reference implementation, the corner pixels of both masks coincide.
         return F.interpolate(coarse, size=(MASK_SIZE, MASK_SIZE), mode="bilinear", align_corners=True)
 
     def masks_at(
@@ -133,8 +133,14 @@ class SiamMaskPP(nn.Module):
         windows = cut_windows(features, batch, rows, columns) if self.refine is not None else None
         return self.masks(vectors, windows)
 
+    def mask_vector(self, vectors: Tensor) -> Tensor:
+        """The weighted sum of the levels' mask heads, [N, mask_channels, 1, 1]."""
+        assert self.mask is not None
+        total: Tensor = self.mask(list(vectors.chunk(len(self.levels), 1)))
+        return total
+
     def mask_modules(self) -> list[nn.Module]:
-        """What only masks depend on: the mask stages of the training change nothing else."""
+        """The modules that only masks depend on: the mask stages of the training change nothing else."""
         assert self.mask is not None, "a network without masks"
         modules = [level.branches[-1] for _, level in self._levels()]
         return [*modules, self.mask] + ([self.refine] if self.refine is not None else [])
@@ -142,18 +148,12 @@ class SiamMaskPP(nn.Module):
     def _levels(self) -> list[tuple[str, SiameseLevel]]:
         return list(zip(self.config.levels, self.levels, strict=True))  # type: ignore[arg-type]
 
-    def mask_vector(self, vectors: Tensor) -> Tensor:
-        """The weighted sum of the levels' mask heads, [N, mask_channels, 1, 1]."""
-        assert self.mask is not None
-        total: Tensor = self.mask(list(vectors.chunk(len(self.levels), 1)))
-        return total
-
 
 def _branches(config: NetworkConfig) -> list[Branches]:
-    """One level's branches, in the order of :class:`Response`.
+    """The branches of one level, in the order of :class:`Response`.
 
-    Masks stay depth-wise even beside up-channel scores and boxes: up-channel kernels for 63x63 outputs
-    would have 2.3 billion weights a level.
+    Masks stay depth-wise even with up-channel scores and boxes: up-channel kernels for 63x63 outputs
+    would have 2.3 billion weights per level.
     """
     channels, anchors = config.head_channels, len(config.anchor_ratios)
     if config.correlation == "cross":

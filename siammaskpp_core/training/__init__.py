@@ -1,1 +1,1 @@
-"""From pictures with masks to weights."""
+"""Training of all networks of the family, on one CPU or on many GPUs."""

@@ -1,7 +1,7 @@
-"""Checkpoints of the published networks of the family, converted to ours.
+"""Import of checkpoints of reference implementations of the family (SiamMask++, SiamMask, PySOT).
 
-Nothing in a checkpoint is trusted: torch reads tensors only, and every tensor must be one that the layout
-names and nothing may be missing.
+A checkpoint is not trusted: torch reads nothing but tensors, every tensor must be one that the layout names,
+and none may be missing.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from siammaskpp_core.model.folder import ModelError
 from siammaskpp_core.network.config import NetworkConfig
-from siammaskpp_core.network.protocol import ModelError
 from siammaskpp_core.network.siammaskpp import SiamMaskPP
 from siammaskpp_core.tracking.config import TrackingConfig
 
@@ -33,10 +33,10 @@ _ONE_LEVEL = replace(_PAPER, levels=("conv4",), refine_input="correlation")
 
 @dataclass(frozen=True)
 class Layout:
-    """Where a published checkpoint keeps the parts of a network.
+    """The names of a network's parts in the checkpoints of a reference implementation.
 
-    Prefixes of names, in which {} stands for the number of a level (from `first_adjust` and from 2). The
-    prefix of an absent part is "".
+    Each part is given by the prefix of its tensors' names, "" when the network does not have it. {} stands
+    for the number of a level, which counts from `first_adjust` for the adjusting layers and from 2 for heads.
     """
 
     network: NetworkConfig
@@ -99,17 +99,17 @@ LAYOUTS = {
         level_weights="rpn_head.",
     ),
 }
-"""siamrpn_r50_l234_dwxcorr and siammask_r50_l3 of PySOT, SiamMask, and the authors' SiamMask++."""
+"""Layouts by the value of `--as`."""
 
 TORCHVISION = "torchvision-resnet50"
 CHOICES = (*LAYOUTS, TORCHVISION)
 
 
 def import_weights(path: Path, choice: str) -> tuple[SiamMaskPP, TrackingConfig]:
-    """The network in a published checkpoint of one of the :data:`CHOICES`, and how it was tracked with.
+    """The network in a reference checkpoint of one of the :data:`CHOICES`, and its tracking parameters.
 
-    From torchvision's classifier only the backbone comes; the rest of SiamMask++ is random (seed 0).
-    Raises :class:`ModelError` that names what is missing or unexpected, and what the file looks like.
+    torchvision's classifier only provides the backbone; the rest of SiamMask++ is random (seed 0). Raises
+    :class:`ModelError` that names missing and unexpected tensors and the choice that the file looks like.
     """
     weights = read_state_dict(path)
     if choice == TORCHVISION:
@@ -122,34 +122,34 @@ def import_weights(path: Path, choice: str) -> tuple[SiamMaskPP, TrackingConfig]
         return model.eval(), TrackingConfig()
     layout = LAYOUTS[choice]
     model = SiamMaskPP(network_of(layout, weights))
-    names = dict(published_names(model, layout))
+    names = dict(reference_names(model, layout))
     wanted = {name for sources in names.values() for name in sources}
     for problem, keys in (("missing", wanted - set(weights)), ("unexpected", set(weights) - wanted)):
         if keys:
             listed = f"{len(keys)} names are {problem}, among them {', '.join(sorted(keys)[:3])}"
             raise ModelError(_mismatch(path, choice, listed, weights))
-    own = model.state_dict()
-    own |= {key: _joined([weights[name] for name in sources]) for key, sources in names.items() if sources}
+    state = model.state_dict()
+    state |= {key: _joined([weights[name] for name in sources]) for key, sources in names.items() if sources}
     try:
-        model.load_state_dict(own)
+        model.load_state_dict(state)
     except RuntimeError as error:
         raise ModelError(_mismatch(path, choice, str(error).partition("\n\t")[2], weights)) from error
     return model.eval(), layout.tracking
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint file by name, without wrappers and the prefix that DataParallel adds.
+    """The tensors of a checkpoint file by name, without the prefix that DataParallel adds.
 
-    Raises :class:`ModelError` for a file that cannot be read, or that holds more than tensors.
+    Raises :class:`ModelError` when the file cannot be read or holds anything but tensors.
     """
     try:
         content: Any = torch.load(path, weights_only=True, map_location="cpu")
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
-    except Exception as error:  # torch reports a foreign file by many exceptions
+    except Exception as error:  # torch raises many types for a file of another kind
         raise ModelError(
-            f"{path}: not a file of plain tensors, and loading anything else could run foreign code. If you "
-            "trust it, load it where it was made and save its state dict alone: "
+            f"{path}: not a file of plain tensors, and loading anything else could run code from it. If you "
+            "trust the file, load it where it was made and save only its state dict: "
             f"torch.save(checkpoint['state_dict'], 'weights.pth') ({str(error).splitlines()[0]})"
         ) from error
     if isinstance(content, dict) and isinstance(content.get("state_dict"), Mapping):
@@ -160,15 +160,15 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
 
 
 def network_of(layout: Layout, weights: Mapping[str, Tensor]) -> NetworkConfig:
-    """The layout's network in the form that the weights have: `bi` when there is no refine module."""
+    """The layout's network, with masks of the form `bi` when the weights have no refine module."""
     refined = any(name.startswith(layout.refine) for name in weights) if layout.refine else False
     return layout.network if refined or not layout.mask else replace(layout.network, mask="bi")
 
 
-def published_names(model: SiamMaskPP, layout: Layout) -> Iterator[tuple[str, list[str]]]:
-    """Each name in our state dict with the published names whose tensors, one after the other, fill it.
+def reference_names(model: SiamMaskPP, layout: Layout) -> Iterator[tuple[str, list[str]]]:
+    """Each name in the model's state dict with the reference names whose tensors are concatenated to fill it.
 
-    No names for the weights of a single level: they have no effect.
+    The list is empty for the level weights of a network with a single level, where they have no effect.
     """
     sides = {"template_side": "conv_kernel", "search_side": "conv_search"}
     prefixes = {"cls": layout.cls, "loc": layout.loc, "mask": layout.mask}
@@ -187,15 +187,15 @@ def published_names(model: SiamMaskPP, layout: Layout) -> Iterator[tuple[str, li
                 branches = (layout.cls, layout.loc) if branch == "0" else (layout.mask,)
                 yield key, [f"{prefix.format(int(level) + 2)}{sides[side]}.{rest}" for prefix in branches]
         elif rest == "level_logits":
-            place = layout.mask_level_weight if part == "mask" else layout.level_weights
-            yield key, [f"{place}{part}_weight"] if place else []
+            prefix = layout.mask_level_weight if part == "mask" else layout.level_weights
+            yield key, [f"{prefix}{part}_weight"] if prefix else []
         else:
             _, level, rest = rest.split(".", 2)
             yield key, [f"{prefixes[part].format(int(level) + 2)}head.{rest}"]
 
 
 def _refine_name(name: str) -> str:
-    """`deep.skip.0.weight` is the published `v2.0.weight`, and so on."""
+    """The reference name of a refine tensor: `v2.0.weight` for `deep.skip.0.weight`, and so on."""
     if name.startswith("expand."):
         return name.replace("expand.", "deconv.")
     step, kind, rest = name.split(".", 2)
@@ -208,16 +208,19 @@ def _joined(tensors: list[Tensor]) -> Tensor:
 
 
 def _mismatch(path: Path, choice: str, problem: str, weights: Mapping[str, Tensor]) -> str:
+    """The message for a file that is not of `choice`, with a hint which choice it may be of."""
     likely = looks_like(weights)
     if likely and likely != choice:
         hint = f"It looks like a file for --as {likely}"
     else:
-        hint = f"It is like none of {', '.join(CHOICES)}" if not likely else "It may be damaged or incomplete"
+        hint = (
+            f"It looks like none of {', '.join(CHOICES)}" if not likely else "It may be damaged or incomplete"
+        )
     return f"{path} is not a file for --as {choice}: {problem}. {hint}"
 
 
 def looks_like(weights: Mapping[str, Tensor]) -> str | None:
-    """The choice whose parts the names of the weights bear, if there is one."""
+    """The choice whose parts appear in the names of the weights; None when there is none."""
     if {"conv1.weight", "layer4.2.conv3.weight"} <= set(weights):
         return TORCHVISION
     for choice, layout in LAYOUTS.items():

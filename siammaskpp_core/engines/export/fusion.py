@@ -1,6 +1,6 @@
-"""Exact rewritings of a network for its exported graphs: the same function in fewer products.
+"""Fusion of linear layers for export: the same function in fewer operations.
 
-Neither changes results but for rounding, as nothing that is not linear lies between what is composed.
+Only layers without a non-linearity between them are fused, so results change by rounding alone.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from siammaskpp_core.network.siammaskpp import SiamMaskPP
 
 
 def fused(model: SiamMaskPP) -> SiamMaskPP:
-    """A copy of `model` with composed layers, for inference only."""
+    """A copy of `model` with fused layers, for inference only."""
     result = copy.deepcopy(model).eval()
     if result.config.correlation == "cross":
         return result
@@ -26,12 +26,12 @@ def fused(model: SiamMaskPP) -> SiamMaskPP:
         if head is not None:
             setattr(result, name, ConcatenatedLevels(head))
     if result.refine is not None and result.config.refine_input == "head":
-        _compose_with_expansion(result)
+        _fuse_with_expansion(result)
     return result
 
 
 class ConcatenatedLevels(nn.Module):
-    """A :class:`LevelSum` of depth-wise heads whose last convolutions are one over all levels' channels.
+    """A :class:`LevelSum` of depth-wise heads with one last convolution over the channels of all levels.
 
     `sum_i a_i (W_i x_i + b_i) = [a_1 W_1 .. a_L W_L] [x_1; ..; x_L] + sum_i a_i b_i`.
     """
@@ -42,23 +42,23 @@ class ConcatenatedLevels(nn.Module):
         super().__init__()
         heads: list[list[Any]] = [list(head.children()) for head in levels.heads]
         self.first = nn.ModuleList(nn.Sequential(*head[:-1]) for head in heads)
-        shares = torch.softmax(levels.level_logits.detach().double(), 0)
-        weights = [share * head[-1].weight.detach() for share, head in zip(shares, heads, strict=True)]
-        biases = [share * head[-1].bias.detach() for share, head in zip(shares, heads, strict=True)]
+        level_weights = torch.softmax(levels.level_logits.detach().double(), 0)
+        weights = [a * head[-1].weight.detach() for a, head in zip(level_weights, heads, strict=True)]
+        biases = [a * head[-1].bias.detach() for a, head in zip(level_weights, heads, strict=True)]
         weight = torch.cat(weights, 1)
         last = nn.Conv2d(weight.shape[1], weight.shape[0], 1)
         _set(last, weight, torch.stack(biases).sum(0))
         self.last = last
 
     def forward(self, responses: list[Tensor]) -> Tensor:
-        """One response [B, C, H, W] per level to [B, out, H, W]."""
+        """The output [B, out, H, W] for one response [B, C, H, W] per level."""
         hidden = [first(x) for first, x in zip(self.first, responses, strict=True)]
         out: Tensor = self.last(torch.cat(hidden, 1))
         return out
 
 
 class _Expansion(nn.Module):
-    """[N, C, 1, 1] to [N, deep, 15, 15] as one matrix product."""
+    """Expands mask vectors [N, C, 1, 1] to [N, deep, 15, 15] by one matrix product."""
 
     def __init__(self, product: nn.Linear, shape: tuple[int, ...]) -> None:
         super().__init__()
@@ -69,10 +69,10 @@ class _Expansion(nn.Module):
         return expanded
 
 
-def _compose_with_expansion(model: SiamMaskPP) -> None:
-    """Put the mask heads' last layer into the refine module's first, if that makes fewer weights of both.
+def _fuse_with_expansion(model: SiamMaskPP) -> None:
+    """Fuse the last layer of the mask heads with the first of the refine module, if that saves weights.
 
-    With SiamMask++'s 3969 mask channels there are 5.5 million instead of 31.6 million.
+    With the 3969 mask channels of SiamMask++, 5.5 million weights remain of 31.6 million.
     """
     assert model.refine is not None
     levels, expand = model.mask, model.refine.expand

@@ -1,4 +1,4 @@
-"""From trained weights to a model folder: ONNX graphs, checked against torch."""
+"""Export of trained weights to a model folder: ONNX graphs, checked against torch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from siammaskpp_core.config import to_mapping
 from siammaskpp_core.engines.export.fusion import fused
-from siammaskpp_core.engines.export.parity import _GRAPHS, _example_inputs, parity
+from siammaskpp_core.engines.export.parity import GRAPHS, example_inputs, parity
 from siammaskpp_core.engines.graph_engine import GraphEngine
 from siammaskpp_core.engines.load import load_engine
 from siammaskpp_core.engines.options import CPU_ENGINES, EngineOptions
@@ -28,18 +28,19 @@ OPSET = 17
 
 
 def export(checkpoints: Sequence[Path], output: Path) -> None:
-    """Save the averaged network of a training's checkpoint as the model folder `output`.
+    """Write the mean of one or more training checkpoints (their EMA weights) as the model folder `output`.
 
-    Of several checkpoints, the mean of their weights; how it tracks is said by the first. Raises
-    :class:`ModelError` when one is no checkpoint, or of another network, and what :func:`save_model` raises.
+    The tracking parameters are those of the first checkpoint. Raises :class:`ModelError` when a file is not
+    a checkpoint or is of another network than the first, and what :func:`save_model` raises.
     """
     save_model(*load_mean(checkpoints), output)
 
 
 def save_model(model: SiamMaskPP, tracking: TrackingConfig, output: Path) -> None:
-    """Write the model folder `output`, a new or empty one, and check it with every installed runtime.
+    """Write the new or empty model folder `output` and check it with every installed runtime.
 
-    Raises :class:`ParityError` when a runtime differs from torch; then nothing is left behind.
+    Raises :class:`~siammaskpp_core.engines.difference.DifferenceError` and writes nothing when a runtime
+    differs from torch.
     """
     with Output(output, is_folder=True) as work:
         write_model(model, tracking, work)
@@ -55,16 +56,16 @@ def save_model(model: SiamMaskPP, tracking: TrackingConfig, output: Path) -> Non
 
 
 def write_model(model: SiamMaskPP, tracking: TrackingConfig, output: Path) -> None:
-    """Export the graphs of `model`, its weights and their description to the folder `output`."""
+    """Write the graphs of `model`, its weights and `model.yaml` to the existing folder `output`."""
     state = {
         "network": to_mapping(model.config),
         "tracking": to_mapping(tracking),
         "model": model.state_dict(),
     }
     torch.save(state, output / WEIGHTS)
-    names, results, composed = graph_inputs(model.config), graph_outputs(model.config), fused(model)
-    for name, inputs in _example_inputs(model).items():
-        _export(_GRAPHS[name](composed), inputs, output / f"{name}.onnx", names[name], results[name])
+    inputs_of, outputs_of, composed = graph_inputs(model.config), graph_outputs(model.config), fused(model)
+    for name, inputs in example_inputs(model).items():
+        _export(GRAPHS[name](composed), inputs, output / f"{name}.onnx", inputs_of[name], outputs_of[name])
     write_description(output, model.config, tracking)
 
 
@@ -73,18 +74,18 @@ def _export(
 ) -> None:
     options: dict[str, Any] = {"input_names": names, "output_names": outputs, "opset_version": OPSET}
     with warnings.catch_warnings():
-        # All sizes are meant to be constants of the graph, and the exporter is old, but the only one that
+        # The sizes are meant to be constants of the graph. The exporter is deprecated, but the only one that
         # writes the correlation as a grouped convolution.
         warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]
         warnings.simplefilter("ignore", DeprecationWarning)
-        warnings.filterwarnings("ignore", "Constant folding")  # the runtimes fold what it leaves
+        warnings.filterwarnings("ignore", "Constant folding")  # the runtimes fold the remaining constants
         torch.onnx.export(graph.eval(), inputs, str(path), dynamo=False, **options)
         with torch.no_grad():
             _fix_sizes(path, [tuple(value.shape) for value in graph(*inputs)])
 
 
 def _fix_sizes(path: Path, shapes: list[tuple[int, ...]]) -> None:
-    """Write the sizes of the outputs, some of which the exporter loses; all are constants."""
+    """Write the constant sizes of all outputs into the graph: the exporter loses some of them."""
     model = onnx.load(str(path))
     for output, shape in zip(model.graph.output, shapes, strict=True):
         for dimension, size in zip(output.type.tensor_type.shape.dim, shape, strict=True):

@@ -1,1 +1,1 @@
-"""siammaskpp_core/engines/tensorrt."""
+"""TensorRT on NVIDIA GPUs: engines are built on the machine that runs them, cached and checked."""

@@ -1,4 +1,4 @@
-"""From an ONNX graph to a serialized TensorRT engine."""
+"""Building of TensorRT engines from the ONNX graphs of a model folder."""
 
 from __future__ import annotations
 
@@ -10,12 +10,44 @@ from typing import Any
 from tqdm import tqdm
 
 from siammaskpp_core.engines.tensorrt import cache
-from siammaskpp_core.engines.tensorrt.check import expected_answers
+from siammaskpp_core.engines.tensorrt.check import expected_outputs
 from siammaskpp_core.engines.tensorrt.engine import TensorRtEngine
 from siammaskpp_core.engines.tensorrt.graphs import prepared_graphs
 from siammaskpp_core.engines.tensorrt.library import LOG, flags, sides, trt
 from siammaskpp_core.model.folder import Model
 from siammaskpp_core.network.protocol import EngineError
+
+
+def build_model(
+    model: Model,
+    key: cache.Key,
+    folder: Path,
+    precision: str,
+    max_targets: int,
+    workspace_mb: int | None = None,
+) -> dict[str, float]:
+    """Build and check the engines of `model`, and store them in `folder`.
+
+    Engines that are in `folder` are replaced only when the new ones have passed the check. Returns the
+    relative difference of each output to ONNX Runtime. Raises :class:`EngineError` with TensorRT's reason.
+    """
+    graphs = prepared_graphs(model, precision, max_targets)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    engines = build(graphs, precision, max_targets, workspace_mb, folder.parent / "timing.cache")
+    expected = expected_outputs(model, max_targets)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as work:
+        new = Path(work) / folder.name
+        new.mkdir()
+        cache.write(cache.Built(precision, max_targets, engines, expected), key, new)
+        differences = check_model(model, cache.read(new, key))
+        shutil.rmtree(folder, ignore_errors=True)
+        new.rename(folder)
+    return differences
+
+
+def check_model(model: Model, built: cache.Built) -> dict[str, float]:
+    """Run the engines that were built; returns the relative difference of each output to ONNX Runtime."""
+    return TensorRtEngine(model, built=built).differences
 
 
 def build(
@@ -25,11 +57,11 @@ def build(
     workspace_mb: int | None = None,
     timing_cache: Path | None = None,
 ) -> dict[str, bytes]:
-    """Serialized engines of serialized ONNX `graphs`, by name.
+    """Build serialized engines, by name, from serialized ONNX `graphs`.
 
-    Symbolic dimensions may be 1 to `max_targets`, and are optimised for that. What was learnt about the
-    speed of kernels is read from and added to the file `timing_cache`. Raises :class:`EngineError` with
-    TensorRT's reason.
+    Symbolic dimensions may be 1 to `max_targets`; the engines are optimised for the largest. The file
+    `timing_cache` keeps TensorRT's measurements of kernels for later builds. Raises :class:`EngineError`
+    with TensorRT's reason.
     """
     engines = {}
     with tqdm(total=len(graphs), unit="engine", desc="building") as progress:
@@ -62,7 +94,9 @@ def _build(
         config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, workspace_mb << 20)
     _add_profile(builder, network, config, max_targets)
     known = timing_cache.read_bytes() if timing_cache and timing_cache.is_file() else b""
-    timings = config.create_timing_cache(known) or config.create_timing_cache(b"")  # None: damaged
+    timings = config.create_timing_cache(known) or config.create_timing_cache(
+        b""
+    )  # None: the file is damaged
     config.set_timing_cache(timings, False)
     _show_phases(config, name, progress)
     engine = builder.build_serialized_network(network, config)
@@ -74,13 +108,14 @@ def _build(
 
 
 def _network_flags() -> int:
-    """Types are those of the graph where TensorRT knows strong typing; before, flags below allow them."""
+    """Flags for a network whose types are those of the graph, where TensorRT supports strong typing."""
     return flags(trt.NetworkDefinitionCreationFlag, "EXPLICIT_BATCH", "STRONGLY_TYPED")
 
 
 def _set_precision(config: trt.IBuilderConfig, precision: str) -> None:
+    """Allow the types of `precision` where TensorRT does not support strong typing; never allow TF32."""
     if hasattr(trt.BuilderFlag, "TF32"):
-        config.clear_flag(trt.BuilderFlag.TF32)  # a float32 with 10 bits would not be what was asked for
+        config.clear_flag(trt.BuilderFlag.TF32)  # it rounds float32 to 10 bits of mantissa
     if hasattr(trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED"):
         return
     for flag in {"fp32": (), "fp16": ("FP16",), "int8": ("INT8",)}[precision]:
@@ -90,7 +125,7 @@ def _set_precision(config: trt.IBuilderConfig, precision: str) -> None:
 def _add_profile(
     builder: trt.Builder, network: trt.INetworkDefinition, config: trt.IBuilderConfig, max_targets: int
 ) -> None:
-    """One profile in which every symbolic dimension is 1 to `max_targets`."""
+    """Add the one profile, in which every symbolic dimension is 1 to `max_targets`."""
     profile = builder.create_optimization_profile()
     for index in range(network.num_inputs):
         tensor = network.get_input(index)
@@ -103,7 +138,7 @@ def _add_profile(
 
 
 def _show_phases(config: trt.IBuilderConfig, name: str, progress: Any) -> None:
-    """Name the phase that the builder is in beside the bar; TensorRT before 10 does not tell."""
+    """Show the builder's phase beside the progress bar; TensorRT reports it from version 10 on."""
     if not hasattr(trt, "IProgressMonitor"):
         return
 
@@ -121,34 +156,3 @@ def _show_phases(config: trt.IBuilderConfig, name: str, progress: Any) -> None:
             pass
 
     config.progress_monitor = Monitor()
-
-
-def build_model(
-    model: Model,
-    key: cache.Key,
-    folder: Path,
-    precision: str,
-    max_targets: int,
-    workspace_mb: int | None = None,
-) -> dict[str, float]:
-    """Build the engines of `model` into `folder`; the largest differences to ONNX Runtime by output.
-
-    What is in `folder` is replaced when the new engines have been checked.
-    """
-    graphs = prepared_graphs(model, precision, max_targets)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    engines = build(graphs, precision, max_targets, workspace_mb, folder.parent / "timing.cache")
-    expected = expected_answers(model, max_targets)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as work:
-        new = Path(work) / folder.name
-        new.mkdir()
-        cache.write(cache.Built(precision, max_targets, engines, expected), key, new)
-        differences = check_model(model, cache.read(new, key))
-        shutil.rmtree(folder, ignore_errors=True)
-        new.rename(folder)
-    return differences
-
-
-def check_model(model: Model, built: cache.Built) -> dict[str, float]:
-    """Run what was built; the largest differences to ONNX Runtime by output."""
-    return TensorRtEngine(model, built=built).differences

@@ -1,11 +1,11 @@
-"""Where built engines lie, and whether they are those of this model on this device.
+"""The cache of built engines, and the check that an engine belongs to this model and this device.
 
     ~/.cache/siammaskpp/tensorrt/KEY/PRECISION-TARGETS/
         template.engine search.engine refine.engine   TensorRT's serialized engines
-        expected.npz                                  inputs and ONNX Runtime's answers
-        engines.json                                  what it was built for, SHA-256 of the files
+        expected.npz                                  inputs and ONNX Runtime's outputs
+        engines.json                                  key, precision and the files' SHA-256
 
-KEY is a digest of all that an engine depends on. $XDG_CACHE_HOME replaces ~/.cache.
+KEY is a digest of everything that an engine depends on. $XDG_CACHE_HOME replaces ~/.cache.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from siammaskpp_core.model.folder import Model
 from siammaskpp_core.network.protocol import EngineError
 
 FORM = 1
-"""Counts changes of what is made of a model's graphs: engines of another form are not used."""
+"""Version of the rewriting of graphs (graphs.py): engines of another version are not used."""
 DESCRIPTION, _EXPECTED = "engines.json", "expected.npz"
 
 
 @dataclass(frozen=True)
 class Key:
-    """What an engine runs on and computes; see :func:`key_of`."""
+    """Everything that an engine depends on; see :func:`key_of`."""
 
     form: int
     graphs: str
@@ -40,14 +40,14 @@ class Key:
 
     @property
     def folder(self) -> Path:
-        """Where the engines of this key lie."""
+        """The folder of the engines with this key."""
         text = json.dumps(asdict(self), sort_keys=True)
         return cache_root() / hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
 class Built:
-    """Engines of one key: serialized, by graph, with what they are expected to answer."""
+    """Serialized engines of one key by graph, and the outputs that are expected of them."""
 
     precision: str
     max_targets: int
@@ -56,12 +56,12 @@ class Built:
 
 
 def cache_root() -> Path:
-    """The folder of all engines and timing caches."""
+    """The folder that holds all engines and timing caches."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "siammaskpp" / "tensorrt"
 
 
 def key_of(model: Model, tensorrt: str, device: str, compute_capability: str) -> Key:
-    """The key of `model` for a version of TensorRT and a GPU."""
+    """The key of `model` for a version of TensorRT and a GPU, given by its name and compute capability."""
     digest = hashlib.sha256()
     for name in model.graphs:
         digest.update(hashlib.sha256(model.graph(name).read_bytes()).digest())
@@ -69,7 +69,10 @@ def key_of(model: Model, tensorrt: str, device: str, compute_capability: str) ->
 
 
 def newest(key: Key, model: Model) -> Path:
-    """The folder of `key` that was built last; :class:`EngineError` that says how to build one."""
+    """The folder of `key` that was built last.
+
+    Raises :class:`EngineError` that says how to build one when there is none.
+    """
     folders = sorted(key.folder.glob(f"*/{DESCRIPTION}"), key=lambda path: path.stat().st_mtime)
     if not folders:
         raise EngineError(
@@ -80,13 +83,16 @@ def newest(key: Key, model: Model) -> Path:
 
 
 def read(folder: Path, key: Key) -> Built:
-    """The engines in `folder`; :class:`EngineError` when one is missing, damaged or of another key."""
+    """Read the engines in `folder`.
+
+    Raises :class:`EngineError` when a file is missing or damaged, or when they have another key.
+    """
     try:
         found = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-        own, other = asdict(key), found["key"]
-        wrong = [name for name in own if other.get(name) != own[name]]
+        wanted, actual = asdict(key), found["key"]
+        wrong = [name for name in wanted if actual.get(name) != wanted[name]]
         if wrong:
-            listed = ", ".join(f"{name} {other.get(name)}, here {own[name]}" for name in wrong)
+            listed = ", ".join(f"{name} {actual.get(name)}, here {wanted[name]}" for name in wrong)
             raise EngineError(f"{folder} was built for another machine or model ({listed}); {_again()}")
         files = {name: (folder / name).read_bytes() for name in found["sha256"]}
         for name, content in files.items():
@@ -101,7 +107,7 @@ def read(folder: Path, key: Key) -> Built:
 
 
 def write(built: Built, key: Key, folder: Path) -> None:
-    """Write the engines to `folder`, so that :func:`read` finds them."""
+    """Write the engines to the existing `folder` in the form that :func:`read` expects."""
     for name, engine in built.engines.items():
         (folder / f"{name}.engine").write_bytes(engine)
     np.savez_compressed(folder / _EXPECTED, **built.expected)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Whether an engine computes what ONNX Runtime does: inputs and answers that are stored beside it."""
+"""Check of a TensorRT engine against ONNX Runtime, whose outputs are stored beside the engine."""
 
 from __future__ import annotations
 
@@ -8,60 +8,57 @@ import cv2
 import numpy as np
 
 from siammaskpp_core.arrays import AnyArray, Image
+from siammaskpp_core.engines.difference import check_differences, relative_difference
 from siammaskpp_core.engines.onnx_runtime import OnnxRuntimeEngine
 from siammaskpp_core.engines.options import EngineOptions
 from siammaskpp_core.model.folder import Model
 from siammaskpp_core.network.config import SEARCH_SIZE, TEMPLATE_SIZE
-from siammaskpp_core.network.protocol import Engine, EngineError
+from siammaskpp_core.network.protocol import Engine
 
 Arrays = dict[str, AnyArray]
 
 TOLERANCES = {"fp32": 1e-3, "fp16": 0.05, "int8": 0.25}
-"""Largest difference by precision, relative to the largest value of a tensor."""
+"""Largest difference by precision, relative to the largest value of an output."""
 
 
-class DifferenceError(EngineError):
-    """An engine that computes something else than ONNX Runtime."""
+def expected_outputs(model: Model, targets: int) -> Arrays:
+    """Random inputs for a number of targets, and the outputs of ONNX Runtime on the model's own graphs.
 
-
-def expected_answers(model: Model, targets: int) -> Arrays:
-    """Inputs for `targets` and the answers of ONNX Runtime on the model folder's own graphs."""
+    The keys are template, search, cells (inputs) and kernels, cls, loc, masks (outputs).
+    """
     random = np.random.default_rng(0)
-    template = np.stack([_picture(random, TEMPLATE_SIZE) for _ in range(targets)])
-    search = np.stack([_picture(random, SEARCH_SIZE) for _ in range(targets)])
+    template = np.stack([_random_image(random, TEMPLATE_SIZE) for _ in range(targets)])
+    search = np.stack([_random_image(random, SEARCH_SIZE) for _ in range(targets)])
     last = model.network.response_size - 1
-    # In the middle, where windows lie inside the map, and in corners, where they reach out.
+    # At the centre, where windows lie inside the map, and in corners, where they reach beyond it.
     places = [(last // 2, last // 2), (0, last), (last, 0), (2, 5)]
     cells = np.array([places[index % len(places)] for index in range(targets)])
     inputs: Arrays = {"template": template, "search": search, "cells": cells}
     engine = OnnxRuntimeEngine(model, EngineOptions())
     inputs["kernels"] = engine.encode_template(template)
-    answers = _answers(engine, inputs, model.network.mask != "none")
-    return inputs | {name: value.copy() for name, value in answers}
+    outputs = _outputs(engine, inputs, model.network.mask != "none")
+    return inputs | {name: value.copy() for name, value in outputs}
 
 
 def verify(engine: Engine, expected: Arrays, precision: str) -> dict[str, float]:
-    """Relative differences of the answers of `engine` to the `expected` ones.
+    """The relative difference of each output of `engine` to `expected`.
 
-    Raises :class:`DifferenceError` that names those which are above the tolerance of `precision`.
+    Raises :class:`~siammaskpp_core.engines.difference.DifferenceError` when one exceeds the tolerance of
+    `precision`.
     """
-    differences = {}
-    for name, value in _answers(engine, expected, "masks" in expected):
-        reference = expected[name]
-        differences[name] = float(np.abs(value - reference).max() / np.abs(reference).max())
+    outputs = _outputs(engine, expected, "masks" in expected)
+    differences = {name: relative_difference(value, expected[name]) for name, value in outputs}
     tolerance = TOLERANCES[precision]
-    wrong = {name: value for name, value in differences.items() if not value <= tolerance}
-    if wrong:
-        listed = ", ".join(f"{name} by {value:.2g}" for name, value in wrong.items())
-        raise DifferenceError(
-            f"the {engine.name} engine differs from ONNX Runtime by more than {tolerance:g} of the largest "
-            f"value: {listed}"
-        )
+    check_differences(
+        differences,
+        tolerance,
+        f"the {engine.name} engine differs from ONNX Runtime by more than {tolerance:g} of the largest value",
+    )
     return differences
 
 
-def _answers(engine: Engine, inputs: Arrays, has_masks: bool) -> Iterator[tuple[str, AnyArray]]:
-    """Every stage on the same inputs, so that differences do not add up."""
+def _outputs(engine: Engine, inputs: Arrays, has_masks: bool) -> Iterator[tuple[str, AnyArray]]:
+    """The outputs of each stage, computed from the expected inputs so that differences do not add up."""
     yield "kernels", engine.encode_template(inputs["template"])
     outputs = engine.search(inputs["search"], list(inputs["kernels"]))
     yield "cls", np.stack([output.cls for output in outputs])
@@ -72,7 +69,7 @@ def _answers(engine: Engine, inputs: Arrays, has_masks: bool) -> Iterator[tuple[
         yield "masks", engine.refine(outputs, cells)
 
 
-def _picture(random: np.random.Generator, side: int) -> Image:
-    """A smooth random picture, BGR [side, side, 3]."""
+def _random_image(random: np.random.Generator, side: int) -> Image:
+    """A smooth random image, BGR [side, side, 3]."""
     coarse = random.integers(0, 256, (9, 9, 3), dtype=np.uint8)
     return cv2.resize(coarse, (side, side), interpolation=cv2.INTER_CUBIC)  # type: ignore[return-value]

@@ -1,4 +1,4 @@
-"""The GPU by cuda-python, NVIDIA's own binding."""
+"""The GPU through cuda-python, NVIDIA's own binding."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ except ImportError as error:
 
 
 class CudaDriver:
-    """See :class:`~siammaskpp_core.engines.tensorrt.device.Driver`."""
+    """A :class:`~siammaskpp_core.engines.tensorrt.device.Driver` on cuda-python."""
 
     def __init__(self) -> None:
         properties = _call(cuda.cudaGetDeviceProperties, 0)
@@ -33,36 +33,36 @@ class CudaDriver:
         weakref.finalize(self, _release_all, self._release)
 
     def allocate(self, size: int) -> int:
-        """See the protocol."""
+        """See :class:`Driver`."""
         address = int(_call(cuda.cudaMalloc, size))
         self._release.append((cuda.cudaFree, address))
         return address
 
     def host_array(self, shape: tuple[int, ...], dtype: Any) -> AnyArray:
-        """See the protocol."""
+        """See :class:`Driver`."""
         size = int(np.prod(shape)) * np.dtype(dtype).itemsize
         address = int(_call(cuda.cudaHostAlloc, size, cuda.cudaHostAllocDefault))
         self._release.append((cuda.cudaFreeHost, address))
         memory = (ctypes.c_uint8 * size).from_address(address)
-        memory.driver = self  # the array keeps its memory, and that the driver
+        memory.driver = self  # keeps the driver alive as long as the array
         return np.frombuffer(memory, dtype).reshape(shape)
 
     def upload(self, address: int, array: AnyArray, offset: int = 0) -> None:
-        """See the protocol."""
+        """See :class:`Driver`."""
         kind = cuda.cudaMemcpyKind.cudaMemcpyHostToDevice
         _call(cuda.cudaMemcpyAsync, address + offset, array.ctypes.data, array.nbytes, kind, self.stream)
 
     def download(self, array: AnyArray, address: int) -> None:
-        """See the protocol."""
+        """See :class:`Driver`."""
         kind = cuda.cudaMemcpyKind.cudaMemcpyDeviceToHost
         _call(cuda.cudaMemcpyAsync, array.ctypes.data, address, array.nbytes, kind, self.stream)
 
     def synchronise(self) -> None:
-        """See the protocol."""
+        """See :class:`Driver`."""
         _call(cuda.cudaStreamSynchronize, self.stream)
 
     def capture(self, enqueue: Callable[[], None]) -> Callable[[], None]:
-        """See the protocol."""
+        """See :class:`Driver`."""
         mode = cuda.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
         _call(cuda.cudaStreamBeginCapture, self.stream, mode)
         try:
@@ -78,7 +78,7 @@ class CudaDriver:
 
 
 class _Replay:
-    """Enqueues a recorded graph; the graph is destroyed with it."""
+    """Enqueues a recorded CUDA graph, which is destroyed with this object."""
 
     def __init__(self, executable: Any, stream: int) -> None:
         self._executable, self._stream = executable, stream
@@ -88,7 +88,7 @@ class _Replay:
 
 
 def _call(function: Callable[..., Any], *arguments: Any) -> Any:
-    """The result of a function of the CUDA runtime; :class:`EngineError` with CUDA's words when it failed."""
+    """Call a function of the CUDA runtime; returns its result or raises :class:`EngineError`."""
     error, *result = function(*arguments)
     _check(error)
     return result[0] if result else None

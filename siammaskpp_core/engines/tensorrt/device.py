@@ -1,4 +1,4 @@
-"""The GPU's memory, stream and graphs, by whichever library is there: cuda-python or torch."""
+"""The interface to a GPU: memory, one stream and CUDA graphs, through cuda-python or torch."""
 
 from __future__ import annotations
 
@@ -11,39 +11,40 @@ from siammaskpp_core.network.protocol import EngineError
 
 
 class Driver(Protocol):
-    """One GPU and one stream on it. Memory is released with the driver."""
+    """One GPU and one stream on it; its memory is released with the driver."""
 
     device: str
-    """The GPU's name, e.g. Orin."""
+    """Name of the GPU, e.g. Orin."""
     compute_capability: str
-    """E.g. 8.7."""
+    """Compute capability of the GPU, e.g. 8.7."""
     stream: int
-    """Handle of the stream on which everything is enqueued, in order."""
+    """Handle of the stream on which all work is enqueued in order."""
 
     def allocate(self, size: int) -> int:
-        """Address of `size` bytes of the GPU's memory, aligned to 256 bytes at least."""
+        """Allocate `size` bytes of GPU memory; returns an address aligned to at least 256 bytes."""
 
     def host_array(self, shape: tuple[int, ...], dtype: Any) -> AnyArray:
-        """An array in memory of the host from and to which the GPU copies by itself (page-locked)."""
+        """An array in page-locked host memory, which the GPU reads and writes by itself."""
 
     def upload(self, address: int, array: AnyArray, offset: int = 0) -> None:
-        """Enqueue a copy of a contiguous host array to `offset` bytes after an allocated `address`."""
+        """Enqueue a copy of a contiguous host array to an allocated `address` plus `offset` bytes."""
 
     def download(self, array: AnyArray, address: int) -> None:
         """Enqueue a copy from an allocated `address` to a contiguous host array."""
 
     def synchronise(self) -> None:
-        """Wait until everything that was enqueued is done; :class:`EngineError` when some of it failed."""
+        """Wait for all enqueued work; raises :class:`EngineError` when some of it failed."""
 
     def capture(self, enqueue: Callable[[], None]) -> Callable[[], None]:
-        """Record what `enqueue` enqueues, without running it; a function that enqueues all of it at once.
+        """Record what `enqueue` enqueues as a CUDA graph, without running it.
 
-        Raises :class:`EngineError` when it cannot be recorded.
+        Returns a function that enqueues the whole graph. Raises :class:`EngineError` when the work cannot be
+        recorded.
         """
 
 
 def open_driver() -> Driver:
-    """The first GPU; :class:`EngineError` when there is none, or no library to reach it."""
+    """A driver of the first GPU; raises :class:`EngineError` when there is no GPU or no library for it."""
     reasons = []
     for module, name in (("cuda_driver", "CudaDriver"), ("torch_driver", "TorchDriver")):
         try:

@@ -1,6 +1,6 @@
-"""TensorRT's Python package, in one place: 8.5, 10 and 11 differ in what flags there are.
+"""TensorRT's Python package, and what differs between its versions 8.5, 10 and 11.
 
-Only what all of them have is used elsewhere; names of flags that come and go are looked up.
+Other modules use only what all versions have; flags that not all of them have are looked up by name.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ except ImportError as error:
 __all__ = ["LOG", "flags", "sides", "trt", "version"]
 
 OLDEST = (8, 5)
-"""The first with execute_async_v3, and with convolutions whose kernel is an input."""
+"""The first version with execute_async_v3 and with convolutions whose kernel is an input."""
 
 
 class Log(ILogger):  # type: ignore[misc,unused-ignore]
-    """Keeps TensorRT's errors, which come by a logger while the calls only return None."""
+    """Collects TensorRT's errors: the calls only return None and report the reason to a logger."""
 
     def __init__(self) -> None:
         ILogger.__init__(self)
         self.errors: list[str] = []
 
     def log(self, severity: ILogger.Severity, msg: str) -> None:
-        """Called by TensorRT."""
+        """Keep the message if it is an error; TensorRT calls this."""
         if severity in (ILogger.Severity.ERROR, ILogger.Severity.INTERNAL_ERROR):
             self.errors.append(msg.strip())
 
     @property
     def reason(self) -> str:
-        """The first error, which the others follow from."""
+        """The first error: the later ones usually follow from it."""
         return self.errors[0] if self.errors else "TensorRT gave no reason"
 
 
@@ -46,7 +46,7 @@ LOG = Log()
 
 
 def version() -> str:
-    """TensorRT's version; raises :class:`EngineError` for one that is too old."""
+    """TensorRT's version; raises :class:`EngineError` when it is too old."""
     found: str = trt.__version__
     if tuple(int(part) for part in found.split(".")[:2]) < OLDEST:
         raise EngineError(
@@ -56,10 +56,10 @@ def version() -> str:
 
 
 def flags(group: Any, *names: str) -> int:
-    """The bits of those `names` that the enumeration `group` of this TensorRT has."""
+    """The bit mask of `names` in the enumeration `group`; names that this TensorRT lacks are left out."""
     return sum(1 << int(getattr(group, name)) for name in names if hasattr(group, name))
 
 
 def sides(shape: Any) -> tuple[int, ...]:
-    """A shape as TensorRT gives it. It takes tuples, too, but its published types know neither."""
+    """A shape of TensorRT as a tuple; TensorRT accepts tuples too, but its type stubs do not say so."""
     return tuple(shape)

@@ -1,4 +1,4 @@
-"""Running serialized TensorRT engines: buffers that never move, one stream, CUDA graphs."""
+"""Execution of serialized TensorRT engines, with fixed buffers, one stream and CUDA graphs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TYPES = {"FLOAT": np.float32, "INT32": np.int32, "UINT8": np.uint8}
 
 
 def deserialize(name: str, serialized: bytes) -> trt.ICudaEngine:
-    """The engine `name`; :class:`EngineError` with TensorRT's reason when it refuses it."""
+    """Load the serialized engine `name`; raises :class:`EngineError` with TensorRT's reason."""
     LOG.errors.clear()
     engine = trt.Runtime(LOG).deserialize_cuda_engine(serialized)
     if engine is None:
@@ -27,7 +27,7 @@ def deserialize(name: str, serialized: bytes) -> trt.ICudaEngine:
 
 @dataclass(frozen=True)
 class Buffer:
-    """Memory of the GPU for one tensor; `shape` is the largest, with all targets."""
+    """GPU memory of one tensor; `shape` is the largest, for all targets."""
 
     address: int
     shape: tuple[int, ...]
@@ -35,10 +35,10 @@ class Buffer:
 
 
 class BoundGraph:
-    """One engine with an execution context of its own, bound to its buffers.
+    """One engine with its own execution context, bound to buffers.
 
-    A context belongs to one CUDA graph: TensorRT forbids changing a context that was recorded. `given`
-    are buffers of other graphs that this one reads; the others are allocated.
+    Each context belongs to one CUDA graph, since TensorRT forbids changes to a recorded context. `given` are
+    buffers of other graphs that this one reads; all other buffers are allocated.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class BoundGraph:
         self._engine = engine  # must outlive its contexts
         self._context = engine.create_execution_context()
         if self._context is None:
-            raise EngineError(f"{name}: no memory on the GPU for it ({LOG.reason})")
+            raise EngineError(f"{name}: the GPU has no memory for it ({LOG.reason})")
         self.buffers: dict[str, Buffer] = {}
         self._dynamic: list[str] = []
         for index in range(engine.num_io_tensors):
@@ -63,7 +63,7 @@ class BoundGraph:
         self._enqueue_all: Callable[[], None] | None = None
 
     def _bind(self, tensor: str, given: Buffer | None) -> Buffer:
-        """A buffer for the largest shape of `tensor`, and its address in the context."""
+        """Bind `tensor` to the `given` buffer or to a new one for its largest shape; returns the buffer."""
         shape = sides(self._engine.get_tensor_shape(tensor))
         if -1 in shape:
             if self._engine.get_tensor_mode(tensor) == trt.TensorIOMode.INPUT:
@@ -71,7 +71,9 @@ class BoundGraph:
             shape = (self._largest_batch(), *shape[1:])
         dtype = _TYPES[self._engine.get_tensor_dtype(tensor).name]
         if given is not None and (given.shape, given.dtype) != (shape, dtype):
-            raise EngineError(f"{self._name}: {tensor} is {shape}, where {given.shape} is given; build again")
+            raise EngineError(
+                f"{self._name}: {tensor} is {shape}, but its buffer is {given.shape}; build again"
+            )
         size = int(np.prod(shape)) * np.dtype(dtype).itemsize
         buffer = given or Buffer(self._driver.allocate(size), shape, dtype)
         if not self._context.set_tensor_address(tensor, buffer.address):
@@ -79,7 +81,7 @@ class BoundGraph:
         return buffer
 
     def _largest_batch(self) -> int:
-        """The upper end of the profile, which all tensors share."""
+        """The largest batch size of the profile, which is the same for all tensors."""
         engine = self._engine
         for name in map(engine.get_tensor_name, range(engine.num_io_tensors)):
             is_input = engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT
@@ -89,20 +91,20 @@ class BoundGraph:
         raise EngineError(f"{self._name}: an output has a symbolic batch size, but no input; build again")
 
     def host(self, tensor: str) -> AnyArray:
-        """The host's side of a tensor's buffer, made when it is first asked for."""
+        """The page-locked host array of a tensor, allocated when it is first used."""
         if tensor not in self._host:
             buffer = self.buffers[tensor]
             self._host[tensor] = self._driver.host_array(buffer.shape, buffer.dtype)
         return self._host[tensor]
 
     def upload(self, tensor: str, values: AnyArray, first: int = 0) -> None:
-        """Enqueue `values` for the rows of a tensor from the `first` on. They are copied: they may change."""
+        """Enqueue a copy of `values` to a tensor's rows from `first` on; `values` may change afterwards."""
         rows = self.host(tensor)[first : first + len(values)]
         np.copyto(rows, values)
         self._driver.upload(self.buffers[tensor].address, rows, first * rows[:1].nbytes)
 
     def download(self, tensor: str, batch: int) -> AnyArray:
-        """Enqueue the copy of a tensor's first rows to the host; they are there after synchronising."""
+        """Enqueue a copy of a tensor's first `batch` rows to the host; they are valid after synchronising."""
         rows = self.host(tensor)[:batch]
         self._driver.download(rows, self.buffers[tensor].address)
         return rows
@@ -110,8 +112,8 @@ class BoundGraph:
     def run(self, batch: int) -> None:
         """Enqueue the computation on the first `batch` rows.
 
-        The second time in a row with a batch size it is recorded as a CUDA graph, which costs the CPU one
-        launch where the network has hundreds of kernels; TensorRT wants to have run once before.
+        The second call in a row with the same batch size records a CUDA graph: later calls cost the CPU one
+        launch instead of hundreds. TensorRT must have run once before it can be recorded.
         """
         if batch != self._batch:
             self._set_batch(batch)
@@ -129,7 +131,7 @@ class BoundGraph:
         self._batch = batch
 
     def _record(self) -> Callable[[], None]:
-        """The CUDA graph, or plain execution where TensorRT's work cannot be recorded."""
+        """A function that launches the CUDA graph, or plain execution where recording is not possible."""
         try:
             return self._driver.capture(self._execute)
         except EngineError:

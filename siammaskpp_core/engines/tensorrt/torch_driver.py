@@ -1,4 +1,4 @@
-"""The GPU by torch, where that is installed and cuda-python is not."""
+"""The GPU through torch, where torch is installed and cuda-python is not."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ except ImportError as error:
 
 
 class TorchDriver:
-    """See :class:`~siammaskpp_core.engines.tensorrt.device.Driver`."""
+    """A :class:`~siammaskpp_core.engines.tensorrt.device.Driver` on torch."""
 
     def __init__(self) -> None:
         if not torch.cuda.is_available():
@@ -30,37 +30,37 @@ class TorchDriver:
         self._memory: dict[int, torch.Tensor] = {}
 
     def allocate(self, size: int) -> int:
-        """See the protocol."""
+        """See :class:`Driver`."""
         memory = torch.empty(size, dtype=torch.uint8, device="cuda:0")
         self._memory[memory.data_ptr()] = memory
         return memory.data_ptr()
 
     def host_array(self, shape: tuple[int, ...], dtype: Any) -> AnyArray:
-        """See the protocol."""
+        """See :class:`Driver`."""
         size = int(np.prod(shape)) * np.dtype(dtype).itemsize
         return torch.empty(size, dtype=torch.uint8, pin_memory=True).numpy().view(dtype).reshape(shape)
 
     def upload(self, address: int, array: AnyArray, offset: int = 0) -> None:
-        """See the protocol."""
+        """See :class:`Driver`."""
         source = torch.from_numpy(array.reshape(-1).view(np.uint8))
         with torch.cuda.stream(self._stream):
             self._memory[address][offset : offset + source.numel()].copy_(source, non_blocking=True)
 
     def download(self, array: AnyArray, address: int) -> None:
-        """See the protocol."""
+        """See :class:`Driver`."""
         target = torch.from_numpy(array.reshape(-1).view(np.uint8))
         with torch.cuda.stream(self._stream):
             target.copy_(self._memory[address][: target.numel()], non_blocking=True)
 
     def synchronise(self) -> None:
-        """See the protocol."""
+        """See :class:`Driver`."""
         try:
             self._stream.synchronize()
         except RuntimeError as error:
             raise EngineError(f"CUDA: {error}") from error
 
     def capture(self, enqueue: Callable[[], None]) -> Callable[[], None]:
-        """See the protocol."""
+        """See :class:`Driver`."""
         graph = torch.cuda.CUDAGraph()
         try:
             with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):

@@ -1,4 +1,4 @@
-"""Feature extractors, all at stride 8 and symmetric about the crop's centre."""
+"""Feature extractors, all at stride 8 and symmetric about the centre of the crop."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,6 @@ BACKBONES: dict[str, Callable[..., Backbone]] = {
     "mobilenet_v2": MobileNetV2,
     "alexnet": AlexNet,
 }
-
-"""Makers of backbones by name, from `pixels` and the `deepest` level; see :class:`NetworkConfig`."""
+"""Constructors of backbones by name; they take `pixels` and the name of the `deepest` level."""
 
 __all__ = ["BACKBONES", "Backbone", "Channels", "Features", "upsample"]

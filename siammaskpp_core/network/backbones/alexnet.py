@@ -1,4 +1,4 @@
-"""The AlexNet of SiamFC and SiamRPN: no padding anywhere, stride 8, batch norms."""
+"""The AlexNet of SiamFC and SiamRPN: stride 8, batch norms, no padding."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from siammaskpp_core.network.backbones.base import Backbone, Channels
 class AlexNet(Backbone):
     """SiamFC's fully-convolutional AlexNet (Bertinetto et al. 2016, table 1), ungrouped as in SiamRPN.
 
-    A 255 crop gives 22 cells, a 127 crop 6; both ends of conv5 are linear.
+    A crop of 255 px gives 22 cells and one of 127 px gives 6. conv5 has no ReLU.
     """
 
     channels = Channels(96, 256, 384, 384, 256)
@@ -34,5 +34,5 @@ class AlexNet(Backbone):
         super().__init__(stages, pixels, deepest)
 
     def load_imagenet(self) -> None:
-        """No public classifier has these layers."""
+        """Raise ImportError: no public classifier has these layers."""
         raise ConfigError("there are no ImageNet weights of this AlexNet: train it with `pretrained: false`")

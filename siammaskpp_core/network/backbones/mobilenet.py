@@ -1,4 +1,4 @@
-"""MobileNetV2 from torchvision's blocks, changed as SiamRPN++ did."""
+"""MobileNetV2 from torchvision's blocks, with the changes of SiamRPN++."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from siammaskpp_core.network.backbones.base import Backbone, Channels
 
 
 class MobileNetV2(Backbone):
-    """MobileNetV2 at stride 8: conv4 and conv5 are dilated by 2 and 4, stride-2 layers are not padded."""
+    """MobileNetV2 at stride 8: conv4 and conv5 are dilated by 2 and 4, stride-2 layers have no padding."""
 
     channels = Channels(16, 24, 32, 96, 320)
-    # The layers of torchvision's `features` where a stage begins.
+    # Layers of torchvision's `features` at which a stage begins.
     STAGES = (0, 2, 4, 7, 14, 18)
-    # First layers of torchvision's stride 16 and 32, where the dilation doubles.
+    # First layers at torchvision's strides 16 and 32, where the dilation doubles.
     DILATIONS = ((7, 2), (14, 4))
 
     def __init__(self, pixels: str, deepest: str) -> None:
@@ -33,24 +33,24 @@ class MobileNetV2(Backbone):
         super().__init__((nn.Sequential(OrderedDict(stage)) for stage in named), pixels, deepest)
 
     def load_imagenet(self) -> None:
-        """Load torchvision's weights, which torchvision downloads once."""
+        """Load torchvision's ImageNet weights, which torchvision downloads once."""
         from torchvision.models import MobileNet_V2_Weights
 
         self.load_torchvision(MobileNet_V2_Weights.IMAGENET1K_V1.get_state_dict(check_hash=True))
 
     def load_torchvision(self, weights: Mapping[str, Tensor]) -> None:
-        """Load the state dict of torchvision's classifier; KeyError when it is of another network."""
+        """Load the state dict of torchvision's classifier; raises KeyError when it is of another network."""
         prefix, last = "features.", str(self.STAGES[-1])
         features = {k[len(prefix) :]: v for k, v in weights.items() if k.startswith(prefix)}
-        self._load_published(features, classifier=last)
+        self._load_reference(features, classifier=last)
 
 
 def _atrous(convolution: nn.Conv2d, layer: int) -> None:
-    """Give a 3x3 convolution of a layer the dilation that keeps stride 8, and symmetric padding."""
+    """Dilate a 3x3 convolution of a layer so that stride 8 is kept, with symmetric padding."""
     dilation = 1
     for first, value in MobileNetV2.DILATIONS:
         if layer == first:
-            # The first layer at a former stride still sees the finer one.
+            # The first layer of a former stride still reads the finer map.
             dilation, convolution.stride = value // 2, (1, 1)
         elif layer > first:
             dilation = value

@@ -1,4 +1,4 @@
-"""ResNet-50 and ResNeXt-50 from torchvision's blocks, changed as SiamRPN++ and SiamMask did."""
+"""ResNet-50 and ResNeXt-50 from torchvision's blocks, with the changes of SiamRPN++ and SiamMask."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from siammaskpp_core.network.backbones.base import Backbone, Channels
 class ResNet50(Backbone):
     """ResNet-50 at stride 8: conv4 and conv5 are dilated by 2 and 4 (SiamRPN++, section 3.1).
 
-    As published, the stem and conv3's stride-2 layers are not padded, so a 255 crop gives 125, 63 and 31
-    cells, and the shortcuts into conv3, conv4 and conv5 are 3x3 convolutions.
+    As in the reference implementation, the stem and the stride-2 layers of conv3 have no padding, so that a
+    crop of 255 px gives 125, 63 and 31 cells, and the shortcuts into conv3 to conv5 are 3x3 convolutions.
     """
 
     channels = Channels(64, 256, 512, 1024, 2048)
@@ -46,26 +46,26 @@ class ResNet50(Backbone):
         super().__init__(map(nn.Sequential, stages), pixels, deepest)
 
     def load_imagenet(self) -> None:
-        """Load torchvision's weights, which torchvision downloads once."""
+        """Load torchvision's ImageNet weights, which torchvision downloads once."""
         from torchvision import models
 
         weights = getattr(models, self.TORCHVISION).IMAGENET1K_V1
         self.load_torchvision(weights.get_state_dict(check_hash=True))
 
     def load_torchvision(self, weights: Mapping[str, Tensor]) -> None:
-        """Load the state dict of torchvision's classifier; KeyError when it is of another network."""
-        self._load_published(weights, classifier="fc")
+        """Load the state dict of torchvision's classifier; raises KeyError when it is of another network."""
+        self._load_reference(weights, classifier="fc")
 
 
 class ResNeXt50(ResNet50):
-    """ResNeXt-50 32x4d, changed as the ResNet."""
+    """ResNeXt-50 32x4d with the changes of :class:`ResNet50`."""
 
     GROUPS, WIDTH_PER_GROUP = 32, 4
     TORCHVISION = "ResNeXt50_32X4D_Weights"
 
 
 def _widen_shortcut(block: nn.Module, padding: int) -> None:
-    """Make the block's 1x1 shortcut a 3x3 one, dilated by its padding."""
+    """Replace the block's 1x1 shortcut by a 3x3 one whose dilation equals its padding."""
     narrow, norm = block.downsample  # type: ignore[misc]
     wide = nn.Conv2d(
         narrow.in_channels,

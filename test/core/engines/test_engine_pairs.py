@@ -23,17 +23,17 @@ def crops() -> tuple[np.ndarray, np.ndarray]:
 
 
 def recorded(engine, monkeypatch) -> list[tuple[str, int, int]]:
-    """(graph, number of targets, first slot) of every run from now on."""
+    """(graph, number of targets, number of the first one) of every run from now on."""
     calls = []
     run, run_pair = engine.run, engine.run_pair
 
-    def on_run(graph, inputs, slot=0):
-        calls.append((graph, 1, slot))
-        return run(graph, inputs, slot)
+    def on_run(graph, inputs, target=0):
+        calls.append((graph, 1, target))
+        return run(graph, inputs, target)
 
-    def on_run_pair(graph, inputs, slot=0):
-        calls.append((graph, len(inputs), slot))
-        return run_pair(graph, inputs, slot)
+    def on_run_pair(graph, inputs, target=0):
+        calls.append((graph, len(inputs), target))
+        return run_pair(graph, inputs, target)
 
     monkeypatch.setattr(engine, "run", on_run)
     monkeypatch.setattr(engine, "run_pair", on_run_pair)
@@ -63,19 +63,19 @@ def test_every_target_gets_its_own_answer(name, count, crops, monkeypatch):
     assert calls == [("search", *share) for share in pairs + alone] + [("refine", 1, 0)] * count
 
 
-@pytest.mark.parametrize(("threads", "half"), [(0, 1), (1, 0), (2, 1), (8, 1)])
-def test_threads_of_each_half(threads, half, crops, monkeypatch):
+@pytest.mark.parametrize(("threads", "per_target"), [(0, 1), (1, 0), (2, 1), (8, 1)])
+def test_threads_per_target(threads, per_target, crops, monkeypatch):
     engine = load_engine(MODEL, EngineOptions(threads=threads))
-    assert engine.half == half
+    assert engine.threads_per_target == per_target
     calls = recorded(engine, monkeypatch)
     engine.search(crops[1][:2], list(engine.encode_template(crops[0]))[:2])
-    shares = [("search", 2, 0)] if half else [("search", 1, 0), ("search", 1, 1)]
+    shares = [("search", 2, 0)] if per_target else [("search", 1, 0), ("search", 1, 1)]
     assert calls[-len(shares) :] == shares
 
 
 def test_a_core_left_over_pairs_nothing(monkeypatch):
     monkeypatch.setattr(graphs, "allowed_cores", lambda: [0, 1, 2])
-    assert load_engine(MODEL).half == 0
+    assert load_engine(MODEL).threads_per_target == 0
 
 
 def test_without_targets_nothing_runs(crops):

@@ -8,17 +8,15 @@ import pytest
 import yaml
 
 from siammaskpp_core.config import ConfigError, to_mapping
-from siammaskpp_core.engines import load as engines
 from siammaskpp_core.engines.graph_engine import cut_window
 from siammaskpp_core.engines.load import load_engine, load_tracker
-from siammaskpp_core.engines.options import EngineOptions
-from siammaskpp_core.model.folder import read_model
+from siammaskpp_core.engines.options import CPU_ENGINES, EngineOptions
+from siammaskpp_core.model.folder import ModelError, read_model
 from siammaskpp_core.network.config import NetworkConfig
-from siammaskpp_core.network.protocol import EngineError, ModelError
+from siammaskpp_core.network.protocol import EngineError
 from siammaskpp_core.tracking import TrackingConfig
 
 SMALL = NetworkConfig(head_channels=8, mask_channels=16, refine_channels=(8, 4, 2))
-RUNTIMES = list(engines.CPU_ENGINES)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +56,7 @@ def engine_of(folder, name):
     return load_engine(read_model(folder), EngineOptions(name))
 
 
-@pytest.mark.parametrize("name", RUNTIMES)
+@pytest.mark.parametrize("name", CPU_ENGINES)
 def test_parity_with_torch(network, exported, name):
     from siammaskpp_core.engines.export.parity import parity
 
@@ -68,7 +66,7 @@ def test_parity_with_torch(network, exported, name):
 
 
 def test_relative_difference_by_hand():
-    from siammaskpp_core.engines.export.parity import relative_difference
+    from siammaskpp_core.engines.difference import relative_difference
 
     reference = np.array([1.0, -4.0], np.float32)
     assert relative_difference(reference + np.float32(0.5), reference) == 0.125
@@ -82,15 +80,16 @@ def test_parity_fails_loudly(network, exported):
     """A network with other weights must not pass for the exported one."""
     import copy
 
-    from siammaskpp_core.engines.export.parity import ParityError, parity
+    from siammaskpp_core.engines.difference import DifferenceError
+    from siammaskpp_core.engines.export.parity import parity
 
     other = copy.deepcopy(network)
     other.loc.heads[0][3].bias.data += 0.1
-    with pytest.raises(ParityError, match=r"onnxruntime differs .* search\[1\]"):
+    with pytest.raises(DifferenceError, match=r"onnxruntime differs .* search\[1\]"):
         parity(other, engine_of(exported, "onnxruntime"))
 
 
-@pytest.mark.parametrize("name", RUNTIMES)
+@pytest.mark.parametrize("name", CPU_ENGINES)
 def test_refine_cuts_the_windows_that_torch_cuts(network, exported, name):
     """At the border, where windows reach outside the map, too."""
     import torch
@@ -117,7 +116,7 @@ def test_cut_window_inside_copies_nothing_else():
     np.testing.assert_array_equal(window, x[:, 6:21, 2:17])
 
 
-@pytest.mark.parametrize("name", RUNTIMES)
+@pytest.mark.parametrize("name", CPU_ENGINES)
 def test_answers_of_one_call_do_not_overwrite_each_other(exported, name):
     engine = engine_of(exported, name)
     rng = np.random.default_rng(1)
@@ -178,7 +177,7 @@ def test_damaged_graph(model_folder):
         read_model(model_folder)
 
 
-@pytest.mark.parametrize("name", RUNTIMES)
+@pytest.mark.parametrize("name", CPU_ENGINES)
 def test_a_file_that_is_no_graph(model_folder, name):
     """Its digest is right, so the runtime has to refuse it."""
     from siammaskpp_core.model.folder import write_description

@@ -19,9 +19,9 @@ from siammaskpp_core.engines.export.fusion import fused
 from siammaskpp_core.engines.export.onnx import write_model
 from siammaskpp_core.engines.load import load_engine, load_tracker
 from siammaskpp_core.engines.options import EngineOptions
-from siammaskpp_core.model.folder import read_model
+from siammaskpp_core.model.folder import ModelError, read_model
 from siammaskpp_core.network.config import NetworkConfig
-from siammaskpp_core.network.protocol import EngineError, ModelError
+from siammaskpp_core.network.protocol import EngineError
 from siammaskpp_core.network.siammaskpp import SiamMaskPP
 from siammaskpp_core.tracking import TrackingConfig
 
@@ -66,7 +66,9 @@ SAME_ANSWER = """
 import json, sys
 from pathlib import Path
 import numpy as np
-from siammaskpp_core.engines import EngineOptions, load_engine, read_model
+from siammaskpp_core.engines.load import load_engine
+from siammaskpp_core.engines.options import EngineOptions
+from siammaskpp_core.model.folder import read_model
 
 folder, name, options = Path(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3])
 rng = np.random.default_rng(0)

@@ -9,13 +9,13 @@ import yaml
 onnx = pytest.importorskip("onnx")
 
 from siammaskpp_core.cli import main as cli
+from siammaskpp_core.engines.difference import DifferenceError
 from siammaskpp_core.engines.export import quantise as module
 from siammaskpp_core.engines.export.quantise import QuantisationError, check, crop_pairs, quantise_model
 from siammaskpp_core.engines.load import DEFAULT_MODEL, load_engine
 from siammaskpp_core.engines.options import CPU_ENGINES, EngineOptions
 from siammaskpp_core.io.video import VideoWriter
-from siammaskpp_core.model.folder import read_model
-from siammaskpp_core.network.protocol import ModelError
+from siammaskpp_core.model.folder import ModelError, read_model
 
 SIZE = (160, 120)
 
@@ -96,13 +96,13 @@ def test_another_network_does_not_pass_for_its_twin(quantised, video):
     wrong = load_engine(read_model(DEFAULT_MODEL))
     refine = wrong.refine
     wrong.refine = lambda outputs, cells: 0.5 * refine(outputs, cells)
-    with pytest.raises(QuantisationError, match=r"differs from float .*: mask by 0\.50;"):
+    with pytest.raises(DifferenceError, match=r"differs from float .*: mask by 0\.50;"):
         check(original, wrong, crop_pairs(str(video), 4))
 
 
 def test_failures_leave_nothing_behind(video, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "TOLERANCE", 1e-6)
-    with pytest.raises(QuantisationError):
+    with pytest.raises(DifferenceError):
         quantise_model(DEFAULT_MODEL, tmp_path / "int8", crop_pairs(str(video), 4))
     assert list(tmp_path.iterdir()) == []
 

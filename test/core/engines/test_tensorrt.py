@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorrt_stand_in as stand_in
+from model_folders import exported, quantised
 
 from siammaskpp_core.cli import main as cli
 from siammaskpp_core.engines.load import DEFAULT_MODEL, load_engine, load_tracker
 from siammaskpp_core.engines.options import EngineOptions
-from siammaskpp_core.engines.tensorrt import cache
-from siammaskpp_core.engines.tensorrt import device as tensorrt_driver
+from siammaskpp_core.engines.tensorrt import cache, device
 from siammaskpp_core.model.folder import read_model
 from siammaskpp_core.network.protocol import EngineError
 
@@ -53,7 +53,7 @@ def gpu(monkeypatch):
         return drivers[-1]
 
     use_library(monkeypatch, stand_in.make_module("10.3.0"))
-    monkeypatch.setattr(tensorrt_driver, "open_driver", open_driver)
+    monkeypatch.setattr(device, "open_driver", open_driver)
     return drivers
 
 
@@ -63,7 +63,7 @@ def any_gpu(request):
         return request.getfixturevalue("gpu")
     pytest.importorskip("tensorrt")
     try:
-        tensorrt_driver.open_driver()
+        device.open_driver()
     except EngineError as error:
         pytest.skip(str(error))
     return None
@@ -81,7 +81,7 @@ def engines_for_two(tmp_path_factory):
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
         use_library(monkeypatch, stand_in.make_module("10.3.0"))
-        monkeypatch.setattr(tensorrt_driver, "open_driver", stand_in.StandInDriver)
+        monkeypatch.setattr(device, "open_driver", stand_in.StandInDriver)
         assert build("--precision", "fp32", "--max-targets", 2) == 0
     return folder
 
@@ -178,8 +178,6 @@ def test_answers_of_an_older_search_are_refused(gpu, for_two, lite):
 
 
 def test_a_network_without_masks(gpu, tmp_path):
-    from test_tensorrt_graphs import exported
-
     model = exported("no masks", tmp_path / "model")
     assert cli.main(["build-engine", str(model.folder), "--max-targets", "2"]) == 0
     assert set(load_engine(model, TENSORRT).differences) == {"kernels", "cls", "loc"}
@@ -233,7 +231,7 @@ def test_work_is_recorded_the_second_time(gpu, for_two, lite):
 
 
 def test_it_runs_where_nothing_can_be_recorded(gpu, for_two, lite, monkeypatch):
-    monkeypatch.setattr(tensorrt_driver, "open_driver", lambda: stand_in.StandInDriver(can_record=False))
+    monkeypatch.setattr(device, "open_driver", lambda: stand_in.StandInDriver(can_record=False))
     use_library(monkeypatch, sys.modules["tensorrt"])
     engine = load_engine(lite, TENSORRT)
     crops, templates = scene(1)
@@ -408,27 +406,27 @@ def test_tensorrt_that_is_too_old(gpu, lite, monkeypatch):
 
 
 def test_without_a_gpu(monkeypatch):
-    for name in ("tensorrt_cuda", "tensorrt_torch"):
-        monkeypatch.delitem(sys.modules, f"siammaskpp_core.engines.load.{name}", raising=False)
+    for name in ("cuda_driver", "torch_driver"):
+        monkeypatch.delitem(sys.modules, f"siammaskpp_core.engines.tensorrt.{name}", raising=False)
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.setitem(sys.modules, "cuda", None)
     monkeypatch.setitem(sys.modules, "cuda.bindings", None)
     with pytest.raises(EngineError, match=r"no NVIDIA GPU.*pip install cuda-python.*torch is not installed"):
-        tensorrt_driver.open_driver()
+        device.open_driver()
 
 
 def test_cuda_python_has_what_is_used():
     """Every name of the CUDA runtime; and where there is no GPU, CUDA's own words."""
     pytest.importorskip("cuda.bindings.runtime")
-    from siammaskpp_core.engines.tensorrt import cuda_driver as tensorrt_cuda
+    from siammaskpp_core.engines.tensorrt import cuda_driver
 
-    names = set(re.findall(r"cuda\.(cuda\w+)", Path(tensorrt_cuda.__file__).read_text(encoding="utf-8")))
+    names = set(re.findall(r"cuda\.(cuda\w+)", Path(cuda_driver.__file__).read_text(encoding="utf-8")))
     assert len(names) > 15
-    assert {name for name in names if not hasattr(tensorrt_cuda.cuda, name)} == set()
-    error, count = tensorrt_cuda.cuda.cudaGetDeviceCount()
+    assert {name for name in names if not hasattr(cuda_driver.cuda, name)} == set()
+    error, count = cuda_driver.cuda.cudaGetDeviceCount()
     if int(error) or not count:
         with pytest.raises(EngineError, match=r"CUDA: \w+ \w+"):
-            tensorrt_cuda.CudaDriver()
+            cuda_driver.CudaDriver()
 
 
 def test_auto_takes_the_first_that_works(gpu, lite, monkeypatch, caplog):
@@ -443,8 +441,6 @@ def test_auto_takes_the_first_that_works(gpu, lite, monkeypatch, caplog):
 @pytest.mark.slow
 def test_an_int8_model(any_gpu, tmp_path):
     """Batches of the int8 graph answer as that graph does on ONNX Runtime."""
-    from test_tensorrt_rtx import quantised
-
     model = quantised(read_model(DEFAULT_MODEL), tmp_path / "int8")
     arguments = ["build-engine", str(model.folder), "--precision", "int8", "--max-targets", "2"]
     assert cli.main(arguments) == 0

@@ -1,20 +1,17 @@
 """Graphs as TensorRT gets them, computed by ONNX Runtime: the same numbers as the model folder's graphs."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from model_folders import exported
 
 from siammaskpp_core.engines.load import DEFAULT_MODEL, load_engine
-from siammaskpp_core.model.folder import read_model
-from siammaskpp_core.network.protocol import ModelError
+from siammaskpp_core.model.folder import ModelError, read_model
 
 onnx = pytest.importorskip("onnx")
 ort = pytest.importorskip("onnxruntime")
 
-from siammaskpp_core.engines.tensorrt.graphs import BATCH, prepared_graphs, with_dynamic_batch, with_windows
-
-ROOT = Path(__file__).parents[3]
+from siammaskpp_core.engines.tensorrt.dynamic_batch import BATCH, with_dynamic_batch
+from siammaskpp_core.engines.tensorrt.graphs import prepared_graphs, with_windows
 
 
 @pytest.fixture(scope="module")
@@ -108,40 +105,6 @@ def test_half_precision_is_in_the_graph(lite):
 def test_int8_needs_a_quantised_model(lite):
     with pytest.raises(ModelError, match="siammaskpp quantise"):
         prepared_graphs(lite, "int8", 1)
-
-
-CONFIGS = {
-    "two branches a level": {"head_channels": 8, "mask_channels": 16, "refine_channels": (8, 4, 2)},
-    "coarse masks": {"head_channels": 8, "mask": "bi", "mask_channels": 25},
-    "correlation decoded": {
-        "head_channels": 8,
-        "refine_input": "correlation",
-        "refine_upsampling": "nearest",
-    },
-    "no masks": {"head_channels": 8, "levels": ("conv4",), "mask": "none"},
-    "resnet50": {"backbone": "resnet50", "head_channels": 8, "mask_channels": 16},
-    "up_channel": {"head_channels": 8, "correlation": "up_channel", "mask": "none"},
-    "cross": {"head_channels": 8, "correlation": "cross", "mask": "none", "anchor_ratios": (1.0,)},
-}
-
-
-def exported(kind: str, folder: Path):
-    """An untrained network of the family as a model folder: one of the small ones, or a configuration's."""
-    torch = pytest.importorskip("torch")
-    from siammaskpp_core.engines.export.onnx import write_model
-    from siammaskpp_core.network.config import NetworkConfig
-    from siammaskpp_core.network.siammaskpp import SiamMaskPP
-    from siammaskpp_core.tracking import TrackingConfig
-    from siammaskpp_core.training.experiment import read_experiment
-
-    torch.manual_seed(0)
-    folder.mkdir()
-    if kind in CONFIGS:
-        config = NetworkConfig(**CONFIGS[kind])
-    else:
-        config = read_experiment(ROOT / "config" / "networks" / f"{kind}.yaml").network
-    write_model(SiamMaskPP(config).eval(), TrackingConfig(), folder)
-    return read_model(folder)
 
 
 @pytest.mark.parametrize("kind", ["two branches a level", "coarse masks", "correlation decoded", "no masks"])

@@ -11,11 +11,10 @@ import sys
 import zipfile
 from pathlib import Path
 
-import numpy as np
 import pytest
-from test_tensorrt_graphs import exported
+from model_folders import exported, quantised
 
-from siammaskpp_core.engines import load as engines
+from siammaskpp_core.engines import tensorrt
 from siammaskpp_core.engines.load import DEFAULT_MODEL
 from siammaskpp_core.model.folder import read_model
 from siammaskpp_core.network.protocol import EngineError
@@ -29,19 +28,19 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture
 def builder(monkeypatch):
-    """The module tensorrt_builder on TensorRT for RTX."""
+    """The module tensorrt.builder, with TensorRT for RTX in the place of TensorRT."""
     rtx = pytest.importorskip("tensorrt_rtx", reason="pip install tensorrt-rtx-cu12")
     monkeypatch.setitem(sys.modules, "tensorrt", rtx)
-    names = ("tensorrt_builder", "tensorrt_library")
+    names = ("builder", "library")
     for name in names:  # a package remembers its modules, too
-        monkeypatch.delitem(sys.modules, f"siammaskpp_core.engines.load.{name}", raising=False)
-        monkeypatch.delattr(engines, name, raising=False)
+        monkeypatch.delitem(sys.modules, f"siammaskpp_core.engines.tensorrt.{name}", raising=False)
+        monkeypatch.delattr(tensorrt, name, raising=False)
     module = importlib.import_module("siammaskpp_core.engines.tensorrt.builder")
     assert module.trt is rtx
     yield module
     for name in names:
-        sys.modules.pop(f"siammaskpp_core.engines.load.{name}", None)
-        vars(engines).pop(name, None)
+        sys.modules.pop(f"siammaskpp_core.engines.tensorrt.{name}", None)
+        vars(tensorrt).pop(name, None)
 
 
 @pytest.fixture(scope="module")
@@ -57,21 +56,6 @@ def models(tmp_path_factory):
         return made[name]
 
     return get
-
-
-def quantised(model, folder):
-    from siammaskpp_core.engines.export import quantise
-
-    rng = np.random.default_rng(0)
-
-    def smooth(side):
-        return np.kron(rng.integers(0, 256, (8, 8, 3)), np.ones((32, 32, 1)))[:side, :side].astype(np.uint8)
-
-    crops = [(smooth(127), smooth(255)) for _ in range(quantise.CHECKED)]
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(quantise, "TOLERANCE", np.inf)  # four crops are enough to build, not to be good
-        quantise.quantise_model(model.folder, folder, crops, symmetric=True)
-    return read_model(folder)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ pytest.importorskip("torchvision")
 
 from siammaskpp_core.cli.import_weights import add_arguments
 from siammaskpp_core.cli.main import main
-from siammaskpp_core.network.protocol import ModelError
+from siammaskpp_core.model.folder import ModelError
 from siammaskpp_core.training.reference_weights import CHOICES, import_weights, looks_like
 
 REFERENCES = Path(__file__).parents[1].joinpath("references")

@@ -75,7 +75,7 @@ def test_the_backbone_begins_to_learn(share, step):
         ({"sources": ["masks:a", "masks:b"]}, "one weight for each"),
         ({"source_weights": [0.0]}, "not all zero"),
         ({"negative_probability": 1.5}, "outside"),
-        ({"negativ_share": 0.5}, "unknown key"),
+        ({"negativ_probability": 0.5}, "unknown key"),
         ({"pretrained": False}, "learns from the start"),
         ({"stage": "re", "unfreeze_at": 0.5}, "does not learn in the stage re"),
     ],
