@@ -34,5 +34,5 @@ class AlexNet(Backbone):
         super().__init__(stages, pixels, deepest)
 
     def load_imagenet(self) -> None:
-        """Raise ImportError: no public classifier has these layers."""
+        """Raise :class:`ConfigError`: no public classifier has these layers."""
         raise ConfigError("there are no ImageNet weights of this AlexNet: train it with `pretrained: false`")
