@@ -14,12 +14,18 @@ Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 """The collection to which a subcommand adds its parser."""
 
 
+_MODEL_HELP = "model folder (default: the model of the package)"
+
+
 def add_model(command: argparse.ArgumentParser) -> None:
     """Add `--model` and the options of the engine that runs it."""
-    command.add_argument(
-        "--model", type=Path, metavar="DIR", help="model folder (default: the model of the package)"
-    )
+    command.add_argument("--model", type=Path, metavar="DIR", help=_MODEL_HELP)
     add_options(command, EngineOptions)
+
+
+def add_model_folder(command: argparse.ArgumentParser) -> None:
+    """Add the model folder that a command turns into something else, as an argument without a flag."""
+    command.add_argument("model", type=Path, nargs="?", metavar="MODEL", help=_MODEL_HELP)
 
 
 def add_rotated_box(command: argparse.ArgumentParser, condition: str = "") -> None:

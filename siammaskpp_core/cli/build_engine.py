@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from siammaskpp_core.arguments import positive
-from siammaskpp_core.cli.arguments import Commands
+from siammaskpp_core.cli.arguments import Commands, add_model_folder
 from siammaskpp_core.errors import extra
 
 
@@ -22,13 +21,7 @@ def add_arguments(commands: Commands) -> None:
         "built with. Building takes minutes on a Jetson. docs/tensorrt.md tells more.",
         epilog="example:\n  siammaskpp build-engine my_model --max-targets 4",
     )
-    build.add_argument(
-        "model",
-        type=Path,
-        nargs="?",
-        metavar="MODEL",
-        help="model folder (default: the model of the package)",
-    )
+    add_model_folder(build)
     build.add_argument(
         "--precision",
         choices=("fp16", "fp32", "int8"),

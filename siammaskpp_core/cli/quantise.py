@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from siammaskpp_core.arguments import positive
-from siammaskpp_core.cli.arguments import Commands
+from siammaskpp_core.cli.arguments import Commands, add_model_folder
 from siammaskpp_core.errors import extra
 
 
@@ -21,13 +21,7 @@ def add_arguments(commands: Commands) -> None:
         "of the later use. A quarter of the crops is kept to compare the results with those in float.",
         epilog="example:\n  siammaskpp quantise my_model --calibration videos/*.mp4 --output my_model_int8",
     )
-    quantise.add_argument(
-        "model",
-        type=Path,
-        nargs="?",
-        metavar="MODEL",
-        help="model folder (default: the model of the package)",
-    )
+    add_model_folder(quantise)
     quantise.add_argument(
         "--calibration",
         required=True,

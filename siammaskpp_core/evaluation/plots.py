@@ -10,14 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from siammaskpp_core.arrays import Float64Array
-from siammaskpp_core.errors import MissingPackageError
+from siammaskpp_core.errors import extra
 from siammaskpp_core.evaluation.metrics import PRECISION_PX
 from siammaskpp_core.evaluation.report import TITLES, Report, cell, measured
 
-try:
+with extra("eval", "for plots"):
     from matplotlib.figure import Figure
-except ImportError as error:
-    raise MissingPackageError("plots need matplotlib: pip install 'siammaskpp[eval]'") from error
 
 # Okabe and Ito (2008): colour-blind people can tell these colours apart.
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
