@@ -1,1 +1,1 @@
-"""siammaskpp_ros/common."""
+"""Parts that several nodes share: main function, parameters, image messages, worker thread."""

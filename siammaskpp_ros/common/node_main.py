@@ -1,4 +1,4 @@
-"""The main function of every node: start, signals, errors that the user can mend, end, exit code."""
+"""The main function of every node: start, signals, errors, end and exit code; and waiting in an executor."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _CALL_TRIES = 4
 
 
 class NoAnswer(UserError):
-    """A service that does not answer."""
+    """A service does not answer."""
 
 
 def run_node(
@@ -42,14 +42,15 @@ def run_node(
 ) -> int:
     """Create a node, run it until its work is done or Ctrl-C or SIGTERM ends it; return the exit code.
 
-    `work` gets the node and the executor that the node was added to; by default it spins for ever. It may
-    return an exit code (None: 0). Ctrl-C and SIGTERM are a clean end with exit code 0: without `stop` they
-    interrupt `work` and shut down ROS. A node that has something left to publish passes an event as `stop`:
-    signals set it, ROS stays, and `work` returns as soon as it sees the event (:func:`spin_until`).
+    `work` is called with the node and the executor to which the node was added; by default it processes
+    callbacks until the end. It may return an exit code (None means 0). Ctrl-C and SIGTERM are a clean end
+    with exit code 0. Without `stop` they interrupt `work` and shut down ROS. A node that still has to publish
+    something passes an event as `stop`: signals set the event, ROS stays up, and `work` has to return when
+    the event is set (:func:`spin_until`).
 
-    `finish` is called with the node before ROS is shut down, whatever has ended the work. It may raise
-    :class:`~siammaskpp_ros.common.worker.WorkerHangs`: then the process is left at once. A
-    :class:`~siammaskpp_core.errors.UserError` and an unusable parameter are shown as one line,
+    `finish` is called with the node before ROS is shut down, however the work has ended. It may raise
+    :class:`~siammaskpp_ros.common.worker.WorkerHangs`, which ends the process at once. A
+    :class:`~siammaskpp_core.errors.UserError` and an invalid parameter are shown as one line,
     "name: reason", with exit code 1; every other exception shows its traceback.
     """
     if work is None:
@@ -72,7 +73,7 @@ def run_node(
             print(f"{name}: {error}", file=sys.stderr)
             exit_code = 1
         except Exception:
-            # A signal shuts down ROS while a callback may still use it; that is no failure.
+            # A signal may shut down ROS while a callback still uses it, which is no failure.
             if rclpy.ok():
                 traceback.print_exc()
                 exit_code = 1
@@ -81,7 +82,7 @@ def run_node(
 
 
 def spin_until(stop: Event, executor: Executor) -> None:
-    """Process callbacks until `stop` is set; it is noticed within 0.1 s."""
+    """Process callbacks until `stop` is set, which takes effect within 0.1 s."""
     while not stop.is_set():
         executor.spin_once(timeout_sec=0.1)
 

@@ -23,12 +23,16 @@ class LatestWorker(Generic[Item]):
     """Calls `work(item)` in a thread of its own, which has a slot for one waiting item.
 
     An item that is put while another one waits replaces it, so that a slow worker skips items instead of
-    lagging behind. An exception of `work` is passed to `failed`, and the thread continues.
+    lagging behind. An exception of `work` is passed to `failed`, and the thread continues. The thread is called
+    `name`.
     """
 
-    def __init__(self, work: Callable[[Item], None], failed: Callable[[Item, Exception], None]) -> None:
+    def __init__(
+        self, work: Callable[[Item], None], failed: Callable[[Item, Exception], None], name: str = "worker"
+    ) -> None:
         self._work = work
         self._failed = failed
+        self._name = name
         self._waiting: Item | None = None
         self._stopping = False
         self._idle = False
@@ -41,7 +45,7 @@ class LatestWorker(Generic[Item]):
             raise WorkerHangs("the worker thread of the last activation has not ended")
         self._waiting, self._stopping = None, False
         # A daemon thread, so that a call that hangs in a driver cannot keep the process alive.
-        self._thread = threading.Thread(target=self._run, name="tracking", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
         self._thread.start()
 
     def put(self, item: Item) -> bool:

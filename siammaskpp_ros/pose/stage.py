@@ -48,7 +48,7 @@ class PoseStage:
         self._publishers = PosePublishers(node, options.publish_tf)
         self._diagnostics = PoseDiagnostics(node)
         self._worker: LatestWorker[tuple[TrackedImage, Image | None]] = LatestWorker(
-            self._process, self._on_failure
+            self._process, self._on_failure, "poses"
         )
         self._camera: CameraInput | None = None
         self._newest_ns: int | None = None

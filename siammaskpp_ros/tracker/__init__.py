@@ -1,1 +1,1 @@
-"""siammaskpp_ros/tracker."""
+"""The tracker node: camera images and requests for targets in, masks, boxes and track states out."""

@@ -56,7 +56,7 @@ class TrackerNode(LifecycleNode):
         self._load_tracker = tracker_loader
         self._reporter = Reporter(self)
         self._indices = itertools.count(1)  # never reset: targets keep the index of their first frame
-        self._worker: LatestWorker[Frame] = LatestWorker(self._process, self._on_failure)
+        self._worker: LatestWorker[Frame] = LatestWorker(self._process, self._on_failure, "tracking")
         self._targets: TargetStore | None = None
         self._results: ResultPublishers | None = None
         self._poses: PoseStage | None = None

@@ -171,7 +171,7 @@ class SelectionInputs:
         self._node = node
         self._selector = selector
         self._clicks: LatestWorker[tuple[Frame, Point]] = LatestWorker(
-            self._on_clicked, self._on_failed_click
+            self._on_clicked, self._on_failed_click, "clicks"
         )
         self._clicks.start()
         self._subscriptions: list[Any] = [
