@@ -50,6 +50,15 @@ _SET, _REMOVE = "siammaskpp/srv/SetTarget", "siammaskpp/srv/RemoveTarget"
 _ACTIVE, _CONFIGURED = "while active", "once configured"
 UNCONDITIONAL = ("", _ACTIVE, _CONFIGURED)
 """Conditions that hold for every node that is started with default parameters."""
+_CMD_VEL = (
+    Endpoint("cmd_vel", "geometry_msgs/msg/Twist", "Velocity command", "`enable_stamped_cmd_vel: false`"),
+    Endpoint(
+        "cmd_vel",
+        "geometry_msgs/msg/TwistStamped",
+        "Velocity command with a stamp",
+        "`enable_stamped_cmd_vel: true`",
+    ),
+)
 
 _TRACKER = Interface(
     TRACKER,
@@ -209,15 +218,7 @@ _FOLLOWER = Interface(
             f"{TRACKER}/tracked_objects", _OBJECTS, "Track state of the target: TRACKING, UNCERTAIN or LOST"
         ),
     ),
-    published=(
-        Endpoint("cmd_vel", "geometry_msgs/msg/Twist", "Velocity command", "`enable_stamped_cmd_vel: false`"),
-        Endpoint(
-            "cmd_vel",
-            "geometry_msgs/msg/TwistStamped",
-            "Velocity command with a stamp",
-            "`enable_stamped_cmd_vel: true`",
-        ),
-    ),
+    published=_CMD_VEL,
 )
 
 _WEB = Interface(
@@ -271,13 +272,7 @@ _SIM_ROBOT = Interface(
     "A simulated robot with a depth camera and a person who walks in front of it, to try the follower.",
     SimConfig,
     subscribed=(
-        Endpoint("cmd_vel", "geometry_msgs/msg/Twist", "Velocity command", "`enable_stamped_cmd_vel: false`"),
-        Endpoint(
-            "cmd_vel",
-            "geometry_msgs/msg/TwistStamped",
-            "Velocity command with a stamp",
-            "`enable_stamped_cmd_vel: true`",
-        ),
+        *_CMD_VEL,
         Endpoint(
             f"{TRACKER}/tracked_objects",
             _OBJECTS,

@@ -23,8 +23,8 @@ class LatestWorker(Generic[Item]):
     """Calls `work(item)` in a thread of its own, which has a slot for one waiting item.
 
     An item that is put while another one waits replaces it, so that a slow worker skips items instead of
-    lagging behind. An exception of `work` is passed to `failed`, and the thread continues. The thread is called
-    `name`.
+    lagging behind. An exception of `work` is passed to `failed`, and the thread continues. `name` is the name
+    of the thread.
     """
 
     def __init__(
