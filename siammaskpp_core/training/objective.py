@@ -136,7 +136,7 @@ def random_draws(batch: Batch, config: TrainingConfig, step: int, rank: int) -> 
     """
     if config.anchor_sampling != "hard":
         return None
-    share = len(batch.labels)
+    pairs = len(batch.labels)
     numbers = np.random.default_rng((config.seed, step, 0))
     draws = numbers.random((config.batch_size, *batch.labels.shape[1:]), dtype=np.float32)
-    return torch.from_numpy(draws[rank * share : (rank + 1) * share]).to(batch.labels.device)
+    return torch.from_numpy(draws[rank * pairs : (rank + 1) * pairs]).to(batch.labels.device)

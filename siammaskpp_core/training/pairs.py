@@ -70,7 +70,7 @@ class PairDataset:
         self.source_probabilities = weights / weights.sum()
         used = [source for source, p in zip(sources, self.source_probabilities, strict=True) if p > 0]
         if len(used) == 1 and used[0].scene(0) == used[0].scene(len(used[0]) - 1):
-            raise ConfigError("sources: training needs objects from at least two pictures or videos")
+            raise ConfigError("sources: training needs objects from at least two images or videos")
 
     def __len__(self) -> int:
         return self.config.steps * self.config.batch_size
@@ -115,7 +115,7 @@ class PairDataset:
         cells, masks = self._masks(labels, search.mask, rng)
         return Pair(images[0], images[1], labels, offsets, cells, masks)
 
-    # Which object is shown
+    # Choice of the objects
 
     def _random_object(self, rng: Rng) -> ObjectRef:
         source = int(rng.choice(len(self.sources), p=self.source_probabilities))
@@ -147,7 +147,7 @@ class PairDataset:
         box = self.sources[target.source].same_class_distractor(target.item, rng)
         return None if box is None else random_crops.centred_on(sample, box)
 
-    # How it is shown
+    # Crops and augmentation
 
     def _template(self, sample: Sample, target: ObjectRef, rng: Rng) -> Crop | None:
         config = self.config
@@ -213,7 +213,7 @@ class PairDataset:
         image = augmentation.degrade_quality(image, self.config.blur_probability, rng)
         return augmentation.to_grayscale(image) if grayscale else image
 
-    # What the network should answer
+    # The targets of the losses
 
     def _masks(self, labels: NDArray[np.int8], mask: Image | None, rng: Rng) -> tuple[IntArray, Image]:
         """Random positive cells and the true mask crop at each, in the form that :class:`Pair` documents."""

@@ -1,4 +1,4 @@
-"""Logs of a run: a line per step, TensorBoard, loss curves, and pictures of pairs with their masks."""
+"""Logs of a run: a line per step, TensorBoard, loss curves, and images of pairs with their masks."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _line(
     return {"step": step, "seconds": round(seconds, 1), "learning_rate": learning_rate, **finite}
 
 
-def draw_curves(log: Path, picture: Path) -> None:
+def draw_curves(log: Path, output: Path) -> None:
     """Draw the losses of a training log, with moving averages over up to 50 steps, to a PNG file."""
     from matplotlib.figure import Figure
 
@@ -107,7 +107,7 @@ def draw_curves(log: Path, picture: Path) -> None:
         axes.plot(steps[window - 1 :], smooth)
         axes.set(ylim=(0, float(np.percentile(values, 99)) * 1.05))
         axes.grid(alpha=0.3)
-    figure.savefig(picture, dpi=100)
+    figure.savefig(output, dpi=100)
 
 
 TRUE_COLOUR, PREDICTED_COLOUR = (255, 255, 255), (0, 220, 0)

@@ -230,7 +230,7 @@ def crop_pairs(source: str, count: int) -> list[CropPair]:
 
 
 def crop_pair(image: Image, random: np.random.Generator) -> CropPair:
-    """The crops around a box at a random place of `image`; the search crop is shifted from the box."""
+    """The crops around a random box in `image`; the search crop is shifted from the box."""
     height, width = image.shape[:2]
     size = min(height, width) * random.uniform(*BOX_SIDES, 2)
     x, y = random.uniform(size / 2, (width, height) - size / 2)

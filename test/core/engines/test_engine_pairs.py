@@ -1,4 +1,4 @@
-"""Two targets at once, each on half of the threads."""
+"""Parallel searches for two targets, each with half of the threads."""
 
 import numpy as np
 import pytest
@@ -97,7 +97,7 @@ def test_sessions_for_pairs_are_opened_when_there_is_a_pair(crops, monkeypatch):
     assert opened == [("search", 1)] * 2
 
 
-def test_an_error_in_either_half_is_raised(crops):
+def test_an_error_in_either_search_is_raised(crops):
     engine = load_engine(MODEL)
     kernels = list(engine.encode_template(crops[0]))[:2]
     for wrong in ([kernels[0], kernels[1][:-1]], [kernels[0][:-1], kernels[1]]):

@@ -1,4 +1,4 @@
-"""Model folders, engines, and their equality with torch."""
+"""Model folders and engines, and the equality of engines with torch."""
 
 import shutil
 from dataclasses import replace
@@ -91,7 +91,7 @@ def test_parity_fails_loudly(network, exported):
 
 @pytest.mark.parametrize("name", CPU_ENGINES)
 def test_refine_cuts_the_windows_that_torch_cuts(network, exported, name):
-    """At the border, where windows reach outside the map, too."""
+    """This includes the border, where windows reach outside the map."""
     import torch
 
     engine = engine_of(exported, name)
@@ -179,7 +179,7 @@ def test_damaged_graph(model_folder):
 
 @pytest.mark.parametrize("name", CPU_ENGINES)
 def test_a_file_that_is_no_graph(model_folder, name):
-    """Its digest is right, so the runtime has to refuse it."""
+    """The digest in model.yaml is right, so the runtime has to refuse the file."""
     from siammaskpp_core.model.folder import write_description
 
     pytest.importorskip(name)

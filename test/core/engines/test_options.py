@@ -1,4 +1,4 @@
-"""Precision, threads and buffers of the engines; what the bench compares them with."""
+"""Precision, threads and buffers of the engines, and the references of the benchmark."""
 
 import json
 import subprocess
@@ -25,7 +25,7 @@ from siammaskpp_core.network.protocol import EngineError
 from siammaskpp_core.network.siammaskpp import SiamMaskPP
 from siammaskpp_core.tracking import TrackingConfig
 
-# So many mask channels that composing them with the expansion makes fewer weights.
+# With this number of mask channels, fusing the heads with the expansion saves weights.
 CONFIG = NetworkConfig(head_channels=8, mask_channels=64, refine_channels=(8, 4, 2))
 RUNTIMES = ("onnxruntime", "openvino")
 BF16 = EngineOptions("openvino", precision="bf16")
@@ -137,7 +137,7 @@ def test_buffers_are_kept_and_targets_have_their_own(folder, crops, name):
 
 
 def test_fusion_is_the_same_function(network, crops):
-    """Softmax weights other than 1/3, and heads with biases."""
+    """The levels have different weights, and the heads have biases."""
     composed = fused(network)
     vector = torch.randn(2, 3 * CONFIG.head_channels, 1, 1)
     with torch.no_grad():
@@ -196,7 +196,7 @@ def test_operations_by_hand(tmp_path):
 
 
 def test_operations_are_those_of_torch(network, folder):
-    """torch counts what it runs: the exported search must hold as much."""
+    """The operations of the exported search equal those that torch counts when it runs."""
     from torch.utils.flop_counter import FlopCounterMode
 
     search = torch.zeros(1, 255, 255, 3, dtype=torch.uint8)

@@ -1,4 +1,4 @@
-"""Int8 twins of model folders."""
+"""Quantisation of model folders to int8."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ SIZE = (160, 120)
 
 @pytest.fixture(scope="module")
 def video(tmp_path_factory) -> Path:
-    """Smooth noise that moves: twelve frames."""
+    """A video of twelve frames of smooth noise."""
     import cv2
 
     path = tmp_path_factory.mktemp("video") / "noise.avi"
@@ -60,7 +60,7 @@ def test_the_model_says_that_it_is_int8_and_is_smaller(quantised):
 
 
 def test_symmetric_graphs_are_such_as_tensorrt_reads(video, tmp_path):
-    """int8 with zero points that are all 0, and biases in float."""
+    """Activations are int8 with zero point 0, and biases stay in float."""
     quantise_model(DEFAULT_MODEL, tmp_path / "int8", crop_pairs(str(video), 4), symmetric=True)
     graph = onnx.load(tmp_path / "int8" / "search.onnx").graph
     constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
@@ -91,7 +91,7 @@ def test_answers_are_near_those_in_float(quantised, video, name):
 
 
 def test_another_network_does_not_pass_for_its_twin(quantised, video):
-    """Half the probability everywhere is a relative difference of about 0.5."""
+    """Halving all probabilities is a relative difference of about 0.5."""
     original = load_engine(read_model(DEFAULT_MODEL))
     wrong = load_engine(read_model(DEFAULT_MODEL))
     refine = wrong.refine

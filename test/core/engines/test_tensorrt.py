@@ -29,7 +29,7 @@ _WITH_LIBRARY = [
 
 
 def use_library(monkeypatch, module):
-    """Let `import tensorrt` give `module`, and what was imported with another one be imported anew."""
+    """Make `import tensorrt` return `module`, and import the modules that use it anew."""
     monkeypatch.setitem(sys.modules, "tensorrt", module)
     for name in _WITH_LIBRARY:
         monkeypatch.delitem(sys.modules, name, raising=False)
@@ -45,7 +45,7 @@ def own_cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def gpu(monkeypatch):
-    """The stand-ins; its drivers in the order in which they were opened."""
+    """Use the stand-ins; returns the drivers in the order in which they are opened."""
     drivers = []
 
     def open_driver():
@@ -76,7 +76,7 @@ def lite():
 
 @pytest.fixture(scope="module")
 def engines_for_two(tmp_path_factory):
-    """A cache in which the stand-in has built engines in float32 for two targets."""
+    """A cache with float32 engines for two targets that the stand-in has built."""
     folder = tmp_path_factory.mktemp("engines")
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
@@ -88,7 +88,7 @@ def engines_for_two(tmp_path_factory):
 
 @pytest.fixture
 def for_two(gpu, engines_for_two, own_cache):
-    """The folder of those engines, in a cache of the test's own."""
+    """The folder of a copy of these engines in the test's own cache."""
     shutil.copytree(engines_for_two, own_cache, dirs_exist_ok=True)
     (description,) = cache.cache_root().glob("*/*/engines.json")
     return description.parent
@@ -104,7 +104,7 @@ def scene(count: int):
     return crops, crops[:, :127, :127].copy()
 
 
-# What it computes ----------------------------------------------------------------------------------
+# Outputs ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def scene(count: int):
     [("fp32", 1, 1), ("fp32", 3, 2), ("fp32", 2, 5), ("fp16", 1, 1), ("fp16", 2, 2)],
 )
 def test_it_answers_like_onnxruntime(any_gpu, lite, precision, max_targets, count):
-    """Also with more targets than it was built for."""
+    """This includes more targets than the engine was built for."""
     assert build("--precision", precision, "--max-targets", max_targets) == 0
     engine, reference = load_engine(lite, TENSORRT), load_engine(lite)
     crops, templates = scene(count)
@@ -132,7 +132,7 @@ def test_it_answers_like_onnxruntime(any_gpu, lite, precision, max_targets, coun
 
 
 def test_a_video_gives_the_same_boxes_and_masks(any_gpu):
-    """With a target more from the third frame on, and one less from the fifth."""
+    """A target is added at the third frame, and one is removed at the fifth."""
     build("--precision", "fp32", "--max-targets", 2)
     rng = np.random.default_rng(0)
     image = rng.integers(0, 120, (240, 320, 3), dtype=np.uint8)
@@ -255,7 +255,7 @@ def test_an_answer_of_tensorrt_that_is_no(gpu, for_two, lite, monkeypatch):
 @pytest.mark.parametrize("version", ["8.6.1", "10.3.0", "11.1.0"])
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 def test_flags_of_every_version(gpu, monkeypatch, version, precision, capsys):
-    """The stand-in refuses float16 without, and precision flags with strong typing, as TensorRT does."""
+    """Like TensorRT, the stand-in refuses float16 without a flag, and flags with strong typing."""
     use_library(monkeypatch, stand_in.make_module(version))
     assert build("--precision", precision, "--workspace", 256) == 0
     assert f"TensorRT {version} on Stand-in (8.7)" in capsys.readouterr().out
@@ -291,7 +291,7 @@ def test_the_engine_built_last_is_used(gpu, for_two, lite):
 
 
 def test_a_wrong_engine_is_not_kept(gpu, for_two, monkeypatch, capsys):
-    """The old one stays when the new one computes something else."""
+    """The old engine is kept when the new one computes something else."""
     before = (for_two / "engines.json").read_bytes()
 
     class Wrong(stand_in.onnxruntime.InferenceSession):
@@ -351,7 +351,7 @@ def test_damaged_and_foreign_engines(gpu, for_two, lite, damage, message, capsys
 
 
 def test_an_engine_that_tensorrt_refuses(gpu, for_two, lite):
-    """Its digest is right, so TensorRT has to say no."""
+    """The digest is right, so TensorRT has to refuse the engine."""
     import hashlib
 
     (for_two / "search.engine").write_bytes(b"foreign")
@@ -388,7 +388,7 @@ def test_keys():
     assert cache.key_of(model, "10.3.0", "Orin", "8.7").folder in keys
 
 
-# Whether it is there -------------------------------------------------------------------------------
+# Availability -------------------------------------------------------------------------------
 
 
 def test_without_tensorrt(lite, monkeypatch, capsys):
@@ -416,7 +416,7 @@ def test_without_a_gpu(monkeypatch):
 
 
 def test_cuda_python_has_what_is_used():
-    """Every name of the CUDA runtime; and where there is no GPU, CUDA's own words."""
+    """Every name of the CUDA runtime exists; without a GPU, the error has CUDA's own text."""
     pytest.importorskip("cuda.bindings.runtime")
     from siammaskpp_core.engines.tensorrt import cuda_driver
 
@@ -440,7 +440,7 @@ def test_auto_takes_the_first_that_works(gpu, lite, monkeypatch, caplog):
 
 @pytest.mark.slow
 def test_an_int8_model(any_gpu, tmp_path):
-    """Batches of the int8 graph answer as that graph does on ONNX Runtime."""
+    """Batches of the int8 graph give the outputs of that graph in ONNX Runtime."""
     model = quantised(read_model(DEFAULT_MODEL), tmp_path / "int8")
     arguments = ["build-engine", str(model.folder), "--precision", "int8", "--max-targets", "2"]
     assert cli.main(arguments) == 0

@@ -1,4 +1,4 @@
-"""Graphs as TensorRT gets them, computed by ONNX Runtime: the same numbers as the model folder's graphs."""
+"""The graphs that TensorRT gets, run by ONNX Runtime, give the outputs of the model folder's graphs."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def pictures(count: int, side: int) -> np.ndarray:
 
 
 def answers(model, count: int):
-    """Kernels, search answers and masks of `count` targets, one by one on the model's own graphs."""
+    """An engine on the model's own graphs, and crops, kernels and search outputs of `count` targets."""
     engine = load_engine(model)
     crops = pictures(count, 255)
     kernels = engine.encode_template(crops[:, :127, :127].copy())
@@ -47,7 +47,7 @@ def close(own, reference, tolerance):
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 @pytest.mark.parametrize("max_targets", [1, 3])
 def test_the_whole_network_computes_the_same(lite, precision, max_targets):
-    """Targets that differ, in one batch; the windows of one lie beyond the border of the map."""
+    """A batch has different targets; the windows of one lie beyond the border of the map."""
     tolerance = {"fp32": 1e-4, "fp16": 0.03}[precision]
     engine, crops, kernels, outputs = answers(lite, max_targets)
     graphs = {name: session(graph) for name, graph in prepared_graphs(lite, precision, max_targets).items()}

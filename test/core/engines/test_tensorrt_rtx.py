@@ -45,7 +45,7 @@ def builder(monkeypatch):
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
-    """Model folders by name, made when they are first asked for."""
+    """Model folders by name, made when they are first used."""
     folder, made = tmp_path_factory.mktemp("models"), {"lite": read_model(DEFAULT_MODEL)}
 
     def get(name):
@@ -89,7 +89,7 @@ def test_all_graphs_are_built(builder, models, name, precision, max_targets):
 
 
 def convolution_types(trt, graph, quantised):
-    """Types in which TensorRT's network computes convolutions; of `quantised` ones what is dequantised."""
+    """Types in which TensorRT computes convolutions; for `quantised` ones the types before dequantisation."""
     logger = trt.Logger(trt.Logger.ERROR)
     network = trt.Builder(logger).create_network(0)
     assert trt.OnnxParser(network, logger).parse(graph)
@@ -101,13 +101,13 @@ def convolution_types(trt, graph, quantised):
 
 
 def test_what_tensorrt_says_about_a_graph_it_cannot_build(builder):
-    """Bytes that anything but a Cast reads: what the pixels would be without preparation."""
+    """A graph in which another operator than Cast reads bytes, as without preparation."""
     with pytest.raises(EngineError, match=r"(?s)template\.onnx: TensorRT cannot read it: .*UInt8"):
         builder.build({"template": read_model(DEFAULT_MODEL).graph("template").read_bytes()}, "fp32", 1)
 
 
 def test_engine_code_fits_the_types_of_tensorrt(tmp_path):
-    """mypy with the published stubs of TensorRT 10, which the ordinary run leaves out."""
+    """mypy accepts the code with the published stubs of TensorRT 10, which the ordinary run leaves out."""
     pytest.importorskip("mypy")
     options = ["download", "--quiet", "--no-deps", "--dest", str(tmp_path), "tensorrt-stubs"]
     fetched = subprocess.run([sys.executable, "-m", "pip", *options], capture_output=True, text=True)
@@ -117,7 +117,7 @@ def test_engine_code_fits_the_types_of_tensorrt(tmp_path):
     stubs = tmp_path / "stubs"
     zipfile.ZipFile(wheels[0]).extractall(stubs)
     types = stubs / "tensorrt_bindings" / "tensorrt.pyi"
-    # As published they are no Python: parameters named `in`, and one without a default after ones with.
+    # The published stubs are not valid Python: a parameter is named `in`, and one lacks its default.
     text = re.sub(r"\bin: ", "in_: ", types.read_text(encoding="utf-8"))
     types.write_text(text.replace("channel_axis: int)", "channel_axis: int = ...)"), encoding="utf-8")
     # The ordinary configuration, but for TensorRT's entry in the modules whose types are not looked at.
@@ -134,7 +134,7 @@ def test_engine_code_fits_the_types_of_tensorrt(tmp_path):
 
 
 def test_everything_that_is_used_is_in_tensorrt_for_rtx():
-    """RTX 1.x has the interface of TensorRT 11: no precision flags, no bindings."""
+    """RTX 1.x has the interface of TensorRT 11, without precision flags and bindings."""
     trt = pytest.importorskip("tensorrt_rtx", reason="pip install tensorrt-rtx-cu12")
     used = {
         trt.ICudaEngine: "num_io_tensors get_tensor_name get_tensor_mode get_tensor_shape get_tensor_dtype "

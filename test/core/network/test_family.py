@@ -1,4 +1,4 @@
-"""Every network that the configurations name: builds, learns, is exported, and tracks."""
+"""Every network of the configurations can be built, trained and exported, and tracks."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +30,7 @@ def small(network):
 
 
 def family():
-    """Each different network of the configurations and of the rows of ablations, by a name."""
+    """All different networks of the configurations and of the rows of ablations, by name."""
     named = {path.stem: read_experiment(path) for path in sorted((CONFIG / "networks").glob("*.yaml"))}
     for path in sorted((CONFIG / "ablations").glob("*.yaml")):
         for row in read_rows(path):

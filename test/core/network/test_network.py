@@ -1,4 +1,4 @@
-"""The network's geometry: sizes, centre, and kernels that belong to the caller."""
+"""Geometry of the network: sizes and centre, and kernels that the caller keeps."""
 
 from dataclasses import replace
 from functools import cache
@@ -19,7 +19,7 @@ SMALL = NetworkConfig(head_channels=8, mask_channels=16, refine_channels=(8, 4, 
 
 @cache
 def make(backbone: str, config: NetworkConfig = SMALL, symmetric: bool = False) -> SiamMaskPP:
-    """A random network with batch-norm statistics of a picture: without them the signal fades out."""
+    """A random network with the batch-norm statistics of an image, without which the signal vanishes."""
     if backbone in ("resnet50", "resnext50", "mobilenet_v2"):
         pytest.importorskip("torchvision")
     if backbone == "alexnet":
@@ -39,7 +39,7 @@ def make(backbone: str, config: NetworkConfig = SMALL, symmetric: bool = False) 
 
 
 def symmetric_picture(size: int) -> torch.Tensor:
-    """A picture that is its own mirror image, in both directions."""
+    """An image that is symmetric in both directions."""
     torch.manual_seed(1)
     half = torch.randint(0, 256, (size // 2 + 1, size // 2 + 1, 3))
     rows = torch.cat([half, half[:-1].flip(0)])
@@ -65,7 +65,7 @@ def test_sizes(backbone):
 
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_features_of_a_symmetric_picture_are_symmetric_when_kernels_are(backbone):
-    """Padding or strides that lean to one side would show here, whatever the weights."""
+    """Padding or strides that are not symmetric would fail here with any weights."""
     model = make(backbone, symmetric=True)
     with torch.no_grad():
         for size in (127, 255):
@@ -81,10 +81,10 @@ PEAKS = [(name, level) for name in BACKBONES if name != "alexnet" for level in (
 @pytest.mark.parametrize(("backbone", "level"), [*PEAKS, ("alexnet", "conv5")])
 @pytest.mark.parametrize(("rows", "columns"), [(0, 0), (-3, 2)])
 def test_the_response_peaks_where_the_object_is(backbone, level, rows, columns):
-    """The template's own features answer strongest at the object's cell: the centre cell for a centred one.
+    """The response is strongest at the object's cell, which is the centre cell for a centred object.
 
-    conv5 sees more than the whole search region, so its peak says little without training; that it does
-    not lean to a side is shown above.
+    conv5 sees more than the whole search region, so its peak says little without training; its
+    symmetry is tested above.
     """
     model = make(backbone)
     torch.manual_seed(2)
@@ -106,7 +106,7 @@ def test_the_response_peaks_where_the_object_is(backbone, level, rows, columns):
 
 
 def test_a_moved_object_moves_the_windows():
-    """Response cell (r, c) looks at conv3 cell (r + 3, c + 3), twice and four times that below."""
+    """Response cell (r, c) is at conv3 cell (r + 3, c + 3), and at twice and four times that below."""
     model = make("efficientnet_lite0")
     with torch.no_grad():
         features = model.backbone(torch.randint(0, 256, (1, 255, 255, 3), dtype=torch.uint8))
@@ -136,7 +136,7 @@ def test_depthwise_correlation_equals_its_definition():
 
 
 def test_two_targets_do_not_mix():
-    """The best known bug of the published code: the template lived in the network."""
+    """In the reference implementation two targets mix, because the network keeps the template."""
     model = make("efficientnet_lite0")
     crops = torch.randint(0, 256, (2, 127, 127, 3), dtype=torch.uint8)
     search = torch.randint(0, 256, (1, 255, 255, 3), dtype=torch.uint8)
@@ -198,7 +198,7 @@ def test_imagenet_weights_fit():
     [("resnet50", "resnet50"), ("resnext50", "resnext50_32x4d"), ("mobilenet_v2", "mobilenet_v2")],
 )
 def test_torchvision_weights_fit(backbone, published):
-    """By torchvision's own names; a missing or unexpected one is an error."""
+    """Weights are loaded by torchvision's names; a missing or unexpected name is an error."""
     models = pytest.importorskip("torchvision").models
     weights = getattr(models, published)().state_dict()
     model = SiamMaskPP(replace(SMALL, backbone=backbone, mask="none"))
@@ -216,7 +216,7 @@ def test_torchvision_weights_fit(backbone, published):
 
 
 def test_the_published_shortcut_holds_torchvisions():
-    """torchvision's 1x1 at stride 2, one cell further in, is the centre of the unpadded 3x3."""
+    """torchvision's 1x1 kernel at stride 2, one cell further in, is the centre of the unpadded 3x3."""
     torchvision = pytest.importorskip("torchvision")
     published = torchvision.models.resnet50().eval()
     model = SiamMaskPP(replace(SMALL, backbone="resnet50", levels=("conv3",), mask="none")).eval()

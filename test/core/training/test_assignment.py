@@ -1,4 +1,4 @@
-"""What the network should answer: labels, offsets and masks."""
+"""Training targets: labels, offsets and mask crops."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def test_targets_of_a_centred_box():
 
 
 def test_labels_and_offsets_by_hand():
-    """The square anchor is 64x64; a box of 80x48 whose centre is 4 px right of and 8 px above the middle."""
+    """The square anchor is 64x64; a box of 80x48 whose centre is 4 px right of and 8 px above the centre."""
     labels, offsets = anchor_targets(np.array([127.5 + 4 - 40, 127.5 - 8 - 24, 80.0, 48.0]), ANCHORS)
     # (Nx - nx) / nw, (Ny - ny) / nh, log(Nw / nw), log(Nh / nh), for the anchor of the middle cell
     np.testing.assert_allclose(

@@ -1,4 +1,4 @@
-"""The paper's losses, against sums written out number by number."""
+"""Loss functions, compared with sums that are written out number by number."""
 
 from math import exp, log
 
@@ -16,14 +16,14 @@ PICTURES, ANCHORS, CELLS = 3, 2, 4
 
 @pytest.fixture
 def labels():
-    """1 target, 0 background, -1 not used; the last picture has no target."""
+    """Labels 1 (positive), 0 (negative) and -1 (ignored); the last pair has no positive."""
     values = np.random.default_rng(0).choice([-1, 0, 1], (PICTURES, ANCHORS, CELLS, CELLS), p=[0.3, 0.5, 0.2])
     values[2][values[2] == 1] = 0
     return values
 
 
 def cross_entropies(logits, labels, label):
-    """For each picture -log of the softmax probability of `label` at the anchors that bear it."""
+    """-log of the softmax probability of `label` at the anchors that have it, as a list per pair."""
     return [
         [
             -log(exp(pair[label]) / (exp(pair[0]) + exp(pair[1])))
@@ -90,7 +90,7 @@ def test_smooth_l1_on_both_sides_of_its_threshold(omega, x, expected):
 
 
 def test_mask_loss():
-    """The paper's sum over all positions n, of which only those with c_n = 1 are given to our function."""
+    """The paper sums over all positions n; our function only gets those with c_n = 1."""
     rng = np.random.default_rng(3)
     logits, masks = rng.normal(0, 2, (4, 1, 7, 5)), rng.integers(0, 2, (4, 7, 5))
     c = [1, -1, 1, 1]
@@ -166,7 +166,7 @@ def batch_of_one(labels):
 
 
 def test_total_loss():
-    """A, B, C = 1, 1.2, 36."""
+    """The weights A, B and C are 1, 1.2 and 36."""
     labels = torch.tensor([1, 0, -1, 0]).view(1, 1, 2, 2)
     batch, prediction = batch_of_one(labels)
     config = TrainingConfig(anchor_sampling="random")

@@ -73,7 +73,7 @@ def test_background_fills_the_crop():
 
 
 def test_large_changes_of_scale(training_data):
-    """Three times the usual change of scale where it is asked for."""
+    """A probability of 1 gives three times the usual change of scale."""
     sources = [open_source("masks:stills", training_data, 0)]
 
     def spread(share):
@@ -294,9 +294,9 @@ def test_probability_of_cut_out_objects(monkeypatch, background_swap_probability
 
 def test_one_scene_is_not_enough():
     log = []
-    with pytest.raises(ConfigError, match="at least two pictures or videos"):
+    with pytest.raises(ConfigError, match="at least two images or videos"):
         dataset([Drawn("a", log, scenes=1)])
-    with pytest.raises(ConfigError, match="at least two pictures or videos"):
+    with pytest.raises(ConfigError, match="at least two images or videos"):
         dataset([Drawn("a", log, scenes=1), Drawn("b", log)], source_weights=[1.0, 0.0])
     dataset([Drawn("a", log, scenes=1), Drawn("b", log, scenes=1)])[0]
 

@@ -1,4 +1,4 @@
-"""Published networks: the same weights give the same numbers, and wrong files are told apart."""
+"""Reference weights: outputs equal those of the reference implementation, and wrong files are refused."""
 
 import argparse
 import importlib.util
@@ -30,8 +30,8 @@ def reference(name):
         return dict(file)
 
 
-def published_weights(name):
-    """The state dict that the published code saves, without the published code."""
+def reference_weights(name):
+    """The state dict that the reference implementation saves, made without its code."""
     numbers = reference(name)
     shapes = [tuple(int(side) for side in text.split(",") if side) for text in numbers["shapes"]]
     return recipe.seeded_weights(numbers["names"].tolist(), shapes)
@@ -39,10 +39,10 @@ def published_weights(name):
 
 @pytest.fixture
 def checkpoint(tmp_path):
-    """Saves a published network's weights as its training code does, from several GPUs."""
+    """Save a reference network's weights as its training code does on several GPUs."""
 
     def save(name, change=lambda weights: None):
-        weights = published_weights(name)
+        weights = reference_weights(name)
         change(weights)
         path = tmp_path / f"{name}.pth"
         state = {f"module.{key}": value for key, value in weights.items()}
@@ -54,8 +54,8 @@ def checkpoint(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", recipe.REFERENCES)
-def test_the_published_network_answers_the_same(checkpoint, name):
-    """float32, without folding of batch norms: at most 1e-5 from the published code, at several cells."""
+def test_the_outputs_equal_the_reference(checkpoint, name):
+    """The difference is at most 1e-5 at several cells, in float32 without folding of batch norms."""
     numbers = reference(name)
     model, _ = import_weights(checkpoint(name), recipe.REFERENCES[name][0])
     template, search = recipe.seeded_pictures()
@@ -80,7 +80,7 @@ def test_the_published_network_answers_the_same(checkpoint, name):
 
 @pytest.mark.slow
 def test_import_makes_a_model_folder_that_tracks(checkpoint, tmp_path, capsys):
-    """torch weights and ONNX; every runtime here agrees with torch."""
+    """The folder has torch weights and ONNX graphs, and every installed runtime agrees with torch."""
     from siammaskpp_core.engines.load import load_tracker
     from siammaskpp_core.model.checkpoint import load_checkpoint
 

@@ -1,4 +1,4 @@
-"""Pictures of pairs, with their masks where they belong."""
+"""Images of pairs: masks are drawn at the position of their response cell."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ SIDE = 255 + GAP_PX
 
 
 def test_masks_are_drawn_around_their_cell():
-    """The second pair has a mask at row 10, column 14: 16 px above and right of the middle pixel, 127."""
+    """The second pair has a mask at row 10, column 14: 16 px above and right of the central pixel, 127."""
     cells = torch.full((2, 3, 2), -1)
     cells[1, 0] = torch.tensor([10, 14])
     masks = torch.zeros(2, 3, 127, 127)

@@ -1,4 +1,4 @@
-"""Rates over time, and configurations of the training."""
+"""Learning-rate schedules, and training configurations."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -27,7 +27,7 @@ def test_cosine():
 
 
 def test_the_papers_rates():
-    """5 epochs from 0.001 to 0.005, 15 epochs from 0.005 to 0.0025, evenly in the logarithm."""
+    """5 epochs rise from 0.001 to 0.005, then 15 epochs fall exponentially to 0.0025."""
     config = read_experiment(NETWORKS / "siammaskpp_base.yaml").training
     assert config.steps * config.batch_size == 20 * 300_000
     epoch = 300_000 // config.batch_size

@@ -1,4 +1,4 @@
-"""What learns in which stage, and what a stage takes over from the one before."""
+"""Training stages: trainable parts, and the weights that a stage takes over from the previous one."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -27,7 +27,7 @@ def learning(model):
 
 
 def in_training(model):
-    """Batch norms that compute statistics."""
+    """Names of the batch norms that update their statistics."""
     norms = (torch.nn.BatchNorm2d,)
     return {name for name, module in model.named_modules() if isinstance(module, norms) and module.training}
 
@@ -81,7 +81,7 @@ def test_the_backbones_batch_norms_may_stay_while_it_learns():
 
 
 def test_batch_norms_over_processes_keep_names_and_stages():
-    """Their computation needs GPUs; that the network stays the same otherwise does not."""
+    """Synchronised batch norms compute on GPUs only, but the conversion can be tested on a CPU."""
     model = SiamMaskPP(RE)
     names = list(model.state_dict())
     synchronise_batch_norms(model, SimpleNamespace(world_size=2), TrainingConfig())

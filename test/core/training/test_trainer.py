@@ -1,4 +1,4 @@
-"""Whole runs: every form of network, many processes, an end by kill -9."""
+"""Whole training runs: every form of network, several processes, resuming after kill -9."""
 
 import json
 import os
@@ -49,7 +49,7 @@ ALL_LEARN = {"pretrained": False, "unfreeze_at": 0.0, "precision": "32-true"}
 
 @pytest.fixture(autouse=True)
 def one_thread():
-    """On a busy machine threads wait for each other longer than they work."""
+    """Use one thread: on a busy machine threads wait for each other longer than they work."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -177,7 +177,7 @@ def weights(folder):
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_two_processes_learn_what_one_learns(training_data, tmp_path):
-    """Torchrun and gloo; half of the pairs are negative, so processes have other numbers of positives."""
+    """With torchrun and gloo; half of the pairs are negative, so the counts of positives differ."""
     training = options(
         steps=4,
         batch_size=4,
@@ -206,7 +206,7 @@ def test_two_processes_learn_what_one_learns(training_data, tmp_path):
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_killed_run_goes_on_as_if_it_had_not_been_killed(training_data, tmp_path):
-    """The default way of `lite`: a frozen backbone in bfloat16, AdamW; then the backbone learns, too."""
+    """The training of `lite`: a frozen backbone in bfloat16 and AdamW, then a trainable backbone."""
     pytest.importorskip("openvino")
     config = write_config(tmp_path, SMALL, options(steps=6, save_every=2, unfreeze_at=0.8))
     whole, killed = tmp_path / "whole", tmp_path / "killed"
@@ -235,8 +235,8 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been_killed(training_data, tmp_pa
         assert torch.equal(value, weights(killed)[name]), name
 
 
-def test_weights_are_averaged_over_the_past_that_there_is():
-    """The first average is the first weights; then 0.15, at most 2 / 11, of the old stays."""
+def test_the_ema_decay_rises_over_the_first_steps():
+    """The first average equals the first weights; then the decay is 0.15, as the rise allows 2 / 11."""
     model = torch.nn.Linear(1, 1, bias=False)
     average = AveragedModel(model, multi_avg_fn=ema_update(0.15))
     expected = None
