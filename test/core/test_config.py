@@ -1,0 +1,54 @@
+"""Options: values from mappings and YAML files, ranges, and the inverse way."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from siammaskpp_core.config import Checked, ConfigError, from_mapping, load_yaml, option, to_mapping
+
+
+@dataclass(frozen=True)
+class Oven(Checked):
+    heat_w: float = option(900.0, "Power", low=100.0, high=3000.0, unit="W")
+    mode: str = option("fan", "Kind of heat", choices=("fan", "grill"))
+    shelves: tuple[int, ...] = option((1, 3), "Shelves in use", low=1, high=5)
+    is_on: bool = option(False, "Heat at once")
+
+
+def test_values_get_the_type_of_their_option():
+    oven = from_mapping(Oven, {"heat_w": 1500, "shelves": [2, 4], "is_on": True})
+    assert oven == Oven(1500.0, "fan", (2, 4), True)
+    assert isinstance(oven.heat_w, float)
+    assert from_mapping(Oven, to_mapping(oven)) == oven
+    assert to_mapping(oven)["shelves"] == [2, 4]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"power": 5}, r"oven.yaml: unknown key 'power'; known keys are heat_w, mode, shelves, is_on"),
+        ({"heat_w": "hot"}, "oven.yaml: heat_w: a float is expected, not 'hot'"),
+        ({"is_on": 1}, "is_on: a bool is expected, not 1"),
+        ({"shelves": 2}, "shelves: a list is expected, not 2"),
+        ({"shelves": [1, 7]}, r"shelves: 7 is outside \[1, 5\]"),
+        ({"heat_w": 5.0}, r"heat_w: 5.0 is outside \[100, 3000\] W"),
+        ({"heat_w": float("nan")}, "heat_w: nan is not a finite number"),
+        ({"mode": "steam"}, "mode: 'steam' is not one of fan, grill"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_the_reason(values, message):
+    with pytest.raises(ConfigError, match=message):
+        from_mapping(Oven, values, "oven.yaml")
+
+
+def test_yaml_files_hold_a_mapping(tmp_path: Path):
+    path = tmp_path / "oven.yaml"
+    path.write_text("mode: grill\n")
+    assert load_yaml(path) == {"mode": "grill"}
+    for text, message in [("- 1\n", "a mapping of keys"), ("{", "not valid YAML")]:
+        path.write_text(text)
+        with pytest.raises(ConfigError, match=message):
+            load_yaml(path)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_yaml(tmp_path / "none.yaml")
