@@ -12,14 +12,12 @@ import pytest
 torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 
-from siammaskpp_core.bench.operations import PeakRate, count_operations
-from siammaskpp_core.bench.reference import ReferenceEngine
 from siammaskpp_core.config import ConfigError
 from siammaskpp_core.engines.export.fusion import fused
 from siammaskpp_core.engines.export.onnx import write_model
 from siammaskpp_core.engines.load import load_engine, load_tracker
 from siammaskpp_core.engines.options import EngineOptions
-from siammaskpp_core.model.folder import ModelError, read_model
+from siammaskpp_core.model.folder import read_model
 from siammaskpp_core.network.config import NetworkConfig
 from siammaskpp_core.network.protocol import EngineError
 from siammaskpp_core.network.siammaskpp import SiamMaskPP
@@ -159,58 +157,3 @@ def test_the_mask_vector_is_composed_only_where_that_saves_weights():
     for channels, saves in ((64, True), (16, False)):
         network = SiamMaskPP(replace(CONFIG, mask_channels=channels))
         assert (refine_weights(fused(network)) < 0.9 * refine_weights(network)) == saves
-
-
-def test_the_published_formulation_gives_the_same_answers(network, folder, crops):
-    published, engine = ReferenceEngine(folder), load_engine(read_model(folder))
-    kernels, templates = engine.encode_template(crops[0]), published.encode_template(crops[0])
-    own = engine.search(crops[1], list(kernels))
-    expected = published.search(crops[1], list(templates))
-    for mine, other in zip(own, expected, strict=True):
-        np.testing.assert_allclose(mine.cls, other.cls, atol=1e-3 * np.abs(other.cls).max())
-        np.testing.assert_allclose(mine.loc, other.loc, atol=1e-3 * np.abs(other.loc).max())
-    assert expected[0].mask.shape == (64, 25, 25)
-    cells = [(12, 12), (0, 24)]
-    np.testing.assert_allclose(engine.refine(own, cells), published.refine(expected, cells), atol=1e-3)
-
-
-def test_the_published_formulation_is_of_one_kind_of_network(tmp_path):
-    write_model(SiamMaskPP(replace(CONFIG, mask="none")).eval(), TrackingConfig(), tmp_path)
-    with pytest.raises(ModelError, match=r"SiamMask\+\+ \(re\) only"):
-        ReferenceEngine(tmp_path)
-    with pytest.raises(ModelError, match=r"weights\.pt is missing"):
-        ReferenceEngine(tmp_path / "nothing")
-
-
-def test_operations_by_hand(tmp_path):
-    layers = torch.nn.Sequential(
-        torch.nn.Conv2d(3, 8, 3, stride=2, groups=1), torch.nn.Conv2d(8, 8, 1, groups=4), torch.nn.Flatten()
-    )
-    network = torch.nn.Sequential(layers, torch.nn.Linear(8 * 4 * 4, 5))
-    torch.onnx.export(network, (torch.zeros(1, 3, 9, 9),), tmp_path / "a.onnx", dynamo=False)
-    products = 16 * 8 * (3 * 3 * 3) + 16 * 8 * (8 // 4) + 128 * 5
-    assert count_operations(tmp_path / "a.onnx") == 2 * products
-    expand = torch.nn.ConvTranspose2d(6, 4, 15)
-    torch.onnx.export(expand, (torch.zeros(1, 6, 1, 1),), tmp_path / "b.onnx", dynamo=False)
-    assert count_operations(tmp_path / "b.onnx") == 2 * 6 * 4 * 15 * 15
-
-
-def test_operations_are_those_of_torch(network, folder):
-    """The operations of the exported search equal those that torch counts when it runs."""
-    from torch.utils.flop_counter import FlopCounterMode
-
-    search = torch.zeros(1, 255, 255, 3, dtype=torch.uint8)
-    composed = fused(network)
-    with torch.no_grad():
-        kernels = composed.template(search[:, :127, :127])
-        with FlopCounterMode(display=False) as counter:
-            composed.search(search, kernels)
-    assert count_operations(folder / "search.onnx") == counter.get_total_flops()
-
-
-@pytest.mark.parametrize("is_int8", [False, True])
-def test_the_peak_only_rises(is_int8):
-    peak = PeakRate(EngineOptions(threads=1), is_int8)
-    first = peak.measure()
-    assert first > 1e8
-    assert peak.measure() >= first
