@@ -78,6 +78,7 @@ def test_one_version_everywhere() -> None:
     assert ElementTree.parse(ROOT / "package.xml").getroot().findtext("version") == version[1]
 
 
+@pytest.mark.filterwarnings("ignore")  # setuptools' own deprecations
 @pytest.mark.parametrize("version", ["59.6.0", "61.0.0"])
 def test_setup_py_says_what_pyproject_says(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also for the setuptools of Ubuntu 22.04 (59.6.0), which does not read pyproject.toml by itself."""
