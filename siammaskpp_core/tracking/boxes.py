@@ -1,4 +1,4 @@
-"""Axis-aligned and rotated boxes.
+"""Axis-aligned, rotated and fused boxes.
 
 All boxes are in continuous pixel coordinates: the pixel in column c and row r covers [c, c+1) x [r, r+1),
 so a mask whose pixels span columns 3..5 has x = 3 and width = 3.
@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from siammaskpp_core.arrays import Float32Array, Float64Array, Mask
 from siammaskpp_core.errors import UserError
+from siammaskpp_core.tracking.config import TrackingConfig
 
 
 class BoxError(UserError):
@@ -103,3 +104,55 @@ def mask_bounding_box(mask: Mask) -> Float64Array | None:
     """Return the axis-aligned bounding box (x, y, w, h) of the non-zero pixels; None when there are none."""
     x, y, width, height = cv2.boundingRect(mask)
     return np.array([x, y, width, height], dtype=np.float64) if width else None
+
+
+# A box found in the first image must overlap the given box by this much before anything is learned from it.
+_MIN_OVERLAP = 0.5
+# A larger ratio of sides means that the box found is not around the object that was pointed at.
+_MAX_SIDE_RATIO = 1.3
+
+
+@dataclass(frozen=True)
+class BoxFusion:
+    """Weights by which the decoded box and the mask's bounding box become the reported box.
+
+    People draw boxes around all that is visible or around a part, tightly or with a margin. The weights are
+    learned from the image in which the box was drawn: the mask's weight is larger where the mask fits the
+    given box better than the decoded box does.
+    """
+
+    mask_weight: float = 1.0
+    """Weight of the mask's bounding box; the decoded box has the rest."""
+    size_ratio: tuple[float, float] = (1.0, 1.0)
+    """Factors of the fused box's width and height, applied about its centre."""
+
+    @classmethod
+    def learned(
+        cls,
+        given: Float64Array,
+        decoded: Float64Array,
+        mask_box: Float64Array | None,
+        config: TrackingConfig,
+    ) -> BoxFusion:
+        """Return the fusion that suits `given`, from the boxes found in the image in which it was drawn.
+
+        All boxes are float64 [4] as x, y, width, height; `mask_box` is None when the mask is empty. The
+        default weights are returned when neither box overlaps `given` well.
+        """
+        default = cls(config.mask_box_weight)
+        mask_overlap = 0.0 if mask_box is None else float(overlap(mask_box, given))
+        decoded_overlap = float(overlap(decoded, given))
+        if max(mask_overlap, decoded_overlap) < _MIN_OVERLAP:
+            return default
+        weight = config.mask_box_weight + config.mask_box_gain * (mask_overlap - decoded_overlap)
+        lowest = min(config.mask_box_weight_min, config.mask_box_weight)
+        fusion = cls(float(np.clip(weight, lowest, 1)))
+        ratio = np.clip(given[2:] / fusion.box(decoded, mask_box)[2:], 1 / _MAX_SIDE_RATIO, _MAX_SIDE_RATIO)
+        width_ratio, height_ratio = (ratio**config.size_correction).tolist()
+        return cls(fusion.mask_weight, (width_ratio, height_ratio))
+
+    def box(self, decoded: Float64Array, mask_box: Float64Array | None) -> Float64Array:
+        """Return the reported box, float64 [4]; it is the decoded one, resized, when there is no mask box."""
+        box = decoded if mask_box is None else decoded + self.mask_weight * (mask_box - decoded)
+        size = box[2:] * self.size_ratio
+        return np.concatenate([box[:2] + (box[2:] - size) / 2, size])

@@ -1,7 +1,8 @@
-"""Decoding: the best peak of the response, ranked by probability, shape penalty and cosine window."""
+"""Decoding: anchor boxes, the best peak of the response, and the confidence that it is the target."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -9,12 +10,59 @@ import cv2
 import numpy as np
 
 from siammaskpp_core.arrays import Float32Array
-from siammaskpp_core.network.config import STRIDE, NetworkConfig
-from siammaskpp_core.tracking.anchors import anchor_grid, decode
+from siammaskpp_core.network.config import RESPONSE_SIZE, STRIDE, NetworkConfig
 from siammaskpp_core.tracking.config import TrackingConfig
 
 if TYPE_CHECKING:
     from siammaskpp_core.network.protocol import SearchOutput
+
+
+MAX_LOG_RATIO = float(np.log(1000 / 16))
+
+
+def anchor_sizes(ratios: tuple[float, ...], scale: float) -> Float32Array:
+    """Return width and height [A, 2] of the anchors in crop pixels; `ratios` are height / width.
+
+    They are rounded down to whole pixels before scaling, as in the reference implementation.
+    """
+    widths = np.floor(np.sqrt(STRIDE * STRIDE / np.asarray(ratios)))
+    heights = np.floor(widths * np.asarray(ratios))
+    return (np.stack([widths, heights], axis=1) * scale).astype(np.float32)
+
+
+def cell_offsets(cells: int = RESPONSE_SIZE) -> Float32Array:
+    """Return the distances [cells] of the response's rows or columns from the crop's centre (crop pixels)."""
+    return ((np.arange(cells) - cells // 2) * STRIDE).astype(np.float32)
+
+
+def anchor_grid(ratios: tuple[float, ...], scale: float, cells: int = RESPONSE_SIZE) -> Float32Array:
+    """Return anchors [4, A, cells, cells] as centre x, centre y, width, height.
+
+    The unit is crop pixels; centres are relative to the crop's centre.
+    """
+    sizes = anchor_sizes(ratios, scale)
+    grid = np.empty((4, len(sizes), cells, cells), np.float32)
+    grid[0] = cell_offsets(cells)[None, None, :]
+    grid[1] = cell_offsets(cells)[None, :, None]
+    grid[2:] = sizes.T[:, :, None, None]
+    return grid
+
+
+def encode(boxes: Float32Array, anchors: Float32Array) -> Float32Array:
+    """Return the normalised offsets (dx, dy, dw, dh) from anchors to boxes, both (cx, cy, w, h) on axis 0."""
+    centres = (boxes[:2] - anchors[:2]) / anchors[2:]
+    return np.concatenate([centres, np.log(boxes[2:] / anchors[2:])])
+
+
+def decode(offsets: Float32Array, anchors: Float32Array) -> Float32Array:
+    """Return boxes (cx, cy, w, h) on axis 0 from normalised offsets; this inverts :func:`encode`.
+
+    Sides are limited to 1/62 to 62 times the anchor's, as in torchvision's detectors, because the output of
+    an untrained network would overflow the exponential.
+    """
+    centres = offsets[:2] * anchors[2:] + anchors[:2]
+    sizes = np.exp(np.clip(offsets[2:], -MAX_LOG_RATIO, MAX_LOG_RATIO)) * anchors[2:]
+    return np.concatenate([centres, sizes])
 
 
 class Peak(NamedTuple):
@@ -180,3 +228,39 @@ def _padded_size(width: Float32Array | float, height: Float32Array | float, cont
 
 def _at_least_one(ratio: Float32Array) -> Float32Array:
     return np.maximum(ratio, 1 / ratio)
+
+
+# Weight of a new observation in the baseline logit, and the confidence from which an observation counts.
+_BASELINE_RATE = 0.1
+_BASELINE_MIN_CONFIDENCE = 0.25
+
+
+def logit(probability: float) -> float:
+    """Return the natural logarithm of the odds, limited to +-20.8 so that it is finite for 0 and 1."""
+    limited = min(max(probability, 1e-9), 1 - 1e-9)
+    return math.log(limited / (1 - limited))
+
+
+def calibrated(probability: float, baseline_logit: float | None, config: TrackingConfig) -> float:
+    """Return the confidence, 0 to 1, of a candidate to which the network gives `probability`.
+
+    `baseline_logit` is the logit at which the network has recognised this target so far. A first observation
+    (None) is its own baseline.
+    """
+    observed = logit(probability)
+    baseline = observed if baseline_logit is None else baseline_logit
+    evidence = config.confidence_slope * (observed - config.baseline_weight * baseline)
+    return 1 / (1 + math.exp(-evidence - config.confidence_offset))
+
+
+def updated_baseline(baseline_logit: float | None, probability: float, confidence: float) -> float | None:
+    """Return the baseline logit after an observation.
+
+    An observation that is unlikely to show the target leaves the baseline as it is.
+    """
+    if not confidence > _BASELINE_MIN_CONFIDENCE:
+        return baseline_logit
+    observed = logit(probability)
+    if baseline_logit is None:
+        return observed
+    return baseline_logit + _BASELINE_RATE * (observed - baseline_logit)

@@ -14,12 +14,10 @@ from numpy.typing import ArrayLike
 from siammaskpp_core.arrays import Float32Array, Float64Array, Image, Mask
 from siammaskpp_core.errors import UserError
 from siammaskpp_core.network.config import SEARCH_SIZE, STRIDE, NetworkConfig
-from siammaskpp_core.tracking.box_fusion import BoxFusion
-from siammaskpp_core.tracking.boxes import Place, RotatedBox, checked_box
-from siammaskpp_core.tracking.confidence import calibrated
+from siammaskpp_core.tracking.boxes import BoxFusion, Place, RotatedBox, checked_box
 from siammaskpp_core.tracking.config import TrackingConfig
 from siammaskpp_core.tracking.crops import CropWindow, context_side, mean_colour
-from siammaskpp_core.tracking.decoding import Peak, make_decoder
+from siammaskpp_core.tracking.decoding import Peak, calibrated, make_decoder
 from siammaskpp_core.tracking.masks import MaskOutline, guided_filter, mask_window, outline, paste_mask
 
 if TYPE_CHECKING:
@@ -92,7 +90,7 @@ class TrackResult:
     """Where a target is in one image.
 
     `box_xywh`, float64 [4], is the axis-aligned box: the bounding box of the mask's largest part fused with
-    the decoded box (:class:`~siammaskpp_core.tracking.box_fusion.BoxFusion`). `rotated_box` encloses the
+    the decoded box (:class:`~siammaskpp_core.tracking.boxes.BoxFusion`). `rotated_box` encloses the
     mask's largest part. Both come from the decoded box alone when the mask is empty or the network has none.
     `confidence`, 0 to 1, is the calibrated probability that this is the target. `mask`, uint8 [H, W], is 255
     on the target and 0 elsewhere; it is None for a network without masks. Boxes are in continuous pixel

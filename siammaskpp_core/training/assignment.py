@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from siammaskpp_core.arrays import AnyArray, Float32Array, Float64Array, Image, IntArray
 from siammaskpp_core.network.config import MASK_SIZE, RESPONSE_SIZE, SEARCH_SIZE, STRIDE
-from siammaskpp_core.tracking.anchors import encode
 from siammaskpp_core.tracking.boxes import overlap
+from siammaskpp_core.tracking.decoding import encode
 
 POSITIVE, NEGATIVE, IGNORED = 1, 0, -1
 CENTRE_RADIUS_PX = 16.0

@@ -12,9 +12,9 @@ from siammaskpp_core.arrays import Float32Array, Image, IntArray
 from siammaskpp_core.config import ConfigError
 from siammaskpp_core.data.sources.base import Sample, Source
 from siammaskpp_core.network.config import MASK_SIZE, SEARCH_SIZE, TEMPLATE_SIZE, NetworkConfig
-from siammaskpp_core.tracking.anchors import anchor_grid
 from siammaskpp_core.tracking.config import TrackingConfig
 from siammaskpp_core.tracking.crops import mean_colour
+from siammaskpp_core.tracking.decoding import anchor_grid
 from siammaskpp_core.training import augmentation, random_crops
 from siammaskpp_core.training.assignment import mask_crop, positive_cells, search_targets
 from siammaskpp_core.training.config import TrainingConfig

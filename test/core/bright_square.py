@@ -6,8 +6,7 @@ import cv2
 import numpy as np
 
 from siammaskpp_core.tracking import Place, RotatedBox, State, Target, Template, TrackResult
-from siammaskpp_core.tracking.box_fusion import BoxFusion
-from siammaskpp_core.tracking.boxes import checked_box, mask_bounding_box
+from siammaskpp_core.tracking.boxes import BoxFusion, checked_box, mask_bounding_box
 from siammaskpp_core.tracking.long_term.state import TrackStatus
 from siammaskpp_core.tracking.long_term.target import TrackState
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from siammaskpp_core.network.config import NetworkConfig
 from siammaskpp_core.network.protocol import SearchOutput
-from siammaskpp_core.tracking.anchors import anchor_grid, encode
+from siammaskpp_core.tracking.decoding import anchor_grid, encode
 
 RATIOS = NetworkConfig().anchor_ratios
 # Logits by how far a colour is from the target's: the same, alike, another.

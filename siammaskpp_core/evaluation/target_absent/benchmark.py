@@ -12,7 +12,7 @@ from siammaskpp_core.evaluation.report import markdown_table
 from siammaskpp_core.evaluation.target_absent.cases import KINDS, REDETECTION_FRAMES, TargetAbsentCase
 from siammaskpp_core.tracking import LongTermConfig, LongTermTracker
 from siammaskpp_core.tracking.boxes import overlap
-from siammaskpp_core.tracking.confidence import logit
+from siammaskpp_core.tracking.decoding import logit
 from siammaskpp_core.tracking.long_term.state import State
 
 TRACKED_OVERLAP = 0.5

@@ -1,10 +1,10 @@
-"""Boxes: which are refused, which are cut, and how much two overlap."""
+"""Boxes: which are refused, which are cut, how much two overlap, and how two are fused."""
 
 import numpy as np
 import pytest
 
-from siammaskpp_core.tracking import BoxError
-from siammaskpp_core.tracking.boxes import checked_box, overlap
+from siammaskpp_core.tracking import BoxError, TrackingConfig
+from siammaskpp_core.tracking.boxes import BoxFusion, checked_box, overlap
 
 
 def test_overlap_by_hand():
@@ -35,3 +35,43 @@ def test_wrong_boxes_are_refused_with_a_reason(box, message):
 
 def test_a_box_over_the_border_is_cut():
     np.testing.assert_array_equal(checked_box((-10, 470, 30, 30), 640, 480), [0, 470, 20, 10])
+
+
+GIVEN = np.array([100.0, 100, 40, 80])
+LARGER = np.array([95.0, 100, 50, 80])  # overlaps it by 0.8
+CONFIG = TrackingConfig(mask_box_weight=0.6, mask_box_gain=2.0, mask_box_weight_min=0.3)
+
+
+def test_the_box_that_fits_has_the_larger_share():
+    assert BoxFusion.learned(GIVEN, LARGER, GIVEN, CONFIG).mask_weight == pytest.approx(1.0)
+    assert BoxFusion.learned(GIVEN, GIVEN, GIVEN, CONFIG).mask_weight == pytest.approx(0.6)
+    slightly = np.array([99.0, 100, 42, 80])
+    assert BoxFusion.learned(GIVEN, GIVEN, slightly, CONFIG).mask_weight == pytest.approx(
+        0.6 - 2 * (1 - 40 / 42)
+    )
+    assert BoxFusion.learned(GIVEN, GIVEN, LARGER, CONFIG).mask_weight == pytest.approx(0.3)
+
+
+def test_a_model_that_reports_the_decoded_box_does_not_turn_to_the_mask_in_doubt():
+    config = TrackingConfig(mask_box_weight=0.1, mask_box_gain=2.0, mask_box_weight_min=0.3)
+    assert BoxFusion.learned(GIVEN, GIVEN, LARGER, config).mask_weight == pytest.approx(0.1)
+
+
+def test_the_size_follows_that_of_the_given_box_about_the_centre():
+    config = TrackingConfig(mask_box_weight=0.6, size_correction=1.0)
+    fit = BoxFusion.learned(GIVEN, LARGER, LARGER, config)
+    assert fit.size_ratio == pytest.approx((0.8, 1.0))
+    np.testing.assert_allclose(fit.box(LARGER + (30, 0, 0, 0), LARGER + (30, 0, 0, 0)), GIVEN + (30, 0, 0, 0))
+    half = BoxFusion.learned(GIVEN, LARGER, None, TrackingConfig(size_correction=0.5))
+    assert half.size_ratio == pytest.approx((0.8**0.5, 1.0))
+    np.testing.assert_allclose(half.box(LARGER, None)[2:], (50 * 0.8**0.5, 80))
+
+
+def test_no_size_is_changed_by_more_than_three_tenths():
+    fit = BoxFusion.learned(GIVEN, np.array([100.0, 100, 40, 150]), None, TrackingConfig(size_correction=1.0))
+    assert fit.size_ratio == pytest.approx((1.0, 1 / 1.3))
+
+
+def test_nothing_is_learned_where_something_else_is_found():
+    config = TrackingConfig(mask_box_weight=0.6, mask_box_gain=3.0, size_correction=1.0)
+    assert BoxFusion.learned(GIVEN, GIVEN + (60, 0, 0, 0), None, config) == BoxFusion(0.6)

@@ -7,13 +7,11 @@ import pytest
 from colour_engine import ColourEngine
 
 from siammaskpp_core.tracking import LongTermConfig, Place, Template, Tracker
-from siammaskpp_core.tracking.box_fusion import BoxFusion
-from siammaskpp_core.tracking.boxes import overlap
+from siammaskpp_core.tracking.boxes import BoxFusion, overlap
 from siammaskpp_core.tracking.long_term.redetection import grid_regions
-from siammaskpp_core.tracking.long_term.search_regions import grid_region, search_regions
 from siammaskpp_core.tracking.long_term.state import State, TrackStatus
 from siammaskpp_core.tracking.long_term.target import Target, TrackState, predicted_place, smoothed_velocity
-from siammaskpp_core.tracking.long_term.tracker import LongTermTracker
+from siammaskpp_core.tracking.long_term.tracker import LongTermTracker, grid_region, search_regions
 
 SIZE = (640, 480)
 SIDE = 60

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from siammaskpp_core.tracking.anchors import anchor_grid, decode
+from siammaskpp_core.tracking.decoding import anchor_grid, decode
 from siammaskpp_core.training.assignment import (
     anchor_targets,
     centre_targets,

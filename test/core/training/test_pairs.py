@@ -8,7 +8,7 @@ from siammaskpp_core.config import ConfigError, from_mapping
 from siammaskpp_core.data.sources import open_source
 from siammaskpp_core.data.sources.base import Sample
 from siammaskpp_core.network.config import NetworkConfig
-from siammaskpp_core.tracking.anchors import anchor_grid, decode
+from siammaskpp_core.tracking.decoding import anchor_grid, decode
 from siammaskpp_core.training import augmentation, random_crops
 from siammaskpp_core.training.config import TrainingConfig
 from siammaskpp_core.training.pairs import PairDataset
