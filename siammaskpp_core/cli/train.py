@@ -50,11 +50,11 @@ def add_arguments(commands: Commands) -> None:
         help="number of processes that prepare pairs, for each training process (default 1)",
     )
     train.add_argument(
-        "--picture-memory",
+        "--image-cache",
         type=positive,
         default=0,
         metavar="MB",
-        help="memory in which each of these processes keeps decoded images (default 0)",
+        help="memory in which each of these processes caches decoded images (default 0)",
     )
 
 
@@ -69,5 +69,5 @@ def run(options: argparse.Namespace) -> None:
         steps=options.steps,
         init=options.init,
         workers=options.workers,
-        memory_bytes=options.picture_memory * 1_000_000,
+        cache_bytes=options.image_cache * 1_000_000,
     )

@@ -35,12 +35,12 @@ def train(
     steps: int | None = None,
     init: Path | None = None,
     workers: int = 1,
-    memory_bytes: int = 0,
+    cache_bytes: int = 0,
 ) -> None:
     """Train the experiment in the YAML file `config` on the folder `data`, or resume the run in `output`.
 
     `steps` replaces the number in the file and `init` is the checkpoint of the previous stage. Each process
-    has `workers` that make its pairs, and each worker keeps up to `memory_bytes` of decoded images. Leaves
+    has `workers` that make its pairs, and each worker keeps up to `cache_bytes` of decoded images. Leaves
     `checkpoint.pt`, `log.jsonl`, `tensorboard/` and `curves.png` in `output`.
     """
     experiment = read_experiment(config)
@@ -53,7 +53,7 @@ def train(
         tracking=experiment.tracking,
         init=init,
         workers=workers,
-        memory_bytes=memory_bytes,
+        cache_bytes=cache_bytes,
     )
     trainer.run()
     if trainer.fabric.is_global_zero:

@@ -67,14 +67,14 @@ class Trainer:
         tracking: TrackingConfig | None = None,
         init: Path | None = None,
         workers: int = 1,
-        memory_bytes: int = 0,
+        cache_bytes: int = 0,
     ) -> None:
         state = read_checkpoint(output, network, config)
         self.fabric = fabric = start_fabric(config)
         torch.manual_seed(config.seed)
         self.config, self.output, self.workers = config, output, workers
         self.tracking = tracking or TrackingConfig()
-        self.sources = open_sources(config.sources, config.source_frame_ranges, data, memory_bytes)
+        self.sources = open_sources(config.sources, config.source_frame_ranges, data, cache_bytes)
         self.model = SiamMaskPP(network)
         if state is None:
             with fabric.rank_zero_first():  # so that pretrained weights are downloaded only once

@@ -31,17 +31,8 @@ def test_help_needs_neither_opencv_nor_a_runtime():
 def test_track_and_evaluate_pass_the_engine_on(folder, monkeypatch):
     calls = []
     use_tracker(monkeypatch, BrightSquare, calls)
-    chosen = (
-        "--model",
-        "m",
-        "--engine",
-        "openvino",
-        "--precision",
-        "bf16",
-        "--threads",
-        "2",
-        "--cpu-affinity",
-    )
+    engine = ("--engine", "openvino", "--precision", "bf16", "--threads", "2", "--cpu-affinity")
+    chosen = ("--model", "m", *engine)
     assert run("track", folder, "--box", "20,30,25,20", *chosen) == 0
     assert run("evaluate", folder.parent, *chosen) == 0
     options = EngineOptions("openvino", "bf16", 2, True)
@@ -104,17 +95,13 @@ def test_train_and_export_pass_their_arguments_on(monkeypatch):
         fake = type(sys)(f"siammaskpp_core.{module}")
         setattr(fake, function, lambda *arguments, **named: calls.append((arguments, named)))
         monkeypatch.setitem(sys.modules, fake.__name__, fake)
-    assert (
-        run(
-            "train", "--config", "a.yaml", "--data", "d", "--output", "o", "--steps", 7, "--picture-memory", 3
-        )
-        == 0
-    )
+    files = ("--config", "a.yaml", "--data", "d", "--output", "o")
+    assert run("train", *files, "--steps", 7, "--image-cache", 3) == 0
     assert run("export", "last.pt", "--output", "m") == 0
     assert calls == [
         (
             (Path("a.yaml"), Path("d"), Path("o")),
-            {"steps": 7, "init": None, "workers": 1, "memory_bytes": 3_000_000},
+            {"steps": 7, "init": None, "workers": 1, "cache_bytes": 3_000_000},
         ),
         (([Path("last.pt")], Path("m")), {}),
     ]

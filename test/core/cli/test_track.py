@@ -61,7 +61,7 @@ def test_where_the_object_is_not_seen_there_is_no_place(folder, tmp_path):
     assert np.abs(frames[5].astype(int) - 40).max() < 8, "nothing is drawn"
 
 
-def test_looking_for_the_first_frames_mask_leaves_the_target_alone(folder, monkeypatch):
+def test_the_first_frame_starts_the_target_and_the_others_have_stamps(folder, monkeypatch):
     seen = []
 
     class Drifting(BrightSquare):
@@ -75,7 +75,7 @@ def test_looking_for_the_first_frames_mask_leaves_the_target_alone(folder, monke
     use_tracker(monkeypatch, Drifting)
     assert run("track", folder, "--box", "20,30,24,20") == 0
     assert [x for x, _ in seen[:3]] == [32, 33, 34]
-    assert seen[2][1] == 3 * 40_000_000, "25 frames a second, where nothing else is known"
+    assert seen[2][1] == 3 * 40_000_000, "25 frames a second when the source does not say"
 
 
 def test_track_takes_the_kind_of_rotated_box(folder, monkeypatch):

@@ -8,11 +8,11 @@ from siammaskpp_core.io.drawing import GAP_PX, contact_sheet, draw_results, targ
 from siammaskpp_core.tracking import RotatedBox, TrackResult
 
 
-def result(left: int, top: int, width: int, height: int, score: float = 0.9) -> TrackResult:
+def result(left: int, top: int, width: int, height: int, confidence: float = 0.9) -> TrackResult:
     mask = np.zeros((240, 320), np.uint8)
     mask[top : top + height, left : left + width] = 255
     rotated = RotatedBox(left + width / 2, top + height / 2, width, height, 0.0)
-    return TrackResult(np.array([left, top, width, height], float), rotated, score, mask)
+    return TrackResult(np.array([left, top, width, height], float), rotated, confidence, mask)
 
 
 def test_the_mask_is_tinted_outlined_and_the_image_untouched():
@@ -24,7 +24,7 @@ def test_the_mask_is_tinted_outlined_and_the_image_untouched():
     for column, row in [(100, 80), (159, 80), (100, 119), (159, 119)]:
         assert np.abs(drawn[row, column].astype(int) - target_colour(0)).max() <= 2, "a corner of the outline"
     changed = np.argwhere((drawn != 100).any(axis=2))
-    # Below and right of the mask is nothing but the box's smooth line; the score stands above it.
+    # Below and right of the mask is nothing but the box's smooth line; the confidence stands above it.
     assert (changed.max(axis=0) <= (119 + 2, 159 + 2)).all()
     assert 60 < changed.min(axis=0)[0] < 78
 
