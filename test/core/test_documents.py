@@ -20,6 +20,7 @@ DOCUMENTS = [
     ROOT / "siammaskpp_core/weights/lite/MODEL_CARD.md",
 ]
 PLACES = ("siammaskpp_core", "siammaskpp_ros", "test", "config", "msg", "srv", "launch", "tools", "docs")
+OF_REFERENCE_IMPLEMENTATIONS = ("models/siammask_plus_plus_re.py",)
 PATH = re.compile(rf"(?:{'|'.join(PLACES)})/[\w./-]*\w/?(?!\w*\*)")
 
 
@@ -51,11 +52,29 @@ def test_the_index_names_every_document() -> None:
     assert {path.name for path in folder.glob("*.md")} - set(links) == {"README.md"}
 
 
+@cache
+def files_of_the_code() -> list[str]:
+    folders = (*PLACES, "setup.py")
+    return [
+        f"/{path.relative_to(ROOT)}"
+        for place in folders
+        for path in [*(ROOT / place).rglob("*"), ROOT / place]
+    ]
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=named)
 def test_files_that_are_named_exist(document: Path) -> None:
-    quoted = re.findall(r"`([^`\n]+)`", document.read_text(encoding="utf-8"))
-    paths = {path for text in quoted if PATH.fullmatch(text) for path in [text] if "NAME" not in text}
-    assert sorted(path for path in paths if not (ROOT / path).exists()) == []
+    """A path from the root of the repository; Python files also by the end of their path."""
+    quoted = set(re.findall(r"`([\w./-]+)`", document.read_text(encoding="utf-8")))
+    quoted -= {*OF_REFERENCE_IMPLEMENTATIONS}
+    paths = [text for text in quoted if PATH.fullmatch(text) or text.endswith(".py")]
+    missing = [
+        path
+        for path in paths
+        if "NAME" not in path
+        and not any(file.endswith(f"/{path.strip('/')}") for file in files_of_the_code())
+    ]
+    assert sorted(missing) == []
 
 
 @cache
