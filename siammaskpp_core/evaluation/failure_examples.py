@@ -100,9 +100,7 @@ def _cell(sequence: VideoSequence, index: int, caption: str, kept: _KeptResult |
     draw_outline(image, _true_mask(sequence, index, image.shape), TRUTH_COLOUR)
     scale = min(CELL_WIDTH_PX / image.shape[1], 1.0)
     cell = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    draw_text(
-        cell, caption, (4, cell.shape[0] - 6), TRUTH_COLOUR
-    )  # at the bottom: the score is above the box
+    draw_text(cell, caption, (4, cell.shape[0] - 6), TRUTH_COLOUR)  # the confidence is above the box
     return cell
 
 

@@ -1,1 +1,1 @@
-"""The target-absent benchmark: does the score tell that the target is gone, and is it re-detected?"""
+"""The target-absent benchmark: does the confidence tell that the target is gone, and is it re-detected?"""

@@ -23,15 +23,15 @@ TRACKED_OVERLAP = 0.5
 class CaseResult:
     """The result of one case.
 
-    present_scores: scores of the frames in which the target was there and tracked. absent_scores: scores of
-    the frames without the target; empty when it had not been tracked before. is_redetected: whether it was
+    present: confidence in the frames in which the target was there and tracked. absent: confidence in the
+    frames without the target; empty when it had not been tracked before. is_redetected: whether it was
     re-detected in time, None when it had not been tracked before.
     """
 
     kind: str
     name: str
-    present_scores: list[float]
-    absent_scores: list[float]
+    present: list[float]
+    absent: list[float]
     is_redetected: bool | None
 
 
@@ -44,7 +44,7 @@ def run_case(
     _, start = next(frames)
     assert start.box_xywh is not None, "the object is in the first frame of every sequence"
     target, _ = tracker.init(start.image, start.box_xywh)
-    scores: dict[bool, list[float]] = {True: [], False: []}
+    confidences: dict[bool, list[float]] = {True: [], False: []}
     was_tracked = is_redetected = False
     for index, frame in frames:
         (result,) = tracker.step(frame.image, [target], index * FRAME_INTERVAL_NS, config)
@@ -55,23 +55,23 @@ def run_case(
             and float(overlap(result.box_xywh, frame.box_xywh)) > TRACKED_OVERLAP
         )
         if is_tracked or frame.is_absent:
-            scores[is_tracked].append(result.confidence)
+            confidences[is_tracked].append(result.confidence)
         if index == case.departure - 1:
             was_tracked = is_tracked
         is_redetected |= is_tracked and case.reappearance <= index < case.reappearance + REDETECTION_FRAMES
-    absent_scores = scores[False] if was_tracked else []
+    absent = confidences[False] if was_tracked else []
     return CaseResult(
-        case.kind, case.sequence.name, scores[True], absent_scores, is_redetected if was_tracked else None
+        case.kind, case.sequence.name, confidences[True], absent, is_redetected if was_tracked else None
     )
 
 
 @dataclass(frozen=True)
 class Rates:
-    """Rates over many cases, where a score below a threshold means "the target is absent".
+    """Rates over many cases, where a confidence below a threshold means "the target is absent".
 
-    cases: those in which the target was tracked before. recall: fraction of the frames without the target
-    that have such a score. false_alarms: fraction of the frames with a tracked target that have such a score.
-    redetected: fraction of the cases in which the target was re-detected in time. NaN where nothing counts.
+    cases: number of cases in which the target was tracked before. recall: fraction of the frames without the
+    target that are below the threshold. false_alarms: fraction of the frames with a tracked target that are
+    below it. redetected: fraction of the cases in which the target was re-detected in time. NaN where nothing counts.
     """
 
     cases: int
@@ -81,9 +81,9 @@ class Rates:
 
 
 def summarise(results: Sequence[CaseResult], threshold: float) -> Rates:
-    """Return the rates over `results` for a `threshold` of the score."""
-    present = [score < threshold for result in results for score in result.present_scores]
-    absent = [score < threshold for result in results for score in result.absent_scores]
+    """Return the rates over `results` for a `threshold` of the confidence."""
+    present = [value < threshold for result in results for value in result.present]
+    absent = [value < threshold for result in results for value in result.absent]
     redetected = [result.is_redetected for result in results if result.is_redetected is not None]
     rates = (float(np.mean(values)) if values else np.nan for values in (absent, present, redetected))
     return Rates(len(redetected), *rates)
@@ -97,8 +97,8 @@ def table(results: Sequence[CaseResult], threshold: float) -> str:
         rates = (part.recall, part.false_alarms, part.redetected)
         rows.append([kind, str(part.cases), *(f"{rate:.1%}" for rate in rates)])
     lines = [
-        f"Recall: frames without the target with a score < {threshold:g}. False alarms: frames with the "
-        f"tracked target and such a score. Re-detected: within {REDETECTION_FRAMES} frames of its return.",
+        f"Recall: frames without the target that have a confidence < {threshold:g}. False alarms: frames with "
+        f"the tracked target that have it. Re-detected: within {REDETECTION_FRAMES} frames of its return.",
         "",
         markdown_table(rows),
     ]
@@ -109,15 +109,15 @@ def table(results: Sequence[CaseResult], threshold: float) -> str:
 
 
 def fit_calibration(results: Sequence[CaseResult], false_alarms: float = 0.05) -> tuple[float, float]:
-    """Return slope and offset for the logits of the scores that calibrate the confidence on `results`.
+    """Return the slope and offset of the confidence's logit that calibrate the confidence on `results`.
 
     The slope is that of a logistic regression in which frames with and without the target have the same
     total weight. The offset places 0.5 so that the fraction `false_alarms` of the frames with a tracked
     target is below it.
     """
     present, absent = (
-        np.array([logit(score) for result in results for score in getattr(result, name)])
-        for name in ("present_scores", "absent_scores")
+        np.array([logit(value) for result in results for value in getattr(result, name)])
+        for name in ("present", "absent")
     )
     logits = np.concatenate([present, absent])
     is_present = np.repeat([1.0, 0.0], [len(present), len(absent)])

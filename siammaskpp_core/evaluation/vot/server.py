@@ -36,7 +36,7 @@ class Answer(NamedTuple):
     box_xywh: Float64Array
     rotated_box: RotatedBox | None = None
     mask: Mask | None = None
-    score: float | None = None
+    confidence: float | None = None
 
 
 class ServedTracker(Protocol):
@@ -95,8 +95,8 @@ def serve(tracker: ServedTracker, name: str) -> None:
                 server.status([(region, {})])
             else:
                 answer = tracker.update(image)
-                score = None if answer is None else answer.score
-                properties = {} if score is None else {"confidence": f"{score:.6f}"}
+                confidence = None if answer is None else answer.confidence
+                properties = {} if confidence is None else {"confidence": f"{confidence:.6f}"}
                 server.status([(region_of(answer, region_type), properties)])
 
 

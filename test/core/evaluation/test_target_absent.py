@@ -136,7 +136,7 @@ def test_redetected_means_within_ten_frames(cases, late, redetected):
 def test_a_target_that_was_not_tracked_before_does_not_count(cases):
     case = cases["occlusion", "one"]
     score = run_case(SquareTracker(lambda frame: frame > case.first_absent), case)
-    assert (score.is_redetected, score.absent_scores) == (None, [])
+    assert (score.is_redetected, score.absent) == (None, [])
 
 
 def test_the_calibration_puts_one_half_where_it_was_asked_for():
