@@ -71,7 +71,7 @@ class Rates:
 
     cases: number of cases in which the target was tracked before. recall: fraction of the frames without the
     target that are below the threshold. false_alarms: fraction of the frames with a tracked target that are
-    below it. redetected: fraction of the cases in which the target was re-detected in time. NaN where nothing counts.
+    below it. redetected: fraction of the cases with a re-detection in time. A rate over nothing is NaN.
     """
 
     cases: int
@@ -97,8 +97,8 @@ def table(results: Sequence[CaseResult], threshold: float) -> str:
         rates = (part.recall, part.false_alarms, part.redetected)
         rows.append([kind, str(part.cases), *(f"{rate:.1%}" for rate in rates)])
     lines = [
-        f"Recall: frames without the target that have a confidence < {threshold:g}. False alarms: frames with "
-        f"the tracked target that have it. Re-detected: within {REDETECTION_FRAMES} frames of its return.",
+        f"Recall: frames without the target that have a confidence < {threshold:g}. False alarms: frames "
+        f"with the tracked target that have it. Re-detected: within {REDETECTION_FRAMES} frames of its return.",
         "",
         markdown_table(rows),
     ]
