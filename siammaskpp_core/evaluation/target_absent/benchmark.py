@@ -98,7 +98,8 @@ def table(results: Sequence[CaseResult], threshold: float) -> str:
         rows.append([kind, str(part.cases), *(f"{rate:.1%}" for rate in rates)])
     lines = [
         f"Recall: frames without the target that have a confidence < {threshold:g}. False alarms: frames "
-        f"with the tracked target that have it. Re-detected: within {REDETECTION_FRAMES} frames of its return.",
+        f"with the tracked target that have it. Re-detected: within {REDETECTION_FRAMES} frames of its "
+        "return.",
         "",
         markdown_table(rows),
     ]
