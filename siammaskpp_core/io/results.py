@@ -101,7 +101,7 @@ class TableWriter:
         self._writer.writerow(COLUMNS)
 
     def write(self, row: Row) -> None:
-        """Append one row. Pixels have two decimals, confidence and angle four."""
+        """Append one row. Lengths in pixels get two decimals, confidence and angle four."""
         place = [""] * len(PLACE_COLUMNS)
         if row.place is not None:
             *pixels, angle_rad = row.place
@@ -113,8 +113,8 @@ class TableWriter:
 def fill_tracked_object(item: Any, result: Result, state: int, mask_value: int) -> None:
     """Fill an empty siammaskpp/TrackedObject, all but its id and label.
 
-    `mask_value` is 0 while the target is not seen; box and rotated box then stay as they are in `item`, zero.
-    The messages inside `item` are filled, not replaced: to make one takes longer than all of this.
+    `mask_value` is 0 while the target is not seen; box and rotated box are left zero then. The messages
+    inside `item` are filled, not replaced, because making one takes longer than all of this.
     """
     item.state = state
     item.score = _or_zero(float(result.confidence))
@@ -130,5 +130,5 @@ def fill_tracked_object(item: Any, result: Result, state: int, mask_value: int) 
 
 
 def _or_zero(confidence: float) -> float:
-    """Return 0 for a confidence that is not a number, as after a network's output that is not finite."""
+    """Return 0 for a confidence that is NaN, as after a network's output that is not finite."""
     return 0.0 if math.isnan(confidence) else confidence
