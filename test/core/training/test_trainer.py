@@ -72,7 +72,7 @@ def write_config(folder, network, training):
 
 def command(config, data, output):
     return [
-        *("siammaskpp_core.cli.main", "train", "--config", str(config)),
+        *("siammaskpp_core.cli", "train", "--config", str(config)),
         *("--data", str(data), "--output", str(output)),
     ]
 
