@@ -102,6 +102,12 @@ def test_names_in_the_architecture_are_those_of_the_code() -> None:
     assert sorted(quoted - names_in_the_code() - foreign) == []
 
 
+def test_the_drawing_of_the_architecture_shows_every_room() -> None:
+    drawing = (ROOT / "docs/architecture.md").read_text(encoding="utf-8").split("```")[1]
+    rooms = [path.parent.name for package in PLACES[:2] for path in (ROOT / package).glob("*/__init__.py")]
+    assert [room for room in rooms if f"{room}/" not in drawing] == []
+
+
 @cache
 def commands() -> dict[str, argparse.ArgumentParser]:
     (action,) = (item for item in cli._parser()._actions if item.dest == "command")
