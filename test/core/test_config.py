@@ -5,7 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from siammaskpp_core.config import Checked, ConfigError, from_mapping, load_yaml, option, to_mapping
+from siammaskpp_core.config import (
+    Checked,
+    ConfigError,
+    from_mapping,
+    load_yaml,
+    option,
+    options_of,
+    part,
+    to_mapping,
+)
 
 
 @dataclass(frozen=True)
@@ -14,6 +23,13 @@ class Oven(Checked):
     mode: str = option("fan", "Kind of heat", choices=("fan", "grill"))
     shelves: tuple[int, ...] = option((1, 3), "Shelves in use", low=1, high=5)
     is_on: bool = option(False, "Heat at once")
+
+
+@dataclass(frozen=True)
+class Kitchen(Checked):
+    name: str = option("home", "Name of the kitchen", read_only=True)
+    oven: Oven = part(Oven, at_run_time=True)
+    lamps: int = option(2, "Number of lamps", low=0, high=9, at_run_time=True)
 
 
 def test_values_get_the_type_of_their_option():
@@ -52,3 +68,22 @@ def test_yaml_files_hold_a_mapping(tmp_path: Path):
             load_yaml(path)
     with pytest.raises(ConfigError, match="cannot be read"):
         load_yaml(tmp_path / "none.yaml")
+
+
+def test_options_of_parts_stand_side_by_side_with_the_others():
+    options = options_of(Kitchen)
+    assert [item.name for item in options] == ["name", "heat_w", "mode", "shelves", "is_on", "lamps"]
+    assert [item.name for item in options if not item.spec.at_run_time] == ["name"]
+    assert [item.name for item in options if item.spec.read_only] == ["name"]
+    assert not any(item.spec.at_run_time for item in options_of(Oven))
+
+
+def test_a_composed_configuration_has_a_flat_mapping():
+    kitchen = Kitchen(oven=Oven(mode="grill"), lamps=4)
+    values = to_mapping(kitchen)
+    assert values == {"name": "home", "lamps": 4, **to_mapping(Oven(mode="grill"))}
+    assert from_mapping(Kitchen, values) == kitchen
+    with pytest.raises(ConfigError, match="unknown key 'oven'; known keys are name, heat_w"):
+        from_mapping(Kitchen, {"oven": {}})
+    with pytest.raises(ConfigError, match="'steam' is not one of"):
+        from_mapping(Kitchen, {"mode": "steam"})
