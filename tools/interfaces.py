@@ -76,7 +76,7 @@ _TRACKER = Interface(
         Endpoint(
             "camera_info",
             "sensor_msgs/msg/CameraInfo",
-            "The camera's calibration, which poses need; by default the topic beside the images",
+            "The camera's calibration, which poses need; by default the topic next to the images",
             _ACTIVE,
         ),
         Endpoint(
@@ -124,13 +124,13 @@ _TRACKER = Interface(
         Endpoint(
             "~/overlay",
             _IMAGE,
-            "Results drawn on the image, bgr8; made only while somebody subscribes",
+            "Results drawn on the image, bgr8; published only if there are subscribers",
             _CONFIGURED,
         ),
         Endpoint(
             "~/timing",
             "siammaskpp/msg/FrameTiming",
-            "Duration of every stage of processing an image; made only while somebody subscribes",
+            "Duration of every stage of processing an image; published only if there are subscribers",
             _CONFIGURED,
         ),
         Endpoint(
@@ -143,7 +143,7 @@ _TRACKER = Interface(
         Endpoint(
             "~/target_pose",
             _POSE,
-            "The same pose without covariance, for example for nav2's following server",
+            "Pose as on `~/pose`, but without covariance, for example for nav2's following server",
             _CONFIGURED,
         ),
         Endpoint(

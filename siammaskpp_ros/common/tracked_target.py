@@ -1,4 +1,4 @@
-"""What the tracking thread passes on about each target: to the publishers and to the pose stage."""
+"""The result of a target in one image, which the tracking thread passes to publishers and pose stage."""
 
 from __future__ import annotations
 
@@ -17,4 +17,5 @@ class TrackedTarget:
     result: TrackResult
     state: State
     is_seen: bool
-    """False while LOST, and in an image that does not show an UNCERTAIN target: the result holds no place."""
+    """True when the image shows the target; False while LOST, and when the result of an UNCERTAIN target is
+    not accepted."""

@@ -22,7 +22,7 @@ from siammaskpp_ros.tracker.statistics import Measured, Statistics
 _SILENCE_S = 2.0
 # An image that takes this long hangs: the slowest network on the slowest board needs far less.
 _HANG_S = 5.0
-# The same failure is logged again after this time.
+# A failure that persists is logged again after this time.
 _REPEAT_FAILURE_S = 5.0
 _LEVELS = {
     TrackerStatus.INACTIVE: DiagnosticStatus.OK,
@@ -99,8 +99,8 @@ class Reporter:
 def judge(measured: Measured, is_active: bool, targets: int, now_s: float, hint: str) -> tuple[int, str]:
     """Return the state of the node, a constant of TrackerStatus, and one sentence for the operator.
 
-    `hint` says why an active node gets no images, or why an inactive one could not start (empty: nobody
-    asked it to start).
+    `hint` says why an active node gets no images, or why an inactive one could not start; it is empty when
+    an inactive node has not been asked to start.
     """
     if not is_active:
         if hint:

@@ -12,7 +12,7 @@ from siammaskpp_ros.pose.options import PoseOptions
 FIXED_BECAUSE = (
     "is read when the node is configured: deactivate and clean up the node first, or set it at start"
 )
-"""End of the sentence that tells why a parameter cannot be changed at run time."""
+"""End of the sentence that says why a parameter cannot be changed at run time."""
 
 
 @dataclass(frozen=True)

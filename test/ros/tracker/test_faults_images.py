@@ -1,7 +1,7 @@
 """Cameras that stop, change, or send wrong images.
 
-The node lives on, says what is wrong, keeps its target, and works when the cause is gone. Every test leaves
-the node well again, so that they share one process.
+The node keeps running, reports the problem, keeps its target, and works once the cause is gone. Every test
+leaves the node in a working state, so that all tests share one process.
 """
 
 from __future__ import annotations

@@ -16,10 +16,10 @@ from siammaskpp_ros.common.conversions import to_image
 pytestmark = [pytest.mark.ros, pytest.mark.slow, pytest.mark.timeout(600)]
 
 IMAGES = int(os.environ.get("SIAMMASKPP_SOAK_IMAGES", 20_000))
-# Until the times of the last images and the memory of images (1 MB) are full.
+# After this many images the statistics and the frame buffer (1 MB) are full.
 WARM_UP_IMAGES = 3000
 REQUEST_EVERY = 20
-# 150 bytes an image: less than one forgotten header.
+# 150 bytes for each image, which is less than a header that is never freed.
 MOST_MB = 3.0
 
 
