@@ -7,7 +7,7 @@ import itertools
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
@@ -42,6 +42,15 @@ TrackerLoader = Callable[[Path | None, EngineOptions], TargetTracker]
 """A function that loads the tracker of a model folder (None: the default model)."""
 
 
+class _Pipeline(NamedTuple):
+    """The objects that process an image; they exist while the node is configured."""
+
+    frames: FrameBuffer
+    targets: TargetStore
+    results: ResultPublishers
+    poses: PoseStage
+
+
 class TrackerNode(LifecycleNode):
     """Tracks targets in the images of one camera; docs/nodes/tracker_node.md lists topics and parameters.
 
@@ -57,10 +66,7 @@ class TrackerNode(LifecycleNode):
         self._reporter = Reporter(self)
         self._indices = itertools.count(1)  # never reset: targets keep the index of their first frame
         self._worker: LatestWorker[Frame] = LatestWorker(self._process, self._on_failure, "tracking")
-        self._targets: TargetStore | None = None
-        self._results: ResultPublishers | None = None
-        self._poses: PoseStage | None = None
-        self._frames: FrameBuffer | None = None
+        self._pipeline: _Pipeline | None = None
         self._input: ImageInput | None = None
         self._target_services = TargetServices(self)
         self._selection: SelectionInputs | None = None
@@ -93,24 +99,23 @@ class TrackerNode(LifecycleNode):
         except Exception as error:  # the engine's own errors have many classes, and none may end the node
             return self._refuse(f"The network cannot be loaded: {error}")
         try:
-            self._poses = PoseStage(self, config.pose)
+            poses = PoseStage(self, config.pose)
         except MissingPackageError as error:
             return self._refuse(str(error))
-        self._frames = FrameBuffer(config.frame_buffer_s, config.frame_buffer_mb * 1_000_000)
-        self._targets = self._target_services.targets = TargetStore(tracker, self._frames)
+        frames = FrameBuffer(config.frame_buffer_s, config.frame_buffer_mb * 1_000_000)
+        targets = self._target_services.targets = TargetStore(tracker, frames)
+        self._pipeline = _Pipeline(frames, targets, ResultPublishers(self), poses)
         self._reporter.fault = ""
-        self._results = ResultPublishers(self)
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Start the threads and subscribe to the images."""
-        assert self._poses is not None
-        assert self._targets is not None
-        assert self._frames is not None
+        pipeline = self._pipeline
+        assert pipeline is not None
         try:
             self._worker.start()
             images = image_topic(self, "image", self.config.compressed)
-            self._poses.start(images, self.config.image_reliability)
+            pipeline.poses.start(images, self.config.image_reliability)
         except WorkerHangs as error:
             return self._refuse(f"Cannot activate: {error}; restart the node")
         self._reporter.start()
@@ -120,7 +125,7 @@ class TrackerNode(LifecycleNode):
             is_compressed=self.config.compressed,
             reliability=self.config.image_reliability,
         )
-        selector = Selector(self._targets, self._frames, self._input.hint, lambda: self.config)
+        selector = Selector(pipeline.targets, pipeline.frames, self._input.hint, lambda: self.config)
         self._target_services.selector = selector
         self._selection = SelectionInputs(self, selector, self._input.topic)
         self.get_logger().info(f"Ready: waiting for images on {self._input.topic}")
@@ -144,7 +149,7 @@ class TrackerNode(LifecycleNode):
 
     def stop_threads(self) -> None:
         """End all threads before the node is destroyed; raises :class:`WorkerHangs` when one does not end."""
-        poses_have_ended = self._poses is None or self._poses.stop_worker()
+        poses_have_ended = self._pipeline is None or self._pipeline.poses.stop_worker()
         clicks_have_ended = self._selection is None or self._selection.stop_worker(_STOP_TIMEOUT_S)
         if not (self._worker.stop(_STOP_TIMEOUT_S) and poses_have_ended and clicks_have_ended):
             raise WorkerHangs("the tracker hangs on an image")
@@ -157,33 +162,32 @@ class TrackerNode(LifecycleNode):
         warning = self._reporter.statistics.frame_received(now_s, frame.stamp_ns)
         if warning:
             self.get_logger().warning(warning)
-        if self._frames is not None:
-            self._frames.add(frame)
+        if self._pipeline is not None:
+            self._pipeline.frames.add(frame)
         if self._worker.put(frame):
             self._reporter.statistics.frame_dropped()
 
     def _process(self, frame: Frame) -> None:
         """Track in one image and publish the results; called in the tracking thread."""
-        assert self._targets is not None
-        assert self._results is not None
-        assert self._poses is not None
+        pipeline = self._pipeline
+        assert pipeline is not None
         begun_s = time.monotonic()
         statistics = self._reporter.statistics
         statistics.frame_begun(begun_s)
         picture = frame.bgr()
         converted_s = time.monotonic()
-        seen = self._targets.step(frame, picture, self.config.tracking)
+        seen = pipeline.targets.step(frame, picture, self.config.tracking)
         if self._worker.is_stopping():
             return
         tracked_s = time.monotonic()
-        objects = self._results.publish(frame.message.header, picture, seen)
-        self._poses.put(frame.message.header, picture.shape, seen, self.config.pose)
+        objects = pipeline.results.publish(frame.message.header, picture, seen)
+        pipeline.poses.put(frame.message.header, picture.shape, seen, self.config.pose)
         now_s = time.monotonic()
         age_s = self._age_s(frame)
         states = tuple(item.state for item in objects)
         statistics.frame_done(now_s, now_s - frame.received_s, age_s, states)
         times = FrameTimes(begun_s, converted_s, tracked_s, now_s)
-        self._results.publish_timing(frame, times, age_s, self._targets.timings)
+        pipeline.results.publish_timing(frame, times, age_s, pipeline.targets.timings)
 
     def _age_s(self, frame: Frame) -> float:
         """Return the time since the image's stamp; NaN when the image has none."""
@@ -199,10 +203,11 @@ class TrackerNode(LifecycleNode):
     # Reports and parameters ------------------------------------------------------------------------
 
     def _report(self) -> None:
-        targets = len(self._targets.ids()) if self._targets is not None else 0
+        pipeline = self._pipeline
+        targets = len(pipeline.targets.ids()) if pipeline is not None else 0
         self._reporter.report(self.config, self._input, targets)
-        if self._poses is not None:
-            self._poses.report()
+        if pipeline is not None:
+            pipeline.poses.report()
 
     def _refuse(self, reason: str) -> TransitionCallbackReturn:
         """Let a transition fail, with the reason in the log and in the status."""
@@ -212,7 +217,7 @@ class TrackerNode(LifecycleNode):
 
     def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
         result, self.config = parameters.changed(
-            self.config, changes, FIXED_BECAUSE if self._targets is not None else ""
+            self.config, changes, FIXED_BECAUSE if self._pipeline is not None else ""
         )
         return result
 
@@ -225,18 +230,15 @@ class TrackerNode(LifecycleNode):
         self._selection = None
         if not self._worker.stop(_STOP_TIMEOUT_S) or not clicks_have_ended:
             self.get_logger().error("The tracker hangs on an image; its thread is abandoned")
-        if self._poses is not None:
-            self._poses.stop()
-        if self._frames is not None:
-            self._frames.clear()
+        if self._pipeline is not None:
+            self._pipeline.poses.stop()
+            self._pipeline.frames.clear()
 
     def _release(self) -> None:
-        if self._results is not None:
-            self._results.destroy()
-        if self._poses is not None:
-            self._poses.destroy()
-        self._targets, self._results, self._poses, self._frames = None, None, None, None
-        self._target_services.targets = None
+        if self._pipeline is not None:
+            self._pipeline.results.destroy()
+            self._pipeline.poses.destroy()
+        self._pipeline = self._target_services.targets = None
         # Free the network now: objects that refer to each other keep it until the next garbage collection.
         gc.collect()
 
