@@ -21,6 +21,7 @@ from siammaskpp_core.config import ConfigError
 from siammaskpp_ros.common.processes import installed
 from siammaskpp_ros.web.access import is_loopback, token_for
 from siammaskpp_ros.web.node import WebConfig
+from siammaskpp_ros.web.selector import url
 from tools.parameter_docs import yaml_value
 
 pytestmark = pytest.mark.ros
@@ -154,6 +155,12 @@ def test_new_tokens_are_new() -> None:
     for wrong in ("short", "with space", "with/slash", "ümläutümläut"):
         with pytest.raises(ConfigError, match="token"):
             token_for("127.0.0.1", wrong)
+
+
+def test_the_printed_address_has_the_token_when_there_is_one() -> None:
+    assert url("127.0.0.1", 8088, "") == "http://127.0.0.1:8088/"
+    assert url("127.0.0.1", 8088, "open-sesame") == "http://127.0.0.1:8088/?token=open-sesame"
+    assert url("::1", 80, "open-sesame") == "http://[::1]:80/?token=open-sesame"
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.1.2.3", "::1", "a.localhost"])
