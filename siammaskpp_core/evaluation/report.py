@@ -80,9 +80,13 @@ def write_report(result: Report, folder: Path, sheets: Mapping[str, Path]) -> No
 
     `sheets` are the :mod:`~siammaskpp_core.evaluation.failure_examples` of the sequences, in `folder`.
     """
-    (folder / "report.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     links = {name: quote(file.relative_to(folder).as_posix()) for name, file in sheets.items()}
-    page = f"{markdown(result)}\n{failure_list(result, links)}\n"
+    write_files(result, f"{markdown(result)}\n{failure_list(result, links)}\n", folder)
+
+
+def write_files(result: Report, page: str, folder: Path) -> None:
+    """Write `result` as `report.json` and `page` as `report.md` to `folder`."""
+    (folder / "report.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     (folder / "report.md").write_text(page, encoding="utf-8")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -13,9 +12,12 @@ from typing import Any, NamedTuple
 from matplotlib.figure import Figure
 
 from siammaskpp_core.evaluation.plots import COLOURS, DPI
-from siammaskpp_core.evaluation.report import Report, cell, markdown_table
+from siammaskpp_core.evaluation.report import Report, cell, markdown_table, write_files
 
 PLOT = "accuracy_robustness.png"
+MARKERS = {"baseline": "o", "realtime": "^"}
+SENSITIVITY_FRAMES = 30
+"""VOT's S: the reliability is the probability of tracking this many frames without a failure."""
 
 
 @dataclass(frozen=True)
@@ -63,16 +65,23 @@ PUBLISHED = (
 
 @dataclass(frozen=True)
 class ExperimentKind:
-    """The title of a kind of experiment, and a note on the meaning of its robustness."""
+    """The title of a kind of experiment, the meaning of its robustness, and the x axis of its plot."""
 
     title: str
     robustness_note: str
+    x_label: str
 
 
 KINDS = {
-    "supervised": ExperimentKind("Supervised experiment", "failures per 100 frames, less is better"),
+    "supervised": ExperimentKind(
+        "Supervised experiment",
+        "failures per 100 frames, less is better",
+        f"reliability: tracked for {SENSITIVITY_FRAMES} frames without a failure",
+    ),
     "multi_start": ExperimentKind(
-        "Multi-start experiment on masks", "fraction of frames tracked, more is better"
+        "Multi-start experiment on masks",
+        "fraction of frames tracked, more is better",
+        "robustness: fraction of frames tracked",
     ),
 }
 MODES = {"baseline": "", "realtime": ", in real time"}
@@ -109,9 +118,8 @@ def report(experiments: Mapping[str, Report], year: int | None) -> dict[str, Any
 
 def write_report(result: Report, folder: Path) -> None:
     """Write `report.json` and `report.md` to `folder`."""
-    (folder / "report.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     page = f"# VOT evaluation\n\n![accuracy and robustness]({PLOT})\n\n{markdown(result)}\n"
-    (folder / "report.md").write_text(page, encoding="utf-8")
+    write_files(result, page, folder)
 
 
 def markdown(result: Report) -> str:
@@ -127,13 +135,10 @@ def _section(kind: str, mode: str, result: Report) -> list[str]:
     experiment = result[kind]
     low, high = experiment["eao_frames"]
     head = ["Tracker", "measured on", "accuracy", "robustness", "EAO"]
-    rows = [
-        [name, "this folder", *(cell(values[key]) for key in ("accuracy", "robustness", "eao"))]
-        for name, values in experiment["trackers"][mode].items()
-    ]
+    rows = [[name, "this folder", *_cells(values)] for name, values in experiment["trackers"][mode].items()]
     if kind == "supervised" and mode == "baseline":
         rows += [
-            [f"{row['tracker']} {row['mask']}", f"VOT{row['year']}, published", *_published_cells(row)]
+            [f"{row['tracker']} {row['mask']}", f"VOT{row['year']}, published", *_cells(row)]
             for row in result["published"]
         ]
     notes = (
@@ -148,13 +153,8 @@ def _section(kind: str, mode: str, result: Report) -> list[str]:
     return [f"## {KINDS[kind].title}{MODES[mode]}", notes, markdown_table([head, *rows])]
 
 
-def _published_cells(row: Mapping[str, Any]) -> list[str]:
-    return [cell(row[key]) for key in ("accuracy", "robustness", "eao")]
-
-
-SENSITIVITY_FRAMES = 30
-"""VOT's S: the reliability is the probability of tracking this many frames without a failure."""
-MARKERS = {"baseline": "o", "realtime": "^"}
+def _cells(values: Mapping[str, Any]) -> list[str]:
+    return [cell(values[key]) for key in ("accuracy", "robustness", "eao")]
 
 
 def draw_plot(result: Report, folder: Path) -> None:
@@ -186,17 +186,8 @@ def _draw(axes: Any, kind: str, experiment: Report) -> None:
                 clip_on=False,
                 zorder=3,
             )
-    labels = {
-        "supervised": f"reliability: tracked for {SENSITIVITY_FRAMES} frames without a failure",
-        "multi_start": "robustness: fraction of frames tracked",
-    }
-    axes.set(
-        title=KINDS[kind].title,
-        xlabel=labels[kind],
-        ylabel="accuracy",
-        xlim=(0, 1),
-        ylim=(0, 1),
-    )
+    title, x_label = KINDS[kind].title, KINDS[kind].x_label
+    axes.set(title=title, xlabel=x_label, ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
     axes.legend(loc="lower left")
     axes.grid(alpha=0.3)
 

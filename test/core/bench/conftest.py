@@ -5,22 +5,14 @@ import pytest
 
 @pytest.fixture(scope="module")
 def network():
-    torch = pytest.importorskip("torch")
-    from siammaskpp_core.network.config import NetworkConfig
-    from siammaskpp_core.network.siammaskpp import SiamMaskPP
+    pytest.importorskip("torch")
+    from random_network import random_network
 
-    torch.manual_seed(0)
+    from siammaskpp_core.network.config import NetworkConfig
+
     # With 64 mask channels, composing them with the expansion saves weights.
-    model = SiamMaskPP(NetworkConfig(head_channels=8, mask_channels=64, refine_channels=(8, 4, 2)))
-    for head in (model.cls, model.loc, model.mask):
-        torch.nn.init.normal_(head.level_logits)
-    noise = torch.randint(0, 256, (1, 255, 255, 3), dtype=torch.uint8)
-    for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.momentum = 1.0
-    with torch.no_grad():
-        model.search(noise, model.template(noise[:, :127, :127]))
-    return model.eval()
+    config = NetworkConfig(head_channels=8, mask_channels=64, refine_channels=(8, 4, 2))
+    return random_network(config, random_levels=True)
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,7 @@ pytest.importorskip("onnx")
 from siammaskpp_core.bench.reference import ReferenceEngine
 from siammaskpp_core.engines.export.onnx import write_model
 from siammaskpp_core.engines.load import load_engine
-from siammaskpp_core.model.folder import read_model
-from siammaskpp_core.network.protocol import ModelError
+from siammaskpp_core.model.folder import ModelError, read_model
 from siammaskpp_core.network.siammaskpp import SiamMaskPP
 from siammaskpp_core.tracking import TrackingConfig
 

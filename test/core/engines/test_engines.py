@@ -21,18 +21,10 @@ SMALL = NetworkConfig(head_channels=8, mask_channels=16, refine_channels=(8, 4, 
 
 @pytest.fixture(scope="module")
 def network():
-    torch = pytest.importorskip("torch")
-    from siammaskpp_core.network.siammaskpp import SiamMaskPP
+    pytest.importorskip("torch")
+    from random_network import random_network
 
-    torch.manual_seed(0)
-    model = SiamMaskPP(SMALL)
-    for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.momentum = 1.0
-    noise = torch.randint(0, 256, (1, 255, 255, 3), dtype=torch.uint8)
-    with torch.no_grad():
-        model.search(noise, model.template(noise[:, :127, :127]))
-    return model.eval()
+    return random_network(SMALL)
 
 
 @pytest.fixture(scope="module")

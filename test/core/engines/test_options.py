@@ -12,6 +12,8 @@ import pytest
 torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 
+from random_network import random_network
+
 from siammaskpp_core.config import ConfigError
 from siammaskpp_core.engines.export.fusion import fused
 from siammaskpp_core.engines.export.onnx import write_model
@@ -32,17 +34,7 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture(scope="module")
 def network() -> SiamMaskPP:
-    torch.manual_seed(0)
-    model = SiamMaskPP(CONFIG)
-    for head in (model.cls, model.loc, model.mask):
-        torch.nn.init.normal_(head.level_logits)
-    noise = torch.randint(0, 256, (1, 255, 255, 3), dtype=torch.uint8)
-    for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.momentum = 1.0
-    with torch.no_grad():
-        model.search(noise, model.template(noise[:, :127, :127]))
-    return model.eval()
+    return random_network(CONFIG, random_levels=True)
 
 
 @pytest.fixture(scope="module")

@@ -5,12 +5,17 @@ import json
 import numpy as np
 import pytest
 
+pytest.importorskip("matplotlib")
+
 from siammaskpp_core.evaluation.vot.report import (
     PLOT,
     PUBLISHED,
     VotScore,
+    draw_plot,
     experiment_report,
     markdown,
+    plot_figure,
+    reliability,
     report,
     write_report,
 )
@@ -96,9 +101,6 @@ def test_the_files_of_a_report(experiments, tmp_path):
 
 
 def test_the_plot(experiments, tmp_path):
-    pytest.importorskip("matplotlib")
-    from siammaskpp_core.evaluation.vot.report import draw_plot, plot_figure, reliability
-
     # One failure in 400 frames, seen over 30 frames.
     assert reliability("supervised", 0.25) == pytest.approx(np.exp(-30 / 400))
     assert reliability("multi_start", 0.9) == 0.9

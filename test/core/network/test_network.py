@@ -5,6 +5,7 @@ from functools import cache
 
 import pytest
 import torch
+from random_network import adapt_batch_norms
 
 from siammaskpp_core.config import ConfigError, from_mapping
 from siammaskpp_core.network.backbones import BACKBONES, upsample
@@ -27,14 +28,10 @@ def make(backbone: str, config: NetworkConfig = SMALL, symmetric: bool = False) 
     torch.manual_seed(0)
     model = SiamMaskPP(replace(config, backbone=backbone))
     for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.momentum = 1.0
         if symmetric and isinstance(module, torch.nn.Conv2d):
             w = module.weight.data
             module.weight.data = (w + w.flip(2) + w.flip(3) + w.flip(2, 3)) / 4
-    with torch.no_grad():
-        noise = torch.randint(0, 256, (1, 255, 255, 3), dtype=torch.uint8)
-        model.search(noise, model.template(noise[:, :127, :127]))
+    adapt_batch_norms(model)
     return model.eval()
 
 
