@@ -15,12 +15,12 @@ WIDTH, HEIGHT = 160, 120
 
 
 def object_colour(number):
-    """The colour (BGR) in which object `number` is drawn."""
+    """Return the colour (BGR) in which object `number` is drawn."""
     return (0, 90 * number, 255 - 60 * number)
 
 
 def picture(seed, boxes):
-    """Noise with a filled rectangle (x, y, w, h) in its own colour for each object number."""
+    """Draw noise with a filled rectangle (x, y, w, h) in its own colour for each object number."""
     rng = np.random.default_rng(seed)
     image = cv2.resize(rng.integers(60, 160, (6, 8, 3), dtype=np.uint8), (WIDTH, HEIGHT))
     for number, (x, y, w, h) in boxes.items():
@@ -34,7 +34,7 @@ def write(path, image):
 
 
 def ilsvrc_xml(name, boxes, extra=""):
-    """An annotation as ILSVRC has them; boxes x, y, w, h by track number."""
+    """Return an annotation in ILSVRC's format; `boxes` are x, y, w, h by track number."""
     objects = "".join(
         f"<object>{extra.format(number)}<name>n02084071</name><bndbox><xmax>{x + w - 1}</xmax>"
         f"<xmin>{x}</xmin><ymax>{y + h - 1}</ymax><ymin>{y}</ymin></bndbox><occluded>0</occluded>"
@@ -48,7 +48,7 @@ def ilsvrc_xml(name, boxes, extra=""):
 
 
 def write_coco(root):
-    """COCO 2017: two pictures with objects, a crowd, small and broken ones; one picture without."""
+    """Write COCO 2017: two pictures with objects, a crowd, small and broken ones; one picture without."""
     boxes = {1: (10, 20, 60, 50), 2: (90, 30, 40, 60)}
     write(root / "train2017/000000000009.jpg", picture(9, boxes))
     write(root / "train2017/000000000025.jpg", picture(25, {1: (50, 40, 30, 30)}))
@@ -88,15 +88,15 @@ VOS_FRAMES = [f"{5 * index:05d}" for index in range(8)]
 
 
 def vos_box(video, number, index):
-    """Where object `number` is in the frame with `index`; the rows are the videos'."""
+    """Return the box of object `number` in frame `index` of a video."""
     return (10 + 6 * index, 10, 40, 40) if number == 1 else (100 - 6 * index, 65 + 5 * video, 45, 30)
 
 
 def write_youtube_vos(root):
-    """YouTube-VOS: two videos with two objects, of which the second is away or tiny in some frames."""
+    """Write YouTube-VOS: two videos with two objects; the second is absent or tiny in some frames."""
     videos = {}
     for video, name in enumerate(("003234408d", "0043f083b5")):
-        # Object 2: away in frame 3, tiny in frame 4.
+        # Object 2 is absent in frame 3 and tiny in frame 4.
         objects = {"1": VOS_FRAMES, "2": [frame for i, frame in enumerate(VOS_FRAMES) if i != 3]}
         for index, frame in enumerate(VOS_FRAMES):
             boxes = {
@@ -111,7 +111,7 @@ def write_youtube_vos(root):
             for number, (x, y, w, h) in boxes.items():
                 numbers[y : y + h, x : x + w] = number
             annotation = Image.fromarray(numbers, mode="L")
-            annotation.putpalette([0, 0, 0, 236, 95, 103, 249, 145, 87])  # it becomes one of mode P
+            annotation.putpalette([0, 0, 0, 236, 95, 103, 249, 145, 87])  # a palette turns mode L into mode P
             path = root / f"train/Annotations/{name}/{frame}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             annotation.save(path)
@@ -134,7 +134,7 @@ VID_LENGTH = 60
 
 
 def vid_boxes(index):
-    """Boxes of a frame by track: track 0 is away from frame 20 to 29, track 1 shrinks to nothing."""
+    """Return the boxes of a frame by track: track 0 is absent from frame 20 to 29, track 1 vanishes."""
     boxes = {0: (10 + index, 10, 40, 30), 1: (100, 50, 50 - index, 40)}
     if 20 <= index < 30:
         del boxes[0]
@@ -144,7 +144,7 @@ def vid_boxes(index):
 
 
 def write_ilsvrc(root):
-    """ILSVRC2015 with VID and DET, as both archives unpack into one folder."""
+    """Write ILSVRC2015 with VID and DET in one folder, into which both archives unpack."""
     for part in VID_PARTS:
         for index in range(VID_LENGTH):
             boxes = vid_boxes(index)
@@ -166,7 +166,7 @@ def write_ilsvrc(root):
 
 
 def fresh(folder, tmp_path):
-    """A copy of a data set to break."""
+    """Return a copy of a data set that the test may damage."""
     return Path(shutil.copytree(folder, tmp_path / folder.name))
 
 
@@ -176,13 +176,13 @@ def opened(kind, folder, frame_range=0):
 
 
 def boxes_of(source, index, count=300):
-    """All boxes with which an object is found in many draws, as tuples."""
+    """Return all boxes of an object in many random draws, as tuples."""
     rng = np.random.default_rng(0)
     return {tuple(source.sample(index, rng).box_xywh.tolist()) for _ in range(count)}
 
 
 def shows(sample, number):
-    """Whether the middle of the box has the colour of object `number`, up to JPEG's loss."""
+    """Return whether the centre of the box has the colour of object `number`, up to JPEG's loss."""
     x, y, w, h = sample.box_xywh
     found = sample.image[int(y + h / 2), int(x + w / 2)].astype(int)
     return np.abs(found - object_colour(number)).max() < 25

@@ -1,4 +1,4 @@
-"""TraX servers whose answers are known, as the VOT toolkit starts them: `python vot_trackers.py NAME`.
+"""TraX servers with known answers, which the VOT toolkit starts: `python vot_trackers.py NAME`.
 
 The object is all that is brighter than 200.
 """

@@ -85,7 +85,7 @@ def multi_start_plan(sequences: Sequence[VotSequence], realtime: bool) -> Plan:
 def _read_stack(stack: str, realtime: bool) -> dict[str, dict[str, Any]]:
     content = yaml.safe_load(Path(resolve_stack(stack)).read_text(encoding="utf-8"))["experiments"]
     if realtime and "realtime" not in content:
-        raise VotError(f"the rules of {stack} know no real-time experiment")
+        raise VotError(f"the rules of {stack} have no real-time experiment")
     return {name: content[name] for name in ("baseline", "realtime")[: 1 + realtime]}
 
 

@@ -24,7 +24,7 @@ def test_operations_by_hand(tmp_path):
 
 
 def test_operations_are_those_of_torch(network, folder):
-    """torch counts what it runs: the exported search must hold as much."""
+    """The exported search has as many operations as torch counts when it runs the search."""
     from torch.utils.flop_counter import FlopCounterMode
 
     search = torch.zeros(1, 255, 255, 3, dtype=torch.uint8)

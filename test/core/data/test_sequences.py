@@ -37,7 +37,7 @@ def mask(left: int, top: int, width: int, height: int) -> np.ndarray:
     return image
 
 
-def test_otb_reads_all_separators_and_marks_absence(tmp_path):
+def test_otb_reads_all_separators_and_marks_absent_objects(tmp_path):
     folder = otb(tmp_path / "Cup", ["1,2,3,4", "1.5\t2\t3\t4", "1 2  3 4", "NaN,NaN,NaN,NaN", "0,0,0,0"])
     (sequence,) = find_sequences([folder])
     assert (sequence.name, sequence.layout, len(sequence.frames)) == ("Cup", "otb", 5)
@@ -51,7 +51,7 @@ def test_a_sequence_begins_where_the_object_appears(tmp_path):
     assert sequence.boxes[0].tolist() == [1, 2, 3, 4]
 
 
-def test_otb_with_two_objects_and_pictures_after_the_truth(tmp_path):
+def test_otb_with_two_objects_and_pictures_after_the_ground_truth(tmp_path):
     folder = otb(tmp_path / "Jogging", ["1,2,3,4"] * 3, pictures=5)
     (folder / "groundtruth_rect.txt").rename(folder / "groundtruth_rect.1.txt")
     (folder / "groundtruth_rect.2.txt").write_text("9,9,3,4\n9,9,3,4\n")
@@ -59,13 +59,13 @@ def test_otb_with_two_objects_and_pictures_after_the_truth(tmp_path):
     assert [(s.name, len(s.frames)) for s in sequences] == [("Jogging.1", 3), ("Jogging.2", 2)]
 
 
-def test_the_truth_of_otbs_david_begins_at_picture_300(tmp_path):
+def test_the_ground_truth_of_otbs_david_begins_at_picture_300(tmp_path):
     (sequence,) = find_sequences([otb(tmp_path / "David", ["1,2,3,4"] * 3, pictures=305)])
     assert [frame.name for frame in sequence.frames] == ["0300.jpg", "0301.jpg", "0302.jpg"]
 
 
 @pytest.mark.parametrize("pictures", ["color", "."])
-def test_vot_polygons_become_their_hulls(tmp_path, pictures):
+def test_vot_polygons_become_bounding_boxes(tmp_path, pictures):
     write_pictures(tmp_path / "bag" / pictures, 2) if pictures == "color" else write_pictures(
         tmp_path / "bag", 2
     )
@@ -75,16 +75,16 @@ def test_vot_polygons_become_their_hulls(tmp_path, pictures):
     assert sequence.boxes.tolist() == [[5, 5, 15, 15], [1, 2, 3, 4]]
 
 
-def test_vot_masks_become_their_windows(tmp_path):
+def test_vot_masks_become_bounding_boxes_too(tmp_path):
     write_pictures(tmp_path / "bag/color", 3, digits=8)
-    # Three pixels in a row; nothing; the same one pixel on.
+    # Three pixels in a row; an empty mask; the three pixels moved by one.
     (tmp_path / "bag/groundtruth.txt").write_text("m10,20,3,1,0,3\nm0,0,60,40,2400\nm11,21,3,1,0,3\n")
     (sequence,) = find_sequences([tmp_path])
     assert sequence.boxes[[0, 2]].tolist() == [[10, 20, 3, 1], [11, 21, 3, 1]]
     assert np.isnan(sequence.boxes[1]).all()
 
 
-def test_davis_boxes_are_the_hulls_of_the_masks(tmp_path):
+def test_davis_boxes_are_the_bounding_boxes_of_the_masks(tmp_path):
     root = davis(tmp_path, "dog", [mask(3, 4, 5, 6), mask(0, 0, 0, 0), mask(0, 0, 60, 40)])
     (sequence,) = find_sequences([root])
     assert (sequence.name, sequence.layout) == ("dog", "davis")

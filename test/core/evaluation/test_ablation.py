@@ -1,4 +1,4 @@
-"""Networks trained alike and compared, as the paper's table."""
+"""Ablation: rows of networks, their training, and the table of the paper."""
 
 import json
 from pathlib import Path
@@ -39,7 +39,7 @@ def config(tmp_path):
 
 @pytest.fixture
 def sequences(tmp_path):
-    """A grey square that moves, with its box."""
+    """A sequence of a grey square that moves."""
     folder = tmp_path / "sequences" / "square" / "img"
     folder.mkdir(parents=True)
     boxes = []
@@ -78,7 +78,7 @@ def test_rows_are_trained_measured_and_compared(config, sequences, training_data
 
 
 def test_the_papers_table_is_complete():
-    """Eleven lines of the ablation table, four of the family, both forms, and the shifts."""
+    """The file has eleven rows of the ablation table, four of the family, both forms, and the shifts."""
     rows = {row.name: row for row in read_rows(CONFIG / "paper.yaml")}
     levels = {row.stages[0].network.levels for row in rows.values()}
     assert len(levels) == 7

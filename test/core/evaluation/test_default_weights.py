@@ -1,4 +1,4 @@
-"""The default weights follow objects that they have never seen: drawn ones, on drawn backgrounds.
+"""The default weights track drawn objects on drawn backgrounds, which they have never seen.
 
 The clips are made here and always the same: what they give changes only with the weights, the tracking or the
 runtime. New weights may give other values: record these when they are as good on real sequences.
@@ -19,13 +19,13 @@ WIDTH, HEIGHT = 320, 240
 FRAMES = 50
 SIDE = 96
 TOLERANCE = 0.01
-"""Twice what noise of 0.01 % in the weights takes away: small differences grow from frame to frame."""
+"""Twice the loss that noise of 0.01 % in the weights causes: small differences grow from frame to frame."""
 
-Frame = tuple[np.ndarray, np.ndarray]  # BGR float32 [H, W, 3], where the target is seen: bool [H, W]
+Frame = tuple[np.ndarray, np.ndarray]  # BGR float32 [H, W, 3], visible pixels of the target: bool [H, W]
 
 
 def texture(rng: np.random.Generator, width: int, height: int, cells: tuple[int, ...]) -> np.ndarray:
-    """Smooth coloured noise, float32 [height, width, 3], 0 to 255: random grids of such cells, added up."""
+    """Return smooth coloured noise, float32 [height, width, 3], 0 to 255, from grids of several `cells`."""
     total = np.zeros((height, width, 3), np.float32)
     for cell in cells:
         grid = rng.random((height // cell + 2, width // cell + 2, 3), np.float32)
@@ -34,12 +34,12 @@ def texture(rng: np.random.Generator, width: int, height: int, cells: tuple[int,
 
 
 def background(seed: int) -> np.ndarray:
-    """Larger than a frame, for a camera that moves."""
+    """Return a background larger than a frame, for a camera that moves."""
     return texture(np.random.default_rng(seed), WIDTH + 60, HEIGHT + 60, (80, 40, 16, 7, 3))
 
 
 class Blob:
-    """A flat thing of uneven outline; `variety` 0: of one colour, 1: coloured like the background."""
+    """A flat object of uneven outline; it has one colour for `variety` 0, that of the background for 1."""
 
     def __init__(self, seed: int, variety: float) -> None:
         rng = np.random.default_rng(seed)
@@ -54,7 +54,7 @@ class Blob:
     def put(
         self, image: np.ndarray, x: float, y: float, scale: float, degrees: float, width: float = 1.0
     ) -> np.ndarray:
-        """Draw it with its middle at x, y, narrowed to `width` and then turned; where it is, bool [H, W]."""
+        """Draw it centred at x, y, narrowed to `width` and then rotated; returns its pixels, bool [H, W]."""
         matrix = cv2.getRotationMatrix2D((0, 0), degrees, scale)
         matrix[:, 0] *= width
         matrix[:, 2] = np.array([x, y]) - matrix[:, :2] @ (SIDE / 2, SIDE / 2)
@@ -64,8 +64,8 @@ class Blob:
         return mask
 
 
-def turning(seed: int) -> Iterator[Frame]:
-    """It grows to more than twice its size, turns in the picture and out of it; the camera moves."""
+def rotating(seed: int) -> Iterator[Frame]:
+    """The target grows to more than twice its size and rotates in and out of the plane; the camera moves."""
     scene, target = background(seed), Blob(seed + 1, 0.8)
     for t in np.linspace(0, 1, FRAMES):
         left, top = int(50 * t), int(30 + 25 * np.sin(3 * t))
@@ -74,8 +74,8 @@ def turning(seed: int) -> Iterator[Frame]:
         yield image, target.put(image, 60 + 200 * t, 110 + 50 * np.sin(9 * t), size, 250 * t, width)
 
 
-def hidden(seed: int) -> Iterator[Frame]:
-    """It passes behind another one, which hides up to a fifth of it."""
+def occluded(seed: int) -> Iterator[Frame]:
+    """The target passes behind another object, which occludes up to a fifth of it."""
     scene, target, other = background(seed), Blob(seed + 1, 0.4), Blob(seed + 2, 0.4)
     for t in np.linspace(0, 1, FRAMES):
         image = scene[30 : 30 + HEIGHT, 30 : 30 + WIDTH].copy()
@@ -85,7 +85,7 @@ def hidden(seed: int) -> Iterator[Frame]:
 
 
 def crossing(seed: int) -> Iterator[Frame]:
-    """Its twin comes towards it and passes behind, while the light goes out by two thirds."""
+    """An identical distractor passes behind the target, while the light falls by two thirds."""
     scene, target = background(seed), Blob(seed + 1, 0.5)
     for t in np.linspace(0, 1, FRAMES):
         image = scene[30 : 30 + HEIGHT, 30 : 30 + WIDTH].copy()
@@ -95,7 +95,7 @@ def crossing(seed: int) -> Iterator[Frame]:
 
 
 def measure(tracker: Tracker, frames: Iterator[Frame]) -> tuple[float, float]:
-    """Success AUC and J, from the true box of the first frame."""
+    """Return success AUC and J of a track that starts from the true box of the first frame."""
     pictures = (
         (np.rint(image).clip(0, 255).astype(np.uint8), mask.astype(np.uint8)) for image, mask in frames
     )
@@ -117,9 +117,9 @@ def tracker() -> Tracker:
 
 @pytest.mark.parametrize(
     ("clip", "seed", "auc", "region"),
-    [(turning, 10, 0.8960, 0.9146), (hidden, 20, 0.8902, 0.9307), (crossing, 70, 0.8717, 0.8998)],
+    [(rotating, 10, 0.8960, 0.9146), (occluded, 20, 0.8902, 0.9307), (crossing, 70, 0.8717, 0.8998)],
 )
-def test_drawn_objects_are_followed_as_well_as_ever(tracker, clip, seed, auc, region):
+def test_drawn_objects_are_tracked_as_well_as_recorded(tracker, clip, seed, auc, region):
     measured = measure(tracker, clip(seed))
     assert measured[0] > auc - TOLERANCE, f"success AUC, recorded {auc}"
     assert measured[1] > region - TOLERANCE, f"J, recorded {region}"

@@ -25,7 +25,7 @@ BOX = np.array([20.0, 40, 24, 20])
 def test_the_worst_frames_in_order_of_time():
     overlaps = np.full(40, 0.9)
     overlaps[[7, 12, 30]] = 0.2, 0.1, 0.3
-    # 7 is bad as well, but nearer than ten frames to 12, which is worse; then the first good ones count.
+    # Frame 7 is bad, too, but less than ten frames from 12, which is worse; the first good frames follow.
     assert worst_frames(overlaps, count=2) == [12, 30]
     assert worst_frames(overlaps, count=3) == [0, 12, 30]
     assert worst_frames(overlaps, count=3, apart=5) == [7, 12, 30]
@@ -44,7 +44,7 @@ def test_frames_without_a_ground_truth_are_no_examples():
 
 
 class StandStill:
-    """Stands in for Tracker: the target is forever where it was."""
+    """A stand-in for a tracker whose target never moves."""
 
     def init(self, image, box):
         self.box = box
@@ -88,7 +88,7 @@ def test_evaluate_leaves_pictures_and_links_to_them(data, tmp_path, monkeypatch)
     files = [output / unquote(link) for _, link, _ in links]
     assert sorted(output.glob("failure_examples/*")) == sorted(files)
 
-    # The first frame, and 8, 18 and 28: from frame 8 on nothing is right.
+    # The sheet has frames 0, 8, 18 and 28: from frame 8 on the overlap is 0.
     sheet = cv2.imread(str(files[0]))
     assert sheet.shape == (2 * HEIGHT + 3 * GAP_PX, 3 * WIDTH + 4 * GAP_PX, 3)
     first, eighth = (sheet[GAP_PX:, left:] for left in (GAP_PX, WIDTH + 2 * GAP_PX))
@@ -100,7 +100,7 @@ def test_evaluate_leaves_pictures_and_links_to_them(data, tmp_path, monkeypatch)
 
 
 def is_about(pixel: np.ndarray, colour: tuple[int, int, int]) -> bool:
-    """Within what JPEG leaves of a line of one pixel."""
+    """Return whether the colour is right, up to JPEG's loss on a line of one pixel."""
     return int(np.abs(pixel.astype(int) - colour).max()) < 110
 
 

@@ -39,10 +39,10 @@ def test_the_success_curve_and_its_area_are_means_over_frames():
     assert curves.values()["auc"] == pytest.approx((11 + 0 + 20) / 21 / 3)
 
 
-def test_precision_is_the_share_within_20_px():
+def test_precision_is_the_fraction_within_20_px():
     truth = np.array([[0.0, 0, 10, 10]] * 4 + [ABSENT])
     boxes = np.array([[12.0, 16, 10, 10], [12, 16.1, 10, 10], [-5, -5, 20, 20], ABSENT, [0, 0, 1, 1]])
-    # Errors: exactly 20 (a 12-16-20 triangle), just above, 0, nothing found; the absent one counts nowhere.
+    # Errors: exactly 20 (a 12-16-20 triangle), just above, 0, nothing found; the absent one is not counted.
     curves = metrics.curves(boxes, truth)
     assert curves.precision.tolist() == [1 / 4] * 20 + [2 / 4] + [3 / 4] * 30
     assert curves.values()["precision"] == 2 / 4
@@ -58,7 +58,7 @@ def test_normalised_precision_measures_in_sizes_of_the_true_box():
     assert metrics.curves(truth, truth).values()["normalised_precision"] == 1
 
 
-def test_curves_of_sequences_count_alike_whatever_their_length():
+def test_curves_of_sequences_have_equal_weights():
     truth = np.array([[0.0, 0, 10, 10]] * 3)
     lost = np.full((3, 4), np.nan)
     mean = metrics.mean_curves([metrics.curves(lost, truth), metrics.curves(truth[:1], truth[:1])])

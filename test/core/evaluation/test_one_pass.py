@@ -44,7 +44,7 @@ def data(tmp_path: Path) -> Path:
 
 
 class StandStill:
-    """Always answers the first box, as box and as mask; loses it in the last frame."""
+    """Always returns the first box, as a box and as a mask; finds nothing in the last frame."""
 
     def __init__(self, name: str, masks: bool) -> None:
         self.name, self.masks = name, masks
@@ -94,7 +94,7 @@ def test_scores_by_hand(data):
 
 
 @pytest.mark.parametrize("name", ["csrt", "kcf"])
-def test_opencv_baselines_follow_the_square(data, name):
+def test_opencv_baselines_track_the_square(data, name):
     if not hasattr(cv2, f"Tracker{name.upper()}_create"):
         pytest.skip("this OpenCV is not the contrib build")
     sequences = find_sequences([data / "square2"])

@@ -1,4 +1,4 @@
-"""What the pictures of a report show."""
+"""The plots of a report."""
 
 import numpy as np
 import pytest

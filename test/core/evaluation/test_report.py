@@ -12,7 +12,7 @@ from siammaskpp_core.evaluation.report import measured, overall_table, report, s
 
 
 def score(level: float, mask: float | None = None, frames: int = 10, seconds: float = 2.0) -> SequenceScore:
-    """Shares that are `level` at every threshold, for the centre errors from the 20th on."""
+    """Return a score whose curves are `level` at every threshold, for the centre errors from the 20th on."""
     precision = np.where(np.arange(51) < 20, 0, level)
     curves = Curves(np.full(21, level), precision, precision)
     return SequenceScore(curves, mask, mask, frames, seconds)
@@ -63,7 +63,7 @@ def test_the_overall_table(result):
     ]
 
 
-def test_tables_of_sequences_leave_out_who_has_no_such_value(result):
+def test_tables_of_sequences_leave_out_trackers_without_the_value(result):
     head, _, *rows = cells(sequence_table(result, "precision"))
     assert head == ["Sequence", "Frames", "me", "other"]
     assert rows == [["cup", "10", "0.250", "0.500"], ["dog", "30", "0.750", "1.000"]]

@@ -22,7 +22,7 @@ SIZE, FRAMES, SIDE = (320, 240), 75, 30
 
 
 def write_video(folder, blue, start, stop):
-    """An OTB sequence of a grey square that goes evenly from `start` to `stop` on a background of `blue`."""
+    """Write an OTB sequence of a grey square that moves from `start` to `stop` on a background of `blue`."""
     (folder / "img").mkdir(parents=True)
     places = np.rint(np.linspace(start, stop, FRAMES)).astype(int)
     for number, (x, y) in enumerate(places, start=1):
@@ -47,7 +47,7 @@ def cases(folder):
 
 
 def test_cases_are_made_where_they_are_possible(cases):
-    # The square in the middle of `two` cannot leave a view of 192 x 144 pixels.
+    # The square in the centre of `two` cannot leave a window of 192 x 144 pixels.
     assert set(cases) == {
         ("cut", "one"),
         ("cut", "two"),
@@ -59,7 +59,7 @@ def test_cases_are_made_where_they_are_possible(cases):
 
 def test_another_object_of_the_same_video_is_no_replacement(tmp_path):
     write_video(tmp_path / "Pair.1", 200, (20, 20), (50, 40))
-    write_video(tmp_path / "Pair.2", 200, (20, 20), (50, 40))  # a copy, as OTB's Jogging is
+    write_video(tmp_path / "Pair.2", 200, (20, 20), (50, 40))  # a copy, like OTB's Jogging
     assert make_cases(find_sequences([tmp_path])) == []
     write_video(tmp_path / "Stranger", 90, (140, 100), (150, 110))
     cases = make_cases(find_sequences([tmp_path]))
@@ -73,7 +73,7 @@ def test_short_videos_give_none(folder, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["cut", "occlusion", "out_of_view"])
-def test_the_target_is_seen_where_the_truth_says_and_else_not_at_all(cases, kind):
+def test_the_target_is_visible_exactly_where_the_ground_truth_says(cases, kind):
     case = cases[kind, "one"]
     frames = list(case.frames())
     assert len(frames) == FRAMES
@@ -139,7 +139,7 @@ def test_a_target_that_was_not_tracked_before_does_not_count(cases):
     assert (score.is_redetected, score.absent) == (None, [])
 
 
-def test_the_calibration_puts_one_half_where_it_was_asked_for():
+def test_the_calibration_puts_one_half_at_the_false_alarms():
     random = np.random.default_rng(0)
     present, absent = random.normal(6, 2, 4000), random.normal(-2, 2, 4000)
     scores = [CaseResult("cut", "x", *(list(1 / (1 + np.exp(-v))) for v in (present, absent)), True)]

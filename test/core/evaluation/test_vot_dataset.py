@@ -52,7 +52,7 @@ def one(folder: Path) -> VotSequence:
 
 
 def loaded(folder: Path, *sequences: VotSequence):
-    """What the toolkit makes of a data set written by us."""
+    """Return the sequences that the toolkit loads from a data set written by us."""
     write_dataset(folder, sequences)
     return list(load_dataset(str(folder)))
 
@@ -110,7 +110,7 @@ def test_only_the_longest_run_with_the_object_counts(tmp_path):
         one(otb(tmp_path / "Mug", ["1,2,3,4"] * 11 + [ABSENT] * 9))
 
 
-def test_anchors_are_50_frames_apart_and_look_along_the_longer_part():
+def test_anchors_are_50_frames_apart_and_run_along_the_longer_part():
     anchors = spaced_anchors(121)
     starts = {index: direction for index, direction in enumerate(anchors) if direction}
     assert starts == {0: 1, 50: 1, 100: -1, 120: -1}
@@ -118,15 +118,15 @@ def test_anchors_are_50_frames_apart_and_look_along_the_longer_part():
     assert sequence.run_lengths() == [121, 71, 101, 121]
 
 
-def test_an_upright_polygon_is_its_pixels():
+def test_an_axis_aligned_polygon_is_its_pixels():
     corners = np.array([[10, 20], [19, 20], [19, 24], [10, 24]], float)
-    # Pixels 10 to 19 and 20 to 24.
+    # The polygon covers the pixels 10 to 19 and 20 to 24.
     assert polygon_box(corners) == pytest.approx([10, 20, 10, 5])
 
 
 def test_a_diamond_becomes_a_square_of_its_area():
     corners = np.array([[10, 0], [20, 10], [10, 20], [0, 10]], float)
-    # Half of the hull's 20x20; a pixel's width is added to each side, and its half to the centre (10, 10).
+    # The area is half of 20x20; each side grows by a pixel, and the centre (10, 10) moves by half a pixel.
     side = np.sqrt(200) + 1
     assert polygon_box(corners) == pytest.approx([10.5 - side / 2, 10.5 - side / 2, side, side])
 

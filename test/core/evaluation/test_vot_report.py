@@ -1,4 +1,4 @@
-"""Tables and the A-R plot of VOT scores that are made up."""
+"""Tables and the accuracy-robustness plot of invented VOT scores."""
 
 import json
 
@@ -37,7 +37,7 @@ def experiments():
 
 
 def sections(text: str) -> dict[str, list[list[str]]]:
-    """The rows of the table under each heading."""
+    """Return the rows of the table under each heading."""
     found: dict[str, list[list[str]]] = {}
     for line in text.splitlines():
         if line.startswith("## "):
@@ -47,7 +47,7 @@ def sections(text: str) -> dict[str, list[list[str]]]:
     return found
 
 
-def test_measured_rows_stand_over_the_published_ones(experiments):
+def test_measured_rows_stand_above_the_published_ones(experiments):
     tables = sections(markdown(report(experiments, 2018)))
     assert list(tables) == [
         "Supervised experiment",

@@ -11,7 +11,7 @@ from command import error_of, run
 
 
 def write_sequence(folder: Path, count: int, absent: int = 0) -> None:
-    """A textured square that moves 2 px a frame, as VOT polygons; at last `absent` frames without a label."""
+    """A textured square that moves 2 px a frame, as VOT polygons; the last `absent` frames have no label."""
     random = np.random.default_rng(len(folder.name))
     ground = cv2.GaussianBlur(random.integers(0, 120, (120, 200, 3), dtype=np.uint8), (9, 9), 0)
     patch = cv2.resize(random.integers(120, 255, (6, 6, 3), dtype=np.uint8), (36, 36))
@@ -60,7 +60,7 @@ def test_our_tracker_and_a_baseline_from_a_folder_to_the_report(folder, tmp_path
         assert values["frames"] == 46
     names = {path.name for path in output.iterdir()}
     assert names == {"report.md", "report.json", "accuracy_robustness.png", "workspaces"}
-    # What the toolkit writes is there for its own reports, with the confidences of our tracker.
+    # The workspace holds the files for the toolkit's own reports, with the confidences of our tracker.
     results = output / "workspaces/supervised/results/siammaskpp/baseline/square"
     confidence = (results / "square_001_confidence.value").read_text().split()
     assert len(confidence) == 25
@@ -76,8 +76,8 @@ def test_bad_input_is_refused_before_anything_runs(folder, tmp_path, capsys):
     assert "nanotrack needs --nanotrack" in error_of(
         capsys, "evaluate", folder, "--baselines", "nanotrack", *vot
     )
-    assert "knows no bf16" in error_of(capsys, "evaluate", folder, "--precision", "bf16", *vot)
-    assert "know no real-time experiment" in error_of(
+    assert "has no bf16" in error_of(capsys, "evaluate", folder, "--precision", "bf16", *vot)
+    assert "have no real-time experiment" in error_of(
         capsys, "evaluate", folder, "--vot-year", 2016, "--realtime", *vot
     )
     write_sequence(folder / "short", 5)

@@ -1,4 +1,4 @@
-"""Our TraX servers at the other end of a real client."""
+"""TraX servers with a real client."""
 
 import subprocess
 import sys
@@ -30,9 +30,9 @@ def pictures(tmp_path):
 
 
 def answers(command, pictures, region):
-    """The (region, properties) pairs after the first picture."""
+    """Return the (region, properties) pairs after the first picture."""
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as process:
-        # Without a place for its log the client does not start.
+        # The client does not start without a function for its log.
         client = Client(stream=(process.stdin.fileno(), process.stdout.fileno()), log=lambda text: None)
         client.initialize(pictures[0], [(region, {})], {})
         found = [client.frame(picture, {}, [])[0][0] for picture in pictures[1:]]
@@ -41,7 +41,7 @@ def answers(command, pictures, region):
     return found
 
 
-def test_a_rectangle_is_answered_with_the_box_and_the_score(pictures):
+def test_a_rectangle_is_answered_with_the_box_and_the_confidence(pictures):
     (_, _), (region, properties) = answers(SCRIPT, pictures, trax.Rectangle.create(40, 30, 24, 24))
     assert region.bounds() == (44, 30, 24, 24)
     assert float(properties["confidence"]) == 0.75
@@ -61,7 +61,7 @@ def test_a_mask_is_answered_with_the_mask(pictures):
 
 
 @pytest.mark.parametrize("asked", ["polygon", "mask"])
-def test_trackers_of_boxes_answer_with_boxes(pictures, asked):
+def test_baselines_answer_with_boxes(pictures, asked):
     if not hasattr(cv2, "TrackerCSRT_create"):
         pytest.skip("this OpenCV is not the contrib build")
     mask = np.zeros((96, 128), np.uint8)

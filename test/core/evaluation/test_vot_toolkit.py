@@ -25,7 +25,7 @@ def commands(*names: str) -> dict[str, list[str]]:
 
 @pytest.fixture(scope="module")
 def sequences(tmp_path_factory):
-    """A bright square that moves 2 px to the right each frame, with masks as the truth."""
+    """A bright square that moves 2 px to the right each frame, with masks as the ground truth."""
     root = tmp_path_factory.mktemp("data")
     pictures, masks = root / "JPEGImages/480p/square", root / "Annotations/480p/square"
     pictures.mkdir(parents=True)
@@ -35,7 +35,7 @@ def sequences(tmp_path_factory):
         left = 10 + 2 * index
         image[20:36, left : left + 16] = 255
         mask[20:36, left : left + 16] = 255
-        # Pictures without loss, so that the truth is exact.
+        # PNG pictures are lossless, so that the ground truth is exact.
         cv2.imwrite(str(pictures / f"{index:05d}.png"), image)
         cv2.imwrite(str(masks / f"{index:05d}.png"), mask)
     return [vot_sequence(sequence) for sequence in find_sequences([root])]
@@ -70,7 +70,7 @@ def test_multi_start_scores_by_hand(sequences, tmp_path):
     assert scores["right"].accuracy == pytest.approx((FRAMES - 1) / FRAMES)
     assert (scores["right"].robustness, scores["right"].eao) == (1, pytest.approx(1))
     assert scores["right"].frames == 2 * FRAMES
-    # One frame without the object is no failure here: only ten in a row are.
+    # One frame without the object is no failure in this experiment, only ten in a row are.
     assert scores["loses"].accuracy == pytest.approx((2 * (FRAMES - 1) - 1) / (2 * FRAMES))
     assert scores["loses"].robustness == 1
 
@@ -82,7 +82,7 @@ def test_in_real_time_a_busy_tracker_misses_frames(sequences, tmp_path):
     assert scores["baseline"]["slow"].skipped == 0
     assert scores["baseline"]["slow"].accuracy == pytest.approx(1)
     # Busy for three and a half intervals, it misses two of three frames (the toolkit waits out the last one)
-    # after the three late answers that VOT forgives: 17 of the other 26. On a busy machine it is others.
+    # after the three late answers that VOT forgives: 17 of the other 26. On a busy machine it misses others.
     assert scores["realtime"]["slow"].skipped > FRAMES / 3
     assert scores["realtime"]["slow"].accuracy < 0.95, "the box of an earlier frame is 2 px off, or 4"
 
@@ -102,5 +102,5 @@ def test_the_years_have_the_toolkits_rules(sequences):
         assert plan.experiments["baseline"]["repetitions"] == 15
         assert plan.experiments["baseline"]["skip_initialize"] == 5
     assert set(supervised_plan(sequences, realtime=True, year=2018).experiments) == {"baseline", "realtime"}
-    with pytest.raises(VotError, match="vot2016/rgb know no real-time experiment"):
+    with pytest.raises(VotError, match="vot2016/rgb have no real-time experiment"):
         supervised_plan(sequences, realtime=True, year=2016)

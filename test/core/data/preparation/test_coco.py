@@ -33,7 +33,7 @@ def test_coco(coco_folder):
 
 
 def test_coco_with_compressed_masks(coco_folder, tmp_path):
-    """As COCO's own tools write them."""
+    """COCO's own tools write compressed masks."""
     from pycocotools import mask as coco_mask
 
     folder = fresh(coco_folder, tmp_path)

@@ -29,7 +29,7 @@ def test_folders(data, spec, count, masked):
     ("frame_range", "distances"), [(0, {0}), (1, {-10, 0, 10}), (2, {-20, -10, 0, 10, 20})]
 )
 def test_frames_of_a_video_pair_are_near(data, frame_range, distances):
-    """The disc moves 10 pixels a frame; it is away in the third of four."""
+    """The disc moves 10 pixels a frame; it is absent in the third of four."""
     source = open_source("videos:videos", data, frame_range)
     rng = np.random.default_rng(0)
     pairs = [source.pair(0, rng) for _ in range(100)]
@@ -38,7 +38,7 @@ def test_frames_of_a_video_pair_are_near(data, frame_range, distances):
 
 
 def test_objects_of_one_video_are_in_one_scene(data, tmp_path):
-    """As OTB's Jogging, with a truth for each of two persons."""
+    """OTB's Jogging is like this: it has a ground truth for each of two persons."""
     for name in ("disc", "pair"):
         folder = shutil.copytree(data / "videos/disc", tmp_path / name)
     truth = folder / "groundtruth_rect.txt"

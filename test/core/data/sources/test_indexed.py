@@ -16,7 +16,7 @@ from siammaskpp_core.io.images import MediaError
 
 @pytest.mark.parametrize("frame_range", [0, 3, 100])
 def test_frames_of_a_pair_are_near(ilsvrc_folder, frame_range):
-    """Track 0 of VID is at x = 10 + frame; it is away from frame 20 to 29."""
+    """Track 0 of VID is at x = 10 + frame; it is absent from frame 20 to 29."""
     source = opened("imagenet_vid", ilsvrc_folder, frame_range)
     rng = np.random.default_rng(0)
     frames = np.array([[sample.box_xywh[0] - 10 for sample in source.pair(0, rng)] for _ in range(400)])

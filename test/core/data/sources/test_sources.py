@@ -1,4 +1,4 @@
-"""Sources are opened by their names; missing ones are told."""
+"""Sources are opened by name, and messages name what is missing."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from siammaskpp_core.training.config import TrainingConfig
 
 
 def test_small_coco_file(data):
-    """A selection of COCO is read as it is."""
+    """A small selection of COCO needs no preparation."""
     pytest.importorskip("pycocotools")
     source = open_source("coco:coco", data, 0)
     assert [source.scene(index) for index in range(len(source))] == [0, 1, 2, 3]
@@ -39,7 +39,7 @@ def test_each_source_has_its_frame_range(data):
 
 
 def test_the_papers_mixture(coco_folder, youtube_vos_folder, ilsvrc_folder, tmp_path):
-    """Its configuration finds the four data sets and draws from all of them."""
+    """The paper's configuration finds the four data sets and draws from all of them."""
     for package in ("torch", "pycocotools", "PIL"):
         pytest.importorskip(package)
     from siammaskpp_core.training.experiment import read_experiment
