@@ -24,7 +24,8 @@ from siammaskpp_core.training.experiment import Experiment, read_experiment
 from siammaskpp_core.training.trainer import Trainer
 
 RESULT = "result.json"
-PUBLISHED = ("VOT2016", "VOT2018", "VOT2019")
+EAO_DATASETS = ("VOT2016", "VOT2018", "VOT2019")
+"""Data sets for which a row may have a published EAO."""
 MEASURED = {"auc": "AUC", "precision": "precision", "J": "J"}
 
 
@@ -34,7 +35,7 @@ class Row:
 
     name: str
     stages: tuple[Experiment, ...]
-    published: tuple[float | None, ...] = field(default=(None,) * len(PUBLISHED))
+    published: tuple[float | None, ...] = field(default=(None,) * len(EAO_DATASETS))
 
 
 def ablate(
@@ -92,8 +93,10 @@ def _read_rows(path: Path, stages: list[str], rows: list[Any]) -> Iterator[Row]:
         if not isinstance(row, dict) or "name" not in row or set(row) - keys:
             raise ConfigError(f"{path}: row {number}: `name` and some of {', '.join(sorted(keys))} expected")
         name, published = str(row["name"]), tuple(row.get("published", ()))
-        if "/" in name or len(published) not in (0, len(PUBLISHED)):
-            raise ConfigError(f"{path}: row {name!r}: no / in a name, and {len(PUBLISHED)} published values")
+        if "/" in name or len(published) not in (0, len(EAO_DATASETS)):
+            raise ConfigError(
+                f"{path}: row {name!r}: no / in a name, and {len(EAO_DATASETS)} published values"
+            )
         experiments = []
         for index, stage in enumerate(row.get("stages", stages)):
             changes = {
@@ -134,7 +137,7 @@ def _run_row(
 def table(results: dict[Row, dict[str, Any]]) -> str:
     """Return the paper's ablation table: design, measured values and published EAO of each row."""
     head = ["name", "backbone", *LEVELS, "pretrained", "correlation", "mask", "shift", "steps"]
-    rows = [[*head, *MEASURED.values(), *(f"EAO {year} (paper)" for year in PUBLISHED)]]
+    rows = [[*head, *MEASURED.values(), *(f"EAO {year} (paper)" for year in EAO_DATASETS)]]
     for row, result in results.items():
         first, last = row.stages[0], row.stages[-1]
         rows.append(
