@@ -121,7 +121,7 @@ class SiamMaskPP(nn.Module):
             return refined
         side = self.config.mask_side
         coarse = self.mask_vector(vectors).view(-1, 1, side, side)
-        # As in the reference implementation, the corner pixels of both masks coincide.
+        # The corner pixels of both masks coincide, as in the reference implementation.
         return F.interpolate(coarse, size=(MASK_SIZE, MASK_SIZE), mode="bilinear", align_corners=True)
 
     def masks_at(

@@ -19,7 +19,7 @@ _MAX_PREDICTION_S = 0.5
 
 @dataclass(frozen=True)
 class TrackState:
-    """What the long-term layer remembers of a target."""
+    """The memory of one target that the long-term layer needs. Each image replaces it."""
 
     place: Place
     """Place at which the target is searched for next."""

@@ -140,7 +140,7 @@ REFERENCES = {
 
 
 def make(name: str, clones: Path, checkpoints: Path | None) -> dict[str, np.ndarray]:
-    """What NAME.npz holds."""
+    """Return the arrays of NAME.npz."""
     _, build, ask = REFERENCES[name]
     network = build(clones)
     state = network.state_dict()

@@ -114,7 +114,7 @@ def test_the_outline_is_the_largest_part():
 
 
 def linear_fit(probability, picture, radius):
-    """The same by its definition: least squares in every square, in double precision."""
+    """Filter by the definition: least squares in every square, in double precision."""
     height, width = probability.shape
     colours = picture.reshape(height, width, 3) / 255
     pad = ((radius, radius), (radius, radius))
@@ -222,7 +222,7 @@ def test_a_rectangle_is_its_own_box(degrees, kind):
 def test_the_ends_of_an_ellipse_are_trimmed_to_a_fifth_of_the_side(degrees):
     along, across = turned(degrees)
     found = rotated_box((along / 45) ** 2 + (across / 15) ** 2 <= 1, "ellipse")
-    # Its chord at t half axes from the middle is sqrt(1 - t^2) of the axis: a fifth of it at t = 0.98.
+    # The chord at t half axes from the centre is sqrt(1 - t^2) of the axis: a fifth of it at t = 0.98.
     assert sorted((found.width, found.height)) == pytest.approx([0.98 * 30, 0.98 * 90], abs=2)
     assert overlap(found, RotatedBox(100.0, 80.0, 88.2, 29.4, np.deg2rad(degrees))) > 0.95
     assert turn_between(found, degrees) < 1

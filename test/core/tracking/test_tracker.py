@@ -78,7 +78,7 @@ def test_the_tracker_follows_to_the_pixel():
 
 
 class BrightScoreEngine(BrightEngine):
-    """The same without boxes and masks: the score is how well a 65 px block covers the bright object."""
+    """A network without boxes and masks that scores how well a 65 px block covers the bright object."""
 
     def search(self, crops, kernels):
         outputs = []
@@ -116,7 +116,7 @@ def test_the_rotated_box_is_the_configured_one():
 
 
 class BlurredMaskEngine(BrightEngine):
-    """Its masks are blurred and three pixels off."""
+    """An engine whose masks are blurred and three pixels off."""
 
     def refine(self, outputs, cells):
         masks = super().refine(outputs, cells)
@@ -133,7 +133,7 @@ def test_the_masks_edges_are_those_of_the_image():
     np.testing.assert_allclose(boxes[4], (100, 80, 40, 40), atol=1)
 
 
-def test_the_box_lies_between_the_masks_and_the_decoded_one():
+def test_the_box_is_fused_from_mask_and_decoded_box():
     image, boxes = scene(100, 80), {}
     for share in (0.0, 0.25, 1.0):
         tracker = Tracker(BrightEngine(), config=TrackingConfig(mask_box_weight=share))
@@ -166,7 +166,7 @@ def test_the_first_image_teaches_how_the_box_is_drawn():
 
 
 @pytest.mark.parametrize(("slope", "offset", "score"), [(1, 0, 5.0), (0.5, -3, -0.5)])
-def test_the_score_is_calibrated_and_the_target_followed_as_before(slope, offset, score):
+def test_calibration_changes_the_confidence_and_not_the_place(slope, offset, score):
     image = scene(104, 82)
     tracker = Tracker(BrightEngine(), config=TrackingConfig(confidence_slope=slope, confidence_offset=offset))
     target = Followed(tracker, scene(100, 80), (100, 80, 40, 40))
@@ -177,7 +177,7 @@ def test_the_score_is_calibrated_and_the_target_followed_as_before(slope, offset
     assert target.place == other.place
 
 
-def test_the_score_is_taken_relative_to_what_is_usual_for_the_target():
+def test_the_confidence_is_relative_to_the_baseline():
     class Fading(BrightEngine):
         logit = 8.0
 
@@ -200,7 +200,7 @@ def test_the_score_is_taken_relative_to_what_is_usual_for_the_target():
     assert list(scores([8, 8])) == pytest.approx([2, 2], abs=1e-3)  # 0.5 * (8 - 0.25 * 8) - 1
     usual = 8 + 0.1 * (6 - 8)
     assert list(scores([6, 1])) == pytest.approx([1, 0.5 * (1 - 0.25 * usual) - 1], abs=1e-3)
-    # What is not believed to be the target says nothing of it.
+    # A low confidence leaves the baseline as it is.
     assert list(scores([8])) == pytest.approx([0.5 * (8 - 0.25 * usual) - 1], abs=1e-3)
 
 
