@@ -1,4 +1,4 @@
-"""A stand-in for the package tensorrt and for the GPU: graphs are computed by ONNX Runtime on the CPU.
+"""A stand-in for the package tensorrt and for the GPU: ONNX Runtime computes the graphs on the CPU.
 
 It is as strict as the real ones where it matters: addresses must have been allocated and be large enough,
 shapes must lie in the profile, nothing happens before the stream is synchronised, a recorded context must not
@@ -19,7 +19,7 @@ DRIVERS = {}
 
 
 class StandInDriver:
-    """A GPU whose memory is numpy arrays and whose stream is a list that runs when it is synchronised."""
+    """A GPU whose memory is NumPy arrays and whose stream is a list that runs when it is synchronised."""
 
     device = "Stand-in"
     compute_capability = "8.7"
@@ -83,7 +83,7 @@ class StandInDriver:
 
 
 def make_module(version):
-    """A module like tensorrt of `version`, with the flags that this one has."""
+    """A module like tensorrt, with the flags of `version`."""
     major = int(version.split(".")[0])
     flags = {8: ["EXPLICIT_BATCH"], 10: ["EXPLICIT_BATCH", "STRONGLY_TYPED"], 11: ["STRONGLY_TYPED"]}[major]
     builder_flags = ["TF32"] if major == 11 else ["FP16", "INT8", "TF32"]
@@ -252,7 +252,7 @@ class Engine:
         self._by_name = {value.name: value for value in self.values}
 
     def _work_out_sides(self):
-        """Sides of outputs that the graph does not name, which TensorRT works out, too."""
+        """Sizes of outputs that the graph does not name; TensorRT infers them too."""
         zeros = {
             value.name: np.zeros(np.abs(shape_of(value)), dtype_of(value)) for value in self.model.graph.input
         }

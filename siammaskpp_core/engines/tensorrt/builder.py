@@ -94,9 +94,8 @@ def _build(
         config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, workspace_mb << 20)
     _add_profile(builder, network, config, max_targets)
     known = timing_cache.read_bytes() if timing_cache and timing_cache.is_file() else b""
-    timings = config.create_timing_cache(known) or config.create_timing_cache(
-        b""
-    )  # None: the file is damaged
+    # TensorRT returns None for a damaged file.
+    timings = config.create_timing_cache(known) or config.create_timing_cache(b"")
     config.set_timing_cache(timings, False)
     _show_phases(config, name, progress)
     engine = builder.build_serialized_network(network, config)

@@ -1,4 +1,4 @@
-"""Numbers of the published networks, to which ours must be equal. Run this to make them anew.
+"""Compute the outputs of the reference implementations, which those of our networks must equal.
 
     python test/core/references/recipe.py CLONES [--checkpoints DIR] [NAME ...]
 
@@ -8,9 +8,9 @@ CLONES is a folder with clones at these commits:
     SiamMask            github.com/foolwood/SiamMask         a2b3ce3dca23b3a911d96b791e007eec6d39a625
     pysot               github.com/STVIR/pysot               d04028f8e18c6b27ee150a7c0d8aab9a1807219e
 
-Each network gets random weights that depend on SEED and their names alone, so the test can make the same
-without the published code. It sees two random pictures, and a part of its answers is stored in NAME.npz with
-the names and shapes of its weights. With --checkpoints the published code also saves its state dict.
+Each network gets random weights that depend only on SEED and their names, so that a test can create the same
+weights without the reference code. It gets two random images, and a part of its outputs is stored in NAME.npz
+with the names and shapes of its weights. With --checkpoints its state dict is saved too.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ from torch import Tensor
 
 SEED = 2021
 CELLS = ((0, 0), (12, 12), (5, 20), (24, 3))
-"""Rows and columns of the response at which masks are compared."""
+"""Response cells (row, column) at which masks are compared."""
 RESPONSE_STEP, COARSE_STEP, MASK_STEP = 3, 3, 5
 DIVISORS = {"conv_kernel": 512, "head.3.": 40, "post0": 2, "post1": 2, "post2": 8}
 ANCHORS = {"stride": 8, "ratios": [0.33, 0.5, 1, 2, 3], "scales": [8], "round_dight": 0}
 
-Answers = tuple[Tensor, Tensor, Tensor | None, Callable[[tuple[int, int]], Tensor] | None]
+Outputs = tuple[Tensor, Tensor, Tensor | None, Callable[[tuple[int, int]], Tensor] | None]
 
 
 def seeded_weights(names: Iterable[str], shapes: Iterable[tuple[int, ...]]) -> dict[str, Tensor]:
-    """Random weights that keep a signal of raw pixels at a size of about one through a deep network."""
+    """Random weights that keep the magnitude of a signal from raw pixels near one in a deep network."""
     return {name: _seeded(name, shape) for name, shape in zip(names, shapes, strict=True)}
 
 
@@ -59,15 +59,15 @@ def _seeded(name: str, shape: tuple[int, ...]) -> Tensor:
         values = rng.normal(0, math.sqrt(2 / fan_in), shape)
         if shape[1] == 3:  # pixels from 0 to 255
             values /= 128
-        if "deconv" in name and shape[0] == 256:  # takes a correlation itself, not its head's answer
+        if "deconv" in name and shape[0] == 256:  # reads the correlation itself, not the output of its head
             values /= 16
-        # A correlation adds up 25 products of positive numbers; answers shall be of size one.
+        # A correlation is the sum of 25 products of positive numbers; this keeps outputs near one.
         values /= next((d for part, d in DIVISORS.items() if part in name), 1)
     return torch.from_numpy(values.astype(np.float32))
 
 
 def seeded_pictures() -> tuple[Tensor, Tensor]:
-    """A template and a search picture, uint8 [1, side, side, 3]."""
+    """A template and a search image, uint8 [1, side, side, 3]."""
     rng = np.random.default_rng(SEED)
     sides = (127, 255)
     template, search = (torch.from_numpy(rng.integers(0, 256, (1, n, n, 3), dtype=np.uint8)) for n in sides)
@@ -79,7 +79,7 @@ def _raw(picture: Tensor) -> Tensor:
 
 
 def siammaskpp(clones: Path, form: str) -> torch.nn.Module:
-    """The authors' network. Their `re` experiment imports a module that the repository does not have."""
+    """The authors' SiamMask++; their `re` experiment imports a module that the repository lacks."""
     root = clones / "SiamMask_plus_plus"
     experiment = {"bi": "siammask_plus_plus_base", "re": "re_siammask_plus_plus"}[form]
     sys.path[:0] = [str(root), str(root / "experiments" / experiment)]
@@ -91,7 +91,7 @@ def siammaskpp(clones: Path, form: str) -> torch.nn.Module:
 
 
 def siammask(clones: Path, form: str) -> torch.nn.Module:
-    """SiamMask, base or sharp."""
+    """SiamMask of the form base or sharp."""
     root = clones / "SiamMask"
     sys.path[:0] = [str(root), str(root / "experiments" / f"siammask_{form}")]
     network: torch.nn.Module = importlib.import_module("custom").Custom(anchors=ANCHORS)
@@ -99,7 +99,7 @@ def siammask(clones: Path, form: str) -> torch.nn.Module:
 
 
 def pysot(clones: Path, experiment: str) -> torch.nn.Module:
-    """PySOT's network of an experiment."""
+    """The network of a PySOT experiment."""
     root = clones / "pysot"
     sys.path[:0] = [str(root)]
     importlib.import_module("pysot.core.config").cfg.merge_from_file(
@@ -109,15 +109,15 @@ def pysot(clones: Path, experiment: str) -> torch.nn.Module:
     return network
 
 
-def ask_siammask(network: torch.nn.Module, template: Tensor, search: Tensor) -> Answers:
-    """The answers of SiamMask and of SiamMask++."""
+def run_siammask(network: torch.nn.Module, template: Tensor, search: Tensor) -> Outputs:
+    """Outputs of SiamMask and SiamMask++."""
     network.template(template)
     cls, loc, coarse = network.track_mask(search)
     return cls, loc, coarse, network.track_refine if hasattr(network, "refine_model") else None
 
 
-def ask_pysot(network: torch.nn.Module, template: Tensor, search: Tensor) -> Answers:
-    """The answers of PySOT's networks."""
+def run_pysot(network: torch.nn.Module, template: Tensor, search: Tensor) -> Outputs:
+    """Outputs of PySOT's networks."""
     network.template(template)
     answer = network.track(search)
     return (
@@ -129,19 +129,19 @@ def ask_pysot(network: torch.nn.Module, template: Tensor, search: Tensor) -> Ans
 
 
 REFERENCES = {
-    "siammaskpp_bi": ("siammaskpp-authors", lambda c: siammaskpp(c, "bi"), ask_siammask),
-    "siammaskpp_re": ("siammaskpp-authors", lambda c: siammaskpp(c, "re"), ask_siammask),
-    "siammask_base": ("siammask", lambda c: siammask(c, "base"), ask_siammask),
-    "siammask_sharp": ("siammask", lambda c: siammask(c, "sharp"), ask_siammask),
-    "siammask_r50_l3": ("pysot-siammask", lambda c: pysot(c, "siammask_r50_l3"), ask_pysot),
-    "siamrpn_r50_l234": ("pysot-siamrpn", lambda c: pysot(c, "siamrpn_r50_l234_dwxcorr"), ask_pysot),
+    "siammaskpp_bi": ("siammaskpp-authors", lambda c: siammaskpp(c, "bi"), run_siammask),
+    "siammaskpp_re": ("siammaskpp-authors", lambda c: siammaskpp(c, "re"), run_siammask),
+    "siammask_base": ("siammask", lambda c: siammask(c, "base"), run_siammask),
+    "siammask_sharp": ("siammask", lambda c: siammask(c, "sharp"), run_siammask),
+    "siammask_r50_l3": ("pysot-siammask", lambda c: pysot(c, "siammask_r50_l3"), run_pysot),
+    "siamrpn_r50_l234": ("pysot-siamrpn", lambda c: pysot(c, "siamrpn_r50_l234_dwxcorr"), run_pysot),
 }
-"""Names of the files with the layout of their weights, the maker of the network and how to ask it."""
+"""By name of the file: layout of the weights, and functions that create and run the network."""
 
 
 def make(name: str, clones: Path, checkpoints: Path | None) -> dict[str, np.ndarray]:
     """Return the arrays of NAME.npz."""
-    _, build, ask = REFERENCES[name]
+    _, build, run = REFERENCES[name]
     network = build(clones)
     state = network.state_dict()
     shapes = [tuple(value.shape) for value in state.values()]
@@ -151,7 +151,7 @@ def make(name: str, clones: Path, checkpoints: Path | None) -> dict[str, np.ndar
         content = {"epoch": 20, "arch": "Custom", "state_dict": network.state_dict(), "anchor_cfg": ANCHORS}
         torch.save(content, checkpoints / f"{name}.pth")
     with torch.no_grad():
-        cls, loc, coarse, refine = ask(network, *map(_raw, seeded_pictures()))
+        cls, loc, coarse, refine = run(network, *map(_raw, seeded_pictures()))
         numbers = {
             "cls": cls[..., ::RESPONSE_STEP, ::RESPONSE_STEP],
             "loc": loc[..., ::RESPONSE_STEP, ::RESPONSE_STEP],
@@ -174,7 +174,7 @@ def make(name: str, clones: Path, checkpoints: Path | None) -> dict[str, np.ndar
 
 
 def main() -> None:
-    """Make the files, each network in a process of its own: their modules bear the same names."""
+    """Write all files, with a process per network, because their modules have the same names."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
