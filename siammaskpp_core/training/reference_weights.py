@@ -148,7 +148,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
     except Exception as error:  # torch raises many types for a file of another kind
         raise ModelError(
-            f"{path}: not a file of plain tensors, and loading anything else could run code from it. If you "
+            f"{path}: not a file of plain tensors, and loading anything else could run foreign code. If you "
             "trust the file, load it where it was made and save only its state dict: "
             f"torch.save(checkpoint['state_dict'], 'weights.pth') ({str(error).splitlines()[0]})"
         ) from error

@@ -148,6 +148,7 @@ def test_the_calibration_puts_one_half_at_the_false_alarms():
     assert np.mean(slope * present + offset < 0) == pytest.approx(0.05, abs=0.002)
 
 
+@pytest.mark.timeout(600)  # 370 images through the real network
 def test_the_command(folder, capsys):
     main(["evaluate", str(folder), "--protocol", "target-absent"])
     text = capsys.readouterr().out

@@ -46,6 +46,7 @@ def plain_backbone(backbone, batch, bfloat16):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # it trains, exports and tracks, on any machine
 @pytest.mark.parametrize("experiment", family())
 def test_every_network_learns_is_exported_and_tracks(
     experiment, training_data, tmp_path, monkeypatch, capsys

@@ -148,7 +148,7 @@ def test_the_installed_command_prints_json(domain_id: int) -> None:
     ("arguments", "code", "reason"),
     [
         (("--engine", "abacus"), 2, "abacus"),
-        (("--precision", "bf16"), 1, "knows no bf16"),
+        (("--precision", "bf16"), 1, "has no bf16"),
         (("--model", "/no/such"), 1, "/no/such"),
         (("--size", "9x9"), 2, "at least 64x64"),
         (("--rate", "0"), 2, "at least 1"),
