@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
+from rclpy.serialization import deserialize_message, serialize_message
 from ros_harness import FAKE_NODE
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
@@ -63,6 +65,19 @@ def test_a_camera_of_60_hz_and_a_tracker_of_20_hz() -> None:
     assert until_it_holds(images_are_young)
 
 
+def round_trip_ms(size: tuple[int, int]) -> float:
+    """Time in which this machine writes one image as a message and reads it again: a measure of its speed."""
+    width, height = size
+    image = Image(width=width, height=height, encoding="bgr8", step=3 * width)
+    image.data = bytes(3 * width * height)
+    times_s = []
+    for _ in range(20):
+        begun = time.perf_counter()
+        deserialize_message(serialize_message(image), Image)
+        times_s.append(time.perf_counter() - begun)
+    return float(np.median(times_s) * 1000)
+
+
 @pytest.mark.ros
 @pytest.mark.usefixtures("_domain")
 def test_the_node_adds_little_to_the_network() -> None:
@@ -75,8 +90,10 @@ def test_the_node_adds_little_to_the_network() -> None:
         assert stages["search"].min() >= 20.0
         assert (stages["total"] - sum(stages[stage] for stage in FRAME_STAGES)).min() > -0.1
         assert (stages["age_at_mask"] > stages["age_at_start"] + stages["search"]).all()
-        # The low percentile selects images that other processes did not disturb.
-        return bool(np.percentile(stages["total"] - stages["search"], 10) < 3.0)
+        # The low percentile selects images that other processes did not disturb. For each of them the node
+        # reads the image and writes a mask of a third of its size and two short messages.
+        added_ms = np.percentile(stages["total"] - stages["search"], 10)
+        return bool(added_ms < 2 * round_trip_ms(case.size))
 
     assert until_it_holds(little_is_added)
 
