@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 
 from siammaskpp_core.arguments import names, options_from
@@ -82,44 +80,19 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _one_pass(options: argparse.Namespace) -> str:
-    """Evaluate the trackers in one pass, write the report if asked for, and return the tables."""
-    from siammaskpp_core.data.sequences import VideoSequence, find_sequences
-    from siammaskpp_core.engines.load import load_tracker
-    from siammaskpp_core.evaluation.baselines import make_baseline
-    from siammaskpp_core.evaluation.failure_examples import FailureExamples
-    from siammaskpp_core.evaluation.one_pass import EvaluatedTracker, LongTermAdapter, evaluate
-    from siammaskpp_core.evaluation.progress import frame_progress
-    from siammaskpp_core.evaluation.report import overall_table, report, sequence_table, write_report
-    from siammaskpp_core.io.outputs import Output
-    from siammaskpp_core.tracking import LongTermTracker
+    from siammaskpp_core.evaluation.run import run_one_pass
 
-    if options.output:  # before the work begins: this fails when matplotlib is not installed
-        from siammaskpp_core.evaluation.plots import draw_plots
-    sequences = find_sequences(options.folders)
-    baselines = [make_baseline(name, options.nanotrack) for name in options.baselines]
-    loaded = load_tracker(options.model, options_from(EngineOptions, options))
-    own = LongTermAdapter(LongTermTracker(loaded))
-    trackers: list[EvaluatedTracker] = [own, *baselines]
-    total = len(trackers) * sum(len(sequence.frames) - 1 for sequence in sequences)
-    with ExitStack() as stack:
-        folder = stack.enter_context(Output(options.output, is_folder=True)) if options.output else None
-        examples = FailureExamples(folder) if folder else None
-        advance = stack.enter_context(frame_progress(total))
-
-        def on_frame(tracker: EvaluatedTracker, sequence: VideoSequence, index: int) -> None:
-            advance(f"{tracker.name}, {sequence.name}", 1)
-            if examples and tracker is own:
-                examples.add(sequence, index, own.result)
-
-        result = report(evaluate(trackers, sequences, on_frame))
-        if folder and examples:
-            write_report(result, folder, examples.sheets)
-            draw_plots(result, folder)
-    return f"{overall_table(result)}\n\nSuccess AUC per sequence\n\n{sequence_table(result, 'auc')}"
+    return run_one_pass(
+        options.folders,
+        options.model,
+        options_from(EngineOptions, options),
+        baselines=options.baselines,
+        nanotrack_folder=options.nanotrack,
+        output=options.output,
+    )
 
 
 def _vot(options: argparse.Namespace) -> str:
-    """Run the experiments of the VOT toolkit and return its table."""
     from siammaskpp_core.evaluation.vot.run import run_vot
 
     return run_vot(
@@ -136,29 +109,6 @@ def _vot(options: argparse.Namespace) -> str:
 
 
 def _target_absent(options: argparse.Namespace) -> str:
-    """Run the target-absent benchmark on all sequences, and return its table and a calibration."""
-    from siammaskpp_core.data.sequences import DatasetError, find_sequences
-    from siammaskpp_core.engines.load import load_tracker
-    from siammaskpp_core.evaluation.progress import frame_progress
-    from siammaskpp_core.evaluation.target_absent.benchmark import fit_calibration, run_case, table
-    from siammaskpp_core.evaluation.target_absent.cases import make_cases
-    from siammaskpp_core.tracking import LongTermConfig, LongTermTracker
+    from siammaskpp_core.evaluation.run import run_target_absent
 
-    cases = make_cases(find_sequences(options.folders))
-    if not cases:
-        raise DatasetError("no case can be made: two videos of 60 or more frames, with boxes, are needed")
-    tracker = load_tracker(options.model, options_from(EngineOptions, options))
-    results = []
-    with frame_progress(sum(len(case.sequence.frames) - 1 for case in cases)) as advance:
-        for case in cases:
-            label = f"{case.kind}, {case.sequence.name}"
-            results.append(run_case(LongTermTracker(tracker), case, partial(advance, label, 1)))
-    threshold = LongTermConfig().confidence_high
-    slope, offset = fit_calibration(results)
-    own = tracker.config
-    return (
-        f"{table(results, threshold)}\n\nCalibrated on these cases, the model would have confidence_slope "
-        f"{slope * own.confidence_slope:.3f} and confidence_offset "
-        f"{slope * own.confidence_offset + offset:.3f} (it has {own.confidence_slope:g}, "
-        f"{own.confidence_offset:g})."
-    )
+    return run_target_absent(options.folders, options.model, options_from(EngineOptions, options))

@@ -111,7 +111,7 @@ class SequenceScore:
 
 
 @dataclass(frozen=True)
-class Track:
+class SequenceResult:
     """A tracker's results after the first frame: boxes [N-1, 4] (NaN: not found), J and F of each mask."""
 
     boxes: Float64Array
@@ -133,14 +133,14 @@ def evaluate(
     scores: dict[str, dict[str, SequenceScore]] = {tracker.name: {} for tracker in trackers}
     for sequence in sequences:
         for tracker in trackers:
-            track = run_tracker(tracker, sequence, on_frame)
-            scores[tracker.name][sequence.name] = score(track, sequence)
+            result = run_tracker(tracker, sequence, on_frame)
+            scores[tracker.name][sequence.name] = score(result, sequence)
     return scores
 
 
 def run_tracker(
     tracker: EvaluatedTracker, sequence: VideoSequence, on_frame: OnFrame = lambda *_: None
-) -> Track:
+) -> SequenceResult:
     """Track the object of `sequence` from its first box to the last frame; errors are those of `evaluate`."""
     boxes = np.full((len(sequence.frames) - 1, 4), np.nan)
     region: list[float] = []
@@ -165,15 +165,15 @@ def run_tracker(
             region.append(metrics.region_similarity(mask, truth))
             boundary.append(metrics.boundary_accuracy(mask, truth))
         on_frame(tracker, sequence, index)
-    return Track(boxes, region, boundary, seconds)
+    return SequenceResult(boxes, region, boundary, seconds)
 
 
-def score(track: Track, sequence: VideoSequence) -> SequenceScore:
-    """Compare a track with the ground truth; the first frame, whose box was given, does not count."""
+def score(result: SequenceResult, sequence: VideoSequence) -> SequenceScore:
+    """Compare a result with the ground truth; the first frame, whose box was given, does not count."""
     return SequenceScore(
-        curves=metrics.curves(track.boxes, sequence.boxes[1:]),
-        region=float(np.mean(track.region)) if track.region else None,
-        boundary=float(np.mean(track.boundary)) if track.boundary else None,
-        frames=len(track.boxes),
-        seconds=track.seconds,
+        curves=metrics.curves(result.boxes, sequence.boxes[1:]),
+        region=float(np.mean(result.region)) if result.region else None,
+        boundary=float(np.mean(result.boundary)) if result.boundary else None,
+        frames=len(result.boxes),
+        seconds=result.seconds,
     )

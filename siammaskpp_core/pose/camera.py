@@ -28,7 +28,7 @@ class CameraError(UserError):
 
 
 @dataclass(frozen=True)
-class Camera:
+class CameraModel:
     """A pinhole camera with lens distortion for images of `width` x `height` pixels.
 
     `matrix` [3, 3] is K; `distortion` holds the coefficients D of the distortion model `model` and is empty
@@ -51,7 +51,7 @@ class Camera:
         *,
         offset: tuple[int, int] = (0, 0),
         binning: tuple[int, int] = (1, 1),
-    ) -> Camera:
+    ) -> CameraModel:
         """Return the camera of images that cover `size` (width, height) pixels of the full, unbinned sensor.
 
         `matrix` [3, 3] is K and `distortion` D, both for the full sensor. `offset` is the images' corner on
@@ -123,7 +123,7 @@ class Bearing:
         return self.direction * range_m, across * (np.eye(3) - outer) + along * outer
 
 
-def bearing_of(box: RotatedBox, camera: Camera, boundary_sigma_px: float = BOUNDARY_SIGMA_PX) -> Bearing:
+def bearing_of(box: RotatedBox, camera: CameraModel, boundary_sigma_px: float = BOUNDARY_SIGMA_PX) -> Bearing:
     """Return the bearing of the centre of a rotated box whose sides are known to `boundary_sigma_px`."""
     axis_rad = box.angle_rad + (math.pi / 2 if box.height > box.width else 0.0)
     half = np.array([math.cos(axis_rad), math.sin(axis_rad)]) * max(box.width, box.height) / 2

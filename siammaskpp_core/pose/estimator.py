@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from siammaskpp_core.arrays import Float64Array
-from siammaskpp_core.pose.camera import BOUNDARY_SIGMA_PX, Camera, bearing_of
+from siammaskpp_core.pose.camera import BOUNDARY_SIGMA_PX, CameraModel, bearing_of
 from siammaskpp_core.pose.motion import MotionFilter
 from siammaskpp_core.pose.orientation import orientation_of, outline_of
 from siammaskpp_core.pose.plane import frontal_plane
@@ -53,7 +53,9 @@ class PoseEstimator:
         self._motion = MotionFilter()
         self._rotation: Float64Array | None = None
 
-    def from_depth(self, result: TrackResult, depth: Depth, camera: Camera, stamp_ns: int) -> PoseEstimate:
+    def from_depth(
+        self, result: TrackResult, depth: Depth, camera: CameraModel, stamp_ns: int
+    ) -> PoseEstimate:
         """Return the pose in the image with this stamp from its depth image [H, W] (uint16 mm or float32 m).
 
         Covariances grow as the confidence of `result` falls. Raises :class:`NoPose` when no pose can be
@@ -67,7 +69,9 @@ class PoseEstimator:
         outline_px = outline_of(result.mask)
         return self._estimate(outline_px, position, camera, boundary_sigma_px, stamp_ns, result.confidence)
 
-    def from_size(self, result: TrackResult, camera: Camera, size_m: float, stamp_ns: int) -> PoseEstimate:
+    def from_size(
+        self, result: TrackResult, camera: CameraModel, size_m: float, stamp_ns: int
+    ) -> PoseEstimate:
         """Return the pose without depth, from the known length of the object's longer side.
 
         The other arguments and :class:`NoPose` are as in :meth:`from_depth`.
@@ -84,7 +88,7 @@ class PoseEstimator:
         self,
         outline_px: Float64Array,
         position: Position,
-        camera: Camera,
+        camera: CameraModel,
         boundary_sigma_px: float,
         stamp_ns: int,
         confidence: float,
@@ -115,7 +119,7 @@ class PoseEstimator:
         )
 
 
-def _boundary_sigma_px(result: TrackResult, camera: Camera) -> float:
+def _boundary_sigma_px(result: TrackResult, camera: CameraModel) -> float:
     """Return the standard deviation of the object's boundary, which is large where the image cuts it off."""
     x, y, width, height = result.box_xywh
     is_cut = min(x, y) < 1 or x + width > camera.width - 1 or y + height > camera.height - 1

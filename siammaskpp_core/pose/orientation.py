@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from siammaskpp_core.arrays import Float64Array, Mask
-from siammaskpp_core.pose.camera import Camera
+from siammaskpp_core.pose.camera import CameraModel
 from siammaskpp_core.pose.plane import Plane, frontal_plane
 from siammaskpp_core.pose.position import Position
 
@@ -45,7 +45,7 @@ class Orientation:
 def orientation_of(
     outline_px: Float64Array,
     position: Position,
-    camera: Camera,
+    camera: CameraModel,
     boundary_sigma_px: float,
     previous: Float64Array | None = None,
 ) -> Orientation:
@@ -99,7 +99,7 @@ def _trusted_plane(position: Position) -> Plane:
     return frontal_plane(centroid_m / centroid_m[2], float(centroid_m[2]))
 
 
-def _on_plane(outline_px: Float64Array, camera: Camera, plane: Plane) -> Float64Array:
+def _on_plane(outline_px: Float64Array, camera: CameraModel, plane: Plane) -> Float64Array:
     """Return the points [N, 3] in m where the rays of the outline meet the plane."""
     rays = camera.rays(outline_px)
     depth_m = plane.depth_m(rays)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from siammaskpp_core.arrays import BoolArray, Float32Array, Float64Array, Mask
 from siammaskpp_core.errors import UserError
-from siammaskpp_core.pose.camera import Camera
+from siammaskpp_core.pose.camera import CameraModel
 
 Depth: TypeAlias = NDArray[np.uint16] | Float32Array
 """A depth image [H, W]: uint16 in mm or float32 in m (REP 118)."""
@@ -47,7 +47,7 @@ class Surface:
         return np.isfinite(self.depth_m)
 
 
-def surface_of(mask: Mask, depth: Depth, camera: Camera) -> Surface:
+def surface_of(mask: Mask, depth: Depth, camera: CameraModel) -> Surface:
     """Return the surface under `mask` [H, W] in a depth image of the same size.
 
     Raises :class:`DepthError` when the sizes differ.

@@ -9,7 +9,7 @@ import numpy as np
 
 from siammaskpp_core.arrays import BoolArray, Float64Array
 from siammaskpp_core.errors import UserError
-from siammaskpp_core.pose.camera import Camera
+from siammaskpp_core.pose.camera import CameraModel
 from siammaskpp_core.pose.plane import Plane, fit_plane, frontal_plane
 from siammaskpp_core.pose.points import MAD_TO_SIGMA, Surface
 
@@ -43,7 +43,7 @@ class Position:
     relief_m: float
 
 
-def position_of(surface: Surface, camera: Camera, boundary_sigma_px: float) -> Position:
+def position_of(surface: Surface, camera: CameraModel, boundary_sigma_px: float) -> Position:
     """Return the position of a surface whose measured pixels mostly show the object.
 
     `boundary_sigma_px` is the standard deviation of the object's boundary. Raises :class:`NoPose` when too

@@ -7,7 +7,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
-from siammaskpp_core.pose import Camera, CameraError
+from siammaskpp_core.pose import CameraError, CameraModel
 
 
 class CameraInput:
@@ -21,7 +21,7 @@ class CameraInput:
         self._node = node
         self._is_rectified = is_rectified
         self._info: CameraInfo | None = None
-        self._cached: tuple[CameraInfo, Camera] | None = None
+        self._cached: tuple[CameraInfo, CameraModel] | None = None
         self.topic = info_topic(node, image_topic)
         qos = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
         self._subscription = node.create_subscription(CameraInfo, self.topic, self._on_info, qos)
@@ -30,7 +30,7 @@ class CameraInput:
         """End the subscription."""
         self._node.destroy_subscription(self._subscription)
 
-    def camera(self, header: Header, width: int, height: int) -> Camera:
+    def camera(self, header: Header, width: int, height: int) -> CameraModel:
         """Return the camera of an image with this header and size in pixels.
 
         Raises :class:`CameraError` without camera_info and when it is for images of another size or frame.
@@ -69,14 +69,14 @@ def info_topic(node: Node, image_topic: str) -> str:
     return image_topic.removesuffix("/compressed").rsplit("/", 1)[0] + "/camera_info"
 
 
-def camera_of(info: CameraInfo, is_rectified: bool) -> Camera:
+def camera_of(info: CameraInfo, is_rectified: bool) -> CameraModel:
     """Return the camera that a message describes.
 
     Rectified images have the matrix P and no distortion, raw images K and D. Raises :class:`CameraError`.
     """
     region = info.roi
     is_whole = not (region.width and region.height)
-    return Camera.from_calibration(
+    return CameraModel.from_calibration(
         (info.width, info.height) if is_whole else (region.width, region.height),
         info.p.reshape(3, 4)[:, :3] if is_rectified else info.k,
         () if is_rectified else info.d,

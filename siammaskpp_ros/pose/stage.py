@@ -10,8 +10,8 @@ from std_msgs.msg import Header
 
 from siammaskpp_core.io.stamps import has_jumped_back, stamp_ns
 from siammaskpp_core.pose import (
-    Camera,
     CameraError,
+    CameraModel,
     DepthError,
     NoPose,
     PoseEstimate,
@@ -141,13 +141,13 @@ class PoseStage:
         except (CameraError, DepthError) as error:
             self._diagnostics.warn_once(str(error))
 
-    def _publish_bearing(self, image: TrackedImage, camera: Camera) -> None:
+    def _publish_bearing(self, image: TrackedImage, camera: CameraModel) -> None:
         target = image.pose_target
         if target is not None and self._publishers.needs_bearing:
             bearing = bearing_of(target.result.rotated_box, camera)
             self._publishers.publish_bearing(image.header, bearing.direction)
 
-    def _publish_poses(self, image: TrackedImage, depth: Depth | None, camera: Camera) -> None:
+    def _publish_poses(self, image: TrackedImage, depth: Depth | None, camera: CameraModel) -> None:
         self._estimators = {
             target.id: self._estimators.get(target.id) or PoseEstimator() for target in image.targets
         }
@@ -162,7 +162,7 @@ class PoseStage:
         self._publishers.publish_poses(image.header, image.targets, poses, image.pose_target)
 
     def _pose(
-        self, target: TrackedTarget, image: TrackedImage, depth: Depth | None, camera: Camera
+        self, target: TrackedTarget, image: TrackedImage, depth: Depth | None, camera: CameraModel
     ) -> PoseEstimate:
         estimator = self._estimators[target.id]
         if depth is not None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from siammaskpp_core.pose import Camera
+from siammaskpp_core.pose import CameraModel
 from siammaskpp_core.tracking import TrackResult
 from siammaskpp_core.tracking.boxes import RotatedBox
 
@@ -16,8 +16,8 @@ SIZE = (640, 480)
 K = np.array([[600.0, 0, 325.0], [0, 610.0, 236.0], [0, 0, 1]])
 
 
-def camera() -> Camera:
-    return Camera.from_calibration(SIZE, K)
+def camera() -> CameraModel:
+    return CameraModel.from_calibration(SIZE, K)
 
 
 def rotation(x_deg: float = 0.0, y_deg: float = 0.0, z_deg: float = 0.0) -> np.ndarray:

@@ -41,7 +41,7 @@ class DepthImage:
 
 
 @dataclass(frozen=True)
-class Camera:
+class SimulatedCamera:
     """A camera of `width` x `height` pixels; `seed` decides walls, floor and noise."""
 
     width: int

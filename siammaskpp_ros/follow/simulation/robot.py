@@ -30,7 +30,7 @@ from siammaskpp_core.config import Checked, option
 from siammaskpp_ros.common.conversions import to_image
 from siammaskpp_ros.common.node_main import run_node
 from siammaskpp_ros.common.parameters import changed, declare
-from siammaskpp_ros.follow.simulation.camera import FIELD_OF_VIEW_RAD, Camera
+from siammaskpp_ros.follow.simulation.camera import FIELD_OF_VIEW_RAD, SimulatedCamera
 from siammaskpp_ros.follow.simulation.scene import Robot, Walk
 from siammaskpp_ros.follow.simulation.top_view import TopView
 
@@ -79,7 +79,7 @@ class SimRobot(Node):
         self.config = config = declare(self, SimConfig)
         self._robot = Robot()
         self._walk = Walk(config.seed, config.walking_speed_mps)
-        self._camera = Camera(config.width, config.height, config.seed)
+        self._camera = SimulatedCamera(config.width, config.height, config.seed)
         self._top_view = TopView()
         self._steps = 0
         self._steps_per_image = max(1, round(1 / (config.rate_hz * _STEP_S)))
@@ -239,7 +239,7 @@ def main(args: list[str] | None = None) -> int:
     )
 
 
-def camera_info(camera: Camera, header: Header) -> CameraInfo:
+def camera_info(camera: SimulatedCamera, header: Header) -> CameraInfo:
     """Return the calibration of the pinhole camera, without distortion."""
     focal, (u, v) = camera.focal_px, camera.center_px
     info = CameraInfo(header=header, width=camera.width, height=camera.height)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from pose_scene import K, Plate, camera, picture, rotation, tracked, turned_by_deg
 
-from siammaskpp_core.pose import Camera, CameraError, PoseEstimator, bearing_of
+from siammaskpp_core.pose import CameraError, CameraModel, PoseEstimator, bearing_of
 from siammaskpp_core.tracking.boxes import RotatedBox
 
 LENS_K = np.array([[520.0, 0, 318.4], [0, 525.0, 243.1], [0, 0, 1]])
@@ -27,24 +27,26 @@ POINTS = np.array([[0.0, 0, 1], [0.5, 0.3, 1.2], [-0.9, 0.6, 1.5], [0.7, -0.6, 1
 )
 def test_rays_invert_the_projection(model: str, distortion: list[float]) -> None:
     pixels, _ = cv2.projectPoints(POINTS, np.zeros(3), np.zeros(3), LENS_K, np.array(distortion))
-    rays = Camera.from_calibration((640, 480), LENS_K, distortion, model).rays(pixels[:, 0])
+    rays = CameraModel.from_calibration((640, 480), LENS_K, distortion, model).rays(pixels[:, 0])
     np.testing.assert_allclose(rays, POINTS / POINTS[:, 2:], atol=1e-5)
 
 
 def test_fisheye_rays_invert_the_projection() -> None:
     distortion = np.array([0.02, -0.01, 0.003, -0.001])
     pixels, _ = cv2.fisheye.projectPoints(POINTS[:, None], np.zeros(3), np.zeros(3), LENS_K, distortion)
-    rays = Camera.from_calibration((640, 480), LENS_K, list(distortion), "equidistant").rays(pixels[:, 0])
+    rays = CameraModel.from_calibration((640, 480), LENS_K, list(distortion), "equidistant").rays(
+        pixels[:, 0]
+    )
     np.testing.assert_allclose(rays, POINTS / POINTS[:, 2:], atol=1e-5)
 
 
 def test_region_and_binning_see_the_same_point() -> None:
-    full = Camera.from_calibration((640, 480), LENS_K)
+    full = CameraModel.from_calibration((640, 480), LENS_K)
     # Pixel (10, 20) of a 2x2 binned region at (100, 50) is columns 120, 121 and rows 90, 91 of the sensor.
-    part = Camera.from_calibration((300, 200), LENS_K, offset=(100, 50), binning=(2, 2))
+    part = CameraModel.from_calibration((300, 200), LENS_K, offset=(100, 50), binning=(2, 2))
     assert (part.width, part.height) == (150, 100)
     np.testing.assert_allclose(part.rays([[10, 20]]), full.rays([[120.5, 90.5]]), atol=1e-12)
-    assert Camera.from_calibration((640, 480), LENS_K, binning=(0, 0)).rays([[3, 4]]) == pytest.approx(
+    assert CameraModel.from_calibration((640, 480), LENS_K, binning=(0, 0)).rays([[3, 4]]) == pytest.approx(
         full.rays([[3, 4]])
     )
 
@@ -61,7 +63,7 @@ def test_region_and_binning_see_the_same_point() -> None:
 )
 def test_unusable_calibrations_say_why(matrix, distortion, model: str, reason: str) -> None:
     with pytest.raises(CameraError, match=reason):
-        Camera.from_calibration((640, 480), matrix, distortion, model)
+        CameraModel.from_calibration((640, 480), matrix, distortion, model)
 
 
 def test_the_middle_of_a_pixel_is_half_a_pixel_inside_the_box_coordinates() -> None:
@@ -108,6 +110,6 @@ def test_the_bearing_is_free_of_distortion() -> None:
     distortion = np.array([-0.3, 0.1, 0.0, 0.0, 0.0])
     point = np.array([[0.6, 0.4, 1.0]])
     (u, v) = cv2.projectPoints(point, np.zeros(3), np.zeros(3), K, distortion)[0].ravel()
-    lens = Camera.from_calibration((640, 480), K, list(distortion))
+    lens = CameraModel.from_calibration((640, 480), K, list(distortion))
     direction = bearing_of(RotatedBox(u + 0.5, v + 0.5, 6, 3, 0.0), lens, 2.0).direction
     np.testing.assert_allclose(direction, point[0] / np.linalg.norm(point), atol=1e-5)

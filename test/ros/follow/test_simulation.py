@@ -13,12 +13,12 @@ from siammaskpp_ros.follow.simulation.camera import (
     FIELD_OF_VIEW_RAD,
     PERSON_M,
     ROOM_M,
-    Camera,
+    SimulatedCamera,
 )
 from siammaskpp_ros.follow.simulation.scene import Robot, Walk
 from siammaskpp_ros.follow.simulation.top_view import TopView
 
-CAMERA = Camera(320, 240, seed=3)
+CAMERA = SimulatedCamera(320, 240, seed=3)
 FOCAL_PX = 160 / math.tan(FIELD_OF_VIEW_RAD / 2)
 CENTER_PX = (159.5, 119.5)
 
@@ -82,7 +82,7 @@ def test_a_person_at_the_edge_is_cut_off() -> None:
 
 def test_the_same_seed_gives_the_same_pictures() -> None:
     def render(seed: int) -> tuple[np.ndarray, np.ndarray]:
-        image = Camera(320, 240, seed).render(Robot(), Walk(seed, 0.4).position(9.0), 1.0, frame=7)
+        image = SimulatedCamera(320, 240, seed).render(Robot(), Walk(seed, 0.4).position(9.0), 1.0, frame=7)
         return image.picture, image.depth_m
 
     for one, other in zip(render(5), render(5), strict=True):

@@ -1,0 +1,79 @@
+"""Run a whole evaluation: find the sequences, track in all of them, and return the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+from siammaskpp_core.data.sequences import DatasetError, VideoSequence, find_sequences
+from siammaskpp_core.engines.load import load_tracker
+from siammaskpp_core.engines.options import EngineOptions
+from siammaskpp_core.evaluation.baselines import make_baseline
+from siammaskpp_core.evaluation.failure_examples import FailureExamples
+from siammaskpp_core.evaluation.one_pass import EvaluatedTracker, LongTermAdapter, evaluate
+from siammaskpp_core.evaluation.progress import frame_progress
+from siammaskpp_core.evaluation.report import overall_table, report, sequence_table, write_report
+from siammaskpp_core.evaluation.target_absent.benchmark import fit_calibration, run_case, table
+from siammaskpp_core.evaluation.target_absent.cases import make_cases
+from siammaskpp_core.io.outputs import Output
+from siammaskpp_core.tracking import LongTermConfig, LongTermTracker
+
+
+def run_one_pass(
+    folders: Sequence[Path],
+    model: Path | None,
+    options: EngineOptions,
+    baselines: Sequence[str] = (),
+    nanotrack_folder: Path | None = None,
+    output: Path | None = None,
+) -> str:
+    """Evaluate the tracker and `baselines` in one pass over each sequence, and return the tables.
+
+    The report, plots and failure examples are written into the new folder `output`.
+    """
+    if output:  # before the work begins: this fails when matplotlib is not installed
+        from siammaskpp_core.evaluation.plots import draw_plots
+    sequences = find_sequences(folders)
+    others = [make_baseline(name, nanotrack_folder) for name in baselines]
+    own = LongTermAdapter(LongTermTracker(load_tracker(model, options)))
+    trackers: list[EvaluatedTracker] = [own, *others]
+    total = len(trackers) * sum(len(sequence.frames) - 1 for sequence in sequences)
+    with ExitStack() as stack:
+        folder = stack.enter_context(Output(output, is_folder=True)) if output else None
+        examples = FailureExamples(folder) if folder else None
+        advance = stack.enter_context(frame_progress(total))
+
+        def on_frame(tracker: EvaluatedTracker, sequence: VideoSequence, index: int) -> None:
+            advance(f"{tracker.name}, {sequence.name}", 1)
+            if examples and tracker is own:
+                examples.add(sequence, index, own.result)
+
+        result = report(evaluate(trackers, sequences, on_frame))
+        if folder and examples:
+            write_report(result, folder, examples.sheets)
+            draw_plots(result, folder)
+    return f"{overall_table(result)}\n\nSuccess AUC per sequence\n\n{sequence_table(result, 'auc')}"
+
+
+def run_target_absent(folders: Sequence[Path], model: Path | None, options: EngineOptions) -> str:
+    """Run the target-absent benchmark on all sequences, and return its table and a calibration."""
+    cases = make_cases(find_sequences(folders))
+    if not cases:
+        raise DatasetError("no case can be made: two videos of 60 or more frames, with boxes, are needed")
+    tracker = load_tracker(model, options)
+    results = []
+    with frame_progress(sum(len(case.sequence.frames) - 1 for case in cases)) as advance:
+        for case in cases:
+            label = f"{case.kind}, {case.sequence.name}"
+            results.append(run_case(LongTermTracker(tracker), case, partial(advance, label, 1)))
+    threshold = LongTermConfig().confidence_high
+    slope, offset = fit_calibration(results)
+    own = tracker.config
+    return (
+        f"{table(results, threshold)}\n\nCalibrated on these cases, the model would have confidence_slope "
+        f"{slope * own.confidence_slope:.3f} and confidence_offset "
+        f"{slope * own.confidence_offset + offset:.3f} (it has {own.confidence_slope:g}, "
+        f"{own.confidence_offset:g})."
+    )
