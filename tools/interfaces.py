@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from siammaskpp_ros.demo.camera import CameraConfig
+from siammaskpp_ros.demo.camera import DemoCameraConfig
 from siammaskpp_ros.demo.client import ClientConfig
 from siammaskpp_ros.follow.control import FollowConfig
 from siammaskpp_ros.follow.simulation.robot import SimConfig
@@ -143,7 +143,7 @@ _TRACKER = Interface(
         Endpoint(
             "~/target_pose",
             _POSE,
-            "Pose as on `~/pose`, but without covariance, for example for nav2's following server",
+            "Pose as on `~/pose`, but without covariance, for example for Nav2's following server",
             _CONFIGURED,
         ),
         Endpoint(
@@ -249,7 +249,7 @@ _WEB = Interface(
 _DEMO_CAMERA = Interface(
     "demo_camera",
     "A camera that plays a video, a folder of images or a webcam.",
-    CameraConfig,
+    DemoCameraConfig,
     published=(Endpoint("image", _IMAGE, "bgr8, stamped with the time of publishing"),),
 )
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from siammaskpp_core.config import Option, options_of
 from tools.interfaces import INTERFACES, Endpoint, Interface
-from tools.parameter_docs import allowed_values, help_line, yaml_value
+from tools.parameter_files import allowed_values, help_line, yaml_value
 
 _FOLDER = Path("docs/nodes")
 _KINDS = {bool: "bool", int: "int", float: "float", str: "string", tuple: "float[]"}

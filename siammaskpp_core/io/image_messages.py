@@ -15,7 +15,7 @@ from siammaskpp_core.arrays import Image
 from siammaskpp_core.errors import UserError
 
 
-class RawMessage(Protocol):
+class RawImageMessage(Protocol):
     """The fields of sensor_msgs/Image that describe its pixels; `data` is a buffer of bytes."""
 
     height: int
@@ -66,7 +66,7 @@ def is_known(encoding: str) -> bool:
     return encoding in NATIVE_ENCODINGS or encoding in DEEP_ENCODINGS
 
 
-def raw_to_bgr(message: RawMessage) -> Image:
+def raw_to_bgr(message: RawImageMessage) -> Image:
     """Return the image of a raw message, uint8 [H, W, 3] BGR; rows may be padded (`step`).
 
     For bgr8 this is a read-only view of the message's memory, without a copy. Raises
@@ -106,7 +106,7 @@ def compressed_to_bgr(message: CompressedMessage) -> Image:
     return np.asarray(image, np.uint8)
 
 
-def _view(message: RawMessage, channels: int) -> Image:
+def _view(message: RawImageMessage, channels: int) -> Image:
     """Return the message's memory as a read-only array [H, W], or [H, W, channels] for several channels."""
     height, width, step = message.height, message.width, message.step
     row = width * channels
@@ -124,7 +124,7 @@ def _view(message: RawMessage, channels: int) -> Image:
     return view
 
 
-def _upper_bytes(message: RawMessage, channels: int) -> Image:
+def _upper_bytes(message: RawImageMessage, channels: int) -> Image:
     """Return the more significant byte of each 16-bit value, [H, W] or [H, W, channels]."""
     pairs = _view(message, 2 * channels)
     upper = pairs[:, :, (0 if message.is_bigendian else 1) :: 2]

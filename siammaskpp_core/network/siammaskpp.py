@@ -51,7 +51,7 @@ class SiamMaskPP(nn.Module):
     def __init__(self, config: NetworkConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or NetworkConfig()
-        backbone = BACKBONES[config.backbone](pixels=config.pixels, deepest=config.levels[-1])
+        backbone = BACKBONES[config.backbone](pixel_format=config.pixels, deepest=config.levels[-1])
         self.backbone = backbone
         channels, anchors = config.head_channels, len(config.anchor_ratios)
         self.levels = nn.ModuleList(

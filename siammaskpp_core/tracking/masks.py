@@ -1,8 +1,10 @@
-"""Masks: aligned with image edges, pasted into the image, and enclosed by axis-aligned and rotated boxes."""
+"""Masks: aligned with image edges, pasted into the image, enclosed by boxes, and put into one picture."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from functools import reduce
 from typing import NamedTuple
 
 import cv2
@@ -88,7 +90,7 @@ def outline(mask: Mask, filled: PixelRect, rotated_box: str = "min_area") -> Mas
     """Return the outline of the largest connected part of `mask`; None when the mask is empty.
 
     The mask is empty outside `filled`. `rotated_box` is "min_area" or "ellipse"; see
-    :mod:`~siammaskpp_core.tracking.masks`.
+    :func:`min_area_box` and :func:`ellipse_box`.
     """
     part = mask[filled.top : filled.bottom, filled.left : filled.right]
     if not part.size:
@@ -101,6 +103,32 @@ def outline(mask: Mask, filled: PixelRect, rotated_box: str = "min_area") -> Mas
     box = np.array(cv2.boundingRect(contour), dtype=np.float64)
     rotated = ellipse_box(contour, mask) if rotated_box == "ellipse" else min_area_box(contour)
     return MaskOutline(box, rotated)
+
+
+class LabelledMask(NamedTuple):
+    """The mask of one target, None where it has none, with its value in a label picture."""
+
+    value: int
+    confidence: float
+    mask: Mask | None
+
+
+def union_mask(shape: tuple[int, ...], masks: Sequence[Mask | None]) -> Mask:
+    """Return the union of all masks, [H, W]; the mask itself if there is only one."""
+    known = [mask for mask in masks if mask is not None]
+    return reduce(cv2.bitwise_or, known) if known else np.zeros(shape, np.uint8)
+
+
+def label_picture(shape: tuple[int, ...], labelled: Sequence[LabelledMask]) -> NDArray[np.uint8]:
+    """Return a picture, uint8 [H, W], in which each mask has its value; 0 elsewhere.
+
+    Where masks overlap, the one with the higher confidence wins.
+    """
+    picture = np.zeros(shape, np.uint8)
+    for value, _, mask in sorted(labelled, key=lambda item: item.confidence):
+        if mask is not None:
+            cv2.copyTo(np.full(shape, value, np.uint8), mask, picture)
+    return picture
 
 
 # Regularisation of the guided filter: variance of colours, each 0 to 1, below which an area counts as smooth.
@@ -165,7 +193,7 @@ def min_area_box(contour: Contour) -> RotatedBox:
     return RotatedBox(x + 0.5, y + 0.5, width + 1, height + 1, float(np.deg2rad(degrees)))
 
 
-def ellipse_box(contour: Contour, mask: Image) -> RotatedBox:
+def ellipse_box(contour: Contour, mask: Mask) -> RotatedBox:
     """Return the refined box of SiamMask_E (Chen and Tsotsos, 2019, arXiv 1907.03892).
 
     The box has the angle of the ellipse fitted to the contour, and bounds the contour points inside the
@@ -177,18 +205,18 @@ def ellipse_box(contour: Contour, mask: Image) -> RotatedBox:
     ellipse = _fitted_ellipse(contour)
     if ellipse is None:
         return min_area_box(contour)
-    centre, size, angle = ellipse
+    center, size, angle = ellipse
     axes = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    points = (contour.reshape(-1, 2) + 0.5 - centre) @ axes
+    points = (contour.reshape(-1, 2) + 0.5 - center) @ axes
     points = points[(np.abs(points) <= size / 2).all(axis=1)]
     if not len(points):
         return min_area_box(contour)
     low, high = points.min(axis=0) - 0.5, points.max(axis=0) + 0.5
-    inside = _straightened(mask, axes, centre + axes @ low, high - low)
+    inside = _straightened(mask, axes, center + axes @ low, high - low)
     left, right = _margins(inside.mean(axis=0))
     top, bottom = _margins(inside[:, left : inside.shape[1] - right].mean(axis=1))
     low, high = low + (left, top), high - (right, bottom)
-    center_x, center_y = centre + axes @ (low + high) / 2
+    center_x, center_y = center + axes @ (low + high) / 2
     width, height = high - low
     return RotatedBox(float(center_x), float(center_y), float(width), float(height), angle)
 
@@ -197,13 +225,13 @@ def _fitted_ellipse(contour: Contour) -> tuple[Float64Array, Float64Array, float
     """Return centre, lengths of the two axes and the angle of the first (rad); None where no ellipse fits."""
     if len(contour) < 5:
         return None
-    centre, size, degrees = cv2.fitEllipse(contour)
-    if not np.isfinite([*centre, *size, degrees]).all() or min(size) < 1:
+    center, size, degrees = cv2.fitEllipse(contour)
+    if not np.isfinite([*center, *size, degrees]).all() or min(size) < 1:
         return None
-    return np.array(centre) + 0.5, np.array(size), float(np.deg2rad(degrees))
+    return np.array(center) + 0.5, np.array(size), float(np.deg2rad(degrees))
 
 
-def _straightened(mask: Image, axes: Float64Array, corner: Float64Array, size: Float64Array) -> BoolArray:
+def _straightened(mask: Mask, axes: Float64Array, corner: Float64Array, size: Float64Array) -> BoolArray:
     """Return the part of `mask` in a rotated box, sampled along its `axes` (columns) from its `corner`."""
     first = corner + axes @ (0.5, 0.5) - 0.5
     width, height = (max(round(float(side)), 1) for side in size)

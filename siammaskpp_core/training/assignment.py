@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from siammaskpp_core.arrays import AnyArray, Float32Array, Float64Array, Image, IntArray
+from siammaskpp_core.arrays import AnyArray, Float32Array, Float64Array, IntArray, Mask
 from siammaskpp_core.network.config import MASK_SIZE, RESPONSE_SIZE, SEARCH_SIZE, STRIDE
 from siammaskpp_core.tracking.boxes import overlap
 from siammaskpp_core.tracking.decoding import encode
@@ -109,7 +109,7 @@ def positive_cells(labels: NDArray[np.int8], count: int, rng: np.random.Generato
     return _choose(cells, count, rng).astype(np.int64)
 
 
-def mask_crop(mask: Image, row: int, column: int) -> Image:
+def mask_crop(mask: Mask, row: int, column: int) -> NDArray[np.uint8]:
     """The window [127, 127] of the search crop's `mask` [255, 255] around a response cell, 0 or 1."""
     half = MASK_SIZE // 2
     centre = SEARCH_SIZE // 2

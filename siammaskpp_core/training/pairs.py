@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from siammaskpp_core.arrays import Float32Array, Image, IntArray
+from siammaskpp_core.arrays import Float32Array, Image, IntArray, Mask
 from siammaskpp_core.config import ConfigError
 from siammaskpp_core.data.sources.base import Sample, Source
 from siammaskpp_core.network.config import MASK_SIZE, SEARCH_SIZE, TEMPLATE_SIZE, NetworkConfig
@@ -40,7 +40,7 @@ class Pair(NamedTuple):
     labels: NDArray[np.int8]
     offsets: Float32Array
     cells: IntArray
-    masks: Image
+    masks: NDArray[np.uint8]
 
 
 class ObjectRef(NamedTuple):
@@ -134,7 +134,7 @@ class PairDataset:
         source = self.sources[target.source]
         item = None
         if rng.random() < self.config.same_class_distractor_probability:
-            item = source.same_class_object(target.item, rng)
+            item = source.same_class_in_other_scene(target.item, rng)
         return self._from_another_scene(target, rng) if item is None else source.sample(item, rng)
 
     def _same_class_negative(self, sample: Sample, target: ObjectRef, rng: Rng) -> Sample | None:
@@ -144,7 +144,7 @@ class PairDataset:
         """
         if rng.random() >= self.config.same_class_negative_probability or sample.mask is None:
             return None
-        box = self.sources[target.source].same_class_distractor(target.item, rng)
+        box = self.sources[target.source].same_class_in_same_picture(target.item, rng)
         return None if box is None else random_crops.centred_on(sample, box)
 
     # Crops and augmentation
@@ -215,7 +215,9 @@ class PairDataset:
 
     # The targets of the losses
 
-    def _masks(self, labels: NDArray[np.int8], mask: Image | None, rng: Rng) -> tuple[IntArray, Image]:
+    def _masks(
+        self, labels: NDArray[np.int8], mask: Mask | None, rng: Rng
+    ) -> tuple[IntArray, NDArray[np.uint8]]:
         """Random positive cells and the true mask crop at each, in the form that :class:`Pair` documents."""
         count = self.config.mask_positions
         cells = np.full((count, 2), -1, np.int64)

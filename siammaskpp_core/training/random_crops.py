@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from siammaskpp_core.arrays import Float32Array, Float64Array, Image
+from siammaskpp_core.arrays import Float32Array, Float64Array, Image, Mask
 from siammaskpp_core.data.sources.base import Sample
+from siammaskpp_core.network.config import TEMPLATE_SIZE
 from siammaskpp_core.tracking.boxes import mask_bounding_box
 from siammaskpp_core.tracking.crops import CropWindow, context_side
 
@@ -31,7 +32,7 @@ class Crop:
     """
 
     image: Image
-    mask: Image | None
+    mask: Mask | None
     box_xywh: Float64Array | None
 
 
@@ -51,7 +52,7 @@ class CropJitter:
         """Draw an affine matrix [2, 3] from the image's pixel indices to those of a crop [size, size]."""
         x, y, width, height = sample.box_xywh
         side = context_side(width, height, context)
-        window = (CropWindow.template if size == 127 else CropWindow.search)(
+        window = (CropWindow.template if size == TEMPLATE_SIZE else CropWindow.search)(
             x + width / 2, y + height / 2, side
         )
         to_crop = np.vstack([cv2.invertAffineTransform(window.image_from_crop()), [0, 0, 1]])

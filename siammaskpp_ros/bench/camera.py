@@ -23,7 +23,7 @@ _SCENE_PERIOD_S = 0.05
 
 
 @dataclass(frozen=True)
-class CameraConfig(Checked):
+class BenchCameraConfig(Checked):
     """Parameters of the benchmark's camera."""
 
     width: int = option(640, "Width of the images", low=64, high=16384, unit="px")
@@ -37,7 +37,7 @@ class BenchCamera(Node):
 
     def __init__(self) -> None:
         super().__init__("bench_camera")
-        self.config = declare(self, CameraConfig)
+        self.config = declare(self, BenchCameraConfig)
         self._scene = moving_objects((self.config.width, self.config.height), self.config.objects)
         self._image = self._next_image()
         self._next_s = float("inf")

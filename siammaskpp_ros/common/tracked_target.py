@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from siammaskpp_core.tracking import TrackResult
-from siammaskpp_core.tracking.long_term.state import State
+from siammaskpp_core.tracking import State, TrackResult
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ _DEFAULT_FPS = 30.0
 
 
 @dataclass(frozen=True)
-class CameraConfig(Checked):
+class DemoCameraConfig(Checked):
     """Parameters of the demo camera."""
 
     video: str = option("0", "Video file, folder of images, or index of a webcam")
@@ -39,7 +39,7 @@ class DemoCamera(Node):
 
     def __init__(self) -> None:
         super().__init__("demo_camera")
-        self.config = declare(self, CameraConfig)
+        self.config = declare(self, DemoCameraConfig)
         self._publisher = self.create_publisher(Image, "image", QoSProfile(depth=5))
 
     def play(self) -> None:

@@ -172,16 +172,17 @@ class TrackerNode(LifecycleNode):
         pipeline = self._pipeline
         assert pipeline is not None
         begun_s = time.monotonic()
+        config = self.config
         statistics = self._reporter.statistics
         statistics.frame_begun(begun_s)
         picture = frame.bgr()
         converted_s = time.monotonic()
-        seen = pipeline.targets.step(frame, picture, self.config.tracking)
+        tracked = pipeline.targets.step(frame, picture, config.tracking)
         if self._worker.is_stopping():
             return
         tracked_s = time.monotonic()
-        objects = pipeline.results.publish(frame.message.header, picture, seen)
-        pipeline.poses.put(frame.message.header, picture.shape, seen, self.config.pose)
+        objects = pipeline.results.publish(frame.message.header, picture, tracked)
+        pipeline.poses.put(frame.message.header, picture.shape, tracked, config.pose)
         now_s = time.monotonic()
         age_s = self._age_s(frame)
         states = tuple(item.state for item in objects)

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from functools import reduce
 from typing import NamedTuple
 
-import cv2
-import numpy as np
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
@@ -18,7 +15,7 @@ from siammaskpp.msg import FrameTiming, TrackedObject, TrackedObjectArray
 from siammaskpp_core import arrays
 from siammaskpp_core.io.drawing import draw_results
 from siammaskpp_core.io.results import fill_tracked_object
-from siammaskpp_core.tracking import TrackResult
+from siammaskpp_core.tracking.masks import LabelledMask, label_picture, union_mask
 from siammaskpp_core.tracking.tracker import STAGES
 from siammaskpp_ros.common.conversions import to_image
 from siammaskpp_ros.common.tracked_target import TrackedTarget
@@ -44,21 +41,24 @@ class ResultPublishers:
         self._timing = node.create_publisher(FrameTiming, "~/timing", _OBJECTS_QOS)
 
     def publish(
-        self, header: Header, picture: arrays.Image, seen: Sequence[TrackedTarget]
+        self, header: Header, picture: arrays.Image, tracked: Sequence[TrackedTarget]
     ) -> list[TrackedObject]:
         """Publish the targets of one image, mask and labels only if a target is seen in it.
 
         Pictures are made only for topics with subscribers. Returns the published objects.
         """
-        objects = objects_of(seen)
+        objects = objects_of(tracked)
         self._objects.publish(TrackedObjectArray(header=header, objects=objects))
-        found = [(item, entry.result) for item, entry in zip(objects, seen, strict=True) if item.mask_value]
+        found = [
+            (item, entry.result) for item, entry in zip(objects, tracked, strict=True) if item.mask_value
+        ]
+        shape = picture.shape[:2]
         if found and self._mask.get_subscription_count():
-            union = union_mask(picture.shape[:2], [result for _, result in found])
+            union = union_mask(shape, [result.mask for _, result in found])
             self._mask.publish(to_image(union, "mono8", header))
         if found and self._labels.get_subscription_count():
-            values = label_picture(picture.shape[:2], [(item.mask_value, result) for item, result in found])
-            self._labels.publish(to_image(values, "mono8", header))
+            labelled = [LabelledMask(item.mask_value, r.confidence, r.mask) for item, r in found]
+            self._labels.publish(to_image(label_picture(shape, labelled), "mono8", header))
         if self._overlay.get_subscription_count():
             texts = [item.label or item.id for item, _ in found]
             drawn = draw_results(picture, [result for _, result in found], texts)
@@ -78,36 +78,16 @@ class ResultPublishers:
             self._node.destroy_publisher(publisher)
 
 
-def objects_of(seen: Sequence[TrackedTarget]) -> list[TrackedObject]:
+def objects_of(tracked: Sequence[TrackedTarget]) -> list[TrackedObject]:
     """Return the messages of all targets; mask values count from 1 over the targets that are seen."""
     objects: list[TrackedObject] = []
     mask_values = itertools.count(1)
-    for entry in seen:
+    for entry in tracked:
         item = TrackedObject(id=entry.id, label=entry.label)
         mask_value = next(mask_values) if entry.is_seen else 0
         fill_tracked_object(item, entry.result, int(entry.state), mask_value)
         objects.append(item)
     return objects
-
-
-def union_mask(shape: tuple[int, int], results: Sequence[TrackResult]) -> arrays.Mask:
-    """Return the union of all masks, uint8 [H, W] with 0 or 255; the mask itself if there is only one."""
-    masks = [result.mask for result in results if result.mask is not None]
-    return reduce(cv2.bitwise_or, masks) if masks else np.zeros(shape, np.uint8)
-
-
-def label_picture(
-    shape: tuple[int, int], values_and_results: Sequence[tuple[int, TrackResult]]
-) -> arrays.Mask:
-    """Return a picture, uint8 [H, W], in which each result's mask has its value.
-
-    Where masks overlap, the result with the higher confidence wins.
-    """
-    picture = np.zeros(shape, np.uint8)
-    for value, result in sorted(values_and_results, key=lambda pair: pair[1].confidence):
-        if result.mask is not None:
-            cv2.copyTo(np.full(shape, value, np.uint8), result.mask, picture)
-    return picture
 
 
 class FrameTimes(NamedTuple):

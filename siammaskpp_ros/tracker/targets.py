@@ -14,9 +14,8 @@ from siammaskpp_core.arrays import Float64Array, Image
 from siammaskpp_core.engines.load import load_tracker
 from siammaskpp_core.engines.options import EngineOptions
 from siammaskpp_core.errors import UserError
-from siammaskpp_core.tracking import LongTermConfig, LongTermTracker, Target, TrackResult
+from siammaskpp_core.tracking import LongTermConfig, LongTermTracker, State, Target, TrackResult
 from siammaskpp_core.tracking.click import box_at
-from siammaskpp_core.tracking.long_term.state import State
 from siammaskpp_ros.common.tracked_target import TrackedTarget
 from siammaskpp_ros.tracker.frame_buffer import Frame, FrameBuffer, frames_to_replay
 

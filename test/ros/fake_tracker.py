@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from siammaskpp_core.tracking import BoxError, LongTermConfig, RotatedBox, TrackResult
-from siammaskpp_core.tracking.long_term.state import Observation, State, TrackStatus, advance
+from siammaskpp_core.tracking import BoxError, LongTermConfig, RotatedBox, State, TrackResult
+from siammaskpp_core.tracking.long_term.state import Observation, TrackStatus, advance
 
 
 class FakeTarget:

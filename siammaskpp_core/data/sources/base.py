@@ -31,8 +31,8 @@ class Source(Protocol):
     """A numbered list of objects, each of them in one picture or in the frames of a video.
 
     A scene is a picture or a video; objects of one scene follow one another. Every method is a function of
-    its arguments alone. A source that knows no categories inherits `same_class_object` and
-    `same_class_distractor`.
+    its arguments alone. A source that knows no categories inherits `same_class_in_other_scene` and
+    `same_class_in_same_picture`.
     """
 
     def __len__(self) -> int: ...
@@ -41,11 +41,11 @@ class Source(Protocol):
         """Return the number of the picture or video that holds object `index`."""
         ...
 
-    def same_class_object(self, index: int, rng: Rng) -> int | None:
+    def same_class_in_other_scene(self, index: int, rng: Rng) -> int | None:
         """Return a random object of the same category in another scene, None if none is known."""
         return None
 
-    def same_class_distractor(self, index: int, rng: Rng) -> Float64Array | None:
+    def same_class_in_same_picture(self, index: int, rng: Rng) -> Float64Array | None:
         """Return the box [4] of another object of the same category in the same picture, None if unknown."""
         return None
 

@@ -39,7 +39,7 @@ class IndexedSource:
         """See :class:`Source`."""
         return int(self.scenes[index])
 
-    def same_class_object(self, index: int, rng: Rng) -> int | None:
+    def same_class_in_other_scene(self, index: int, rng: Rng) -> int | None:
         """See :class:`Source`."""
         if not self.index.category[index]:
             return None
@@ -50,7 +50,7 @@ class IndexedSource:
         chosen = rng.integers(others)
         return int(same[chosen if chosen < here.start else chosen + here.stop - here.start])
 
-    def same_class_distractor(self, index: int, rng: Rng) -> Float64Array | None:
+    def same_class_in_same_picture(self, index: int, rng: Rng) -> Float64Array | None:
         """See :class:`Source`; always None for videos, in which every object has frames of its own."""
         if not self.index.category[index] or self.index.instances_per_object[index] > 1:
             return None

@@ -15,6 +15,6 @@ BACKBONES: dict[str, Callable[..., Backbone]] = {
     "mobilenet_v2": MobileNetV2,
     "alexnet": AlexNet,
 }
-"""Constructors of backbones by name; they take `pixels` and the name of the `deepest` level."""
+"""Constructors of backbones by name; they take `pixel_format` and the name of the `deepest` level."""
 
 __all__ = ["BACKBONES", "Backbone", "Channels", "Features", "upsample"]

@@ -17,7 +17,7 @@ class AlexNet(Backbone):
     channels = Channels(96, 256, 384, 384, 256)
     template_cells = 6
 
-    def __init__(self, pixels: str, deepest: str) -> None:
+    def __init__(self, pixel_format: str, deepest: str) -> None:
         widths = (3, 96, 256, 384, 384, 256)
         kernels = (11, 5, 3, 3, 3)
         stages = []
@@ -31,7 +31,7 @@ class AlexNet(Backbone):
             if index < 4:
                 layers.append(nn.ReLU(inplace=True))
             stages.append(nn.Sequential(*layers))
-        super().__init__(stages, pixels, deepest)
+        super().__init__(stages, pixel_format, deepest)
 
     def load_imagenet(self) -> None:
         """Raise :class:`ConfigError`: no public classifier has these layers."""

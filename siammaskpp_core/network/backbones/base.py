@@ -52,9 +52,9 @@ class Backbone(nn.Module):
     mean_rgb: Tensor
     std_rgb: Tensor
 
-    def __init__(self, stages: Iterable[nn.Module], pixels: str, deepest: str) -> None:
+    def __init__(self, stages: Iterable[nn.Module], pixel_format: str, deepest: str) -> None:
         super().__init__()
-        self.pixels = pixels
+        self.pixel_format = pixel_format
         all_stages, count = list(stages), 3 + LEVELS.index(deepest)
         self.stages = nn.ModuleList(all_stages[:count])
         self._left_out = {name for stage in all_stages[count:] for name, _ in stage.named_children()}
@@ -80,7 +80,7 @@ class Backbone(nn.Module):
     def _prepare(self, pixels: Tensor) -> Tensor:
         """Convert NHWC uint8 BGR to NCHW float: raw, or RGB normalised as in the pretraining."""
         x = pixels.permute(0, 3, 1, 2)
-        if self.pixels == "raw":
+        if self.pixel_format == "raw":
             return x.float()
         return (x[:, [2, 1, 0]].float() - self.mean_rgb) / self.std_rgb
 

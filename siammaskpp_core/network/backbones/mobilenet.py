@@ -20,7 +20,7 @@ class MobileNetV2(Backbone):
     # First layers at torchvision's strides 16 and 32, where the dilation doubles.
     DILATIONS = ((7, 2), (14, 4))
 
-    def __init__(self, pixels: str, deepest: str) -> None:
+    def __init__(self, pixel_format: str, deepest: str) -> None:
         with extra("train", "for MobileNetV2"):
             from torchvision.models.mobilenetv2 import mobilenet_v2
         layers = mobilenet_v2().features
@@ -30,7 +30,7 @@ class MobileNetV2(Backbone):
                     _atrous(module, index)
         ends = zip(self.STAGES, self.STAGES[1:], strict=False)
         named = ([(str(i), layers[i]) for i in range(first, end)] for first, end in ends)
-        super().__init__((nn.Sequential(OrderedDict(stage)) for stage in named), pixels, deepest)
+        super().__init__((nn.Sequential(OrderedDict(stage)) for stage in named), pixel_format, deepest)
 
     def load_imagenet(self) -> None:
         """Load torchvision's ImageNet weights, which torchvision downloads once."""

@@ -22,7 +22,7 @@ class ResNet50(Backbone):
     GROUPS, WIDTH_PER_GROUP = 1, 64
     TORCHVISION = "ResNet50_Weights"
 
-    def __init__(self, pixels: str, deepest: str) -> None:
+    def __init__(self, pixel_format: str, deepest: str) -> None:
         with extra("train", "for ResNets"):
             from torchvision.models.resnet import Bottleneck, ResNet
         net = ResNet(
@@ -43,7 +43,7 @@ class ResNet50(Backbone):
             OrderedDict(layer3=net.layer3),
             OrderedDict(layer4=net.layer4),
         )
-        super().__init__(map(nn.Sequential, stages), pixels, deepest)
+        super().__init__(map(nn.Sequential, stages), pixel_format, deepest)
 
     def load_imagenet(self) -> None:
         """Load torchvision's ImageNet weights, which torchvision downloads once."""

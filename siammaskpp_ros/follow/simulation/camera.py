@@ -14,13 +14,16 @@ import cv2
 import numpy as np
 
 from siammaskpp_core.arrays import AnyArray, Float32Array, Image
-from siammaskpp_ros.follow.simulation.scene import Robot, draw_floor, draw_person, draw_wall
+from siammaskpp_ros.follow.simulation.scene import (
+    CAMERA_HEIGHT_M,
+    PERSON_M,
+    ROOM_M,
+    Robot,
+    draw_floor,
+    draw_person,
+    draw_wall,
+)
 
-ROOM_M = 6.5
-"""Half the side of the square room, whose centre is the origin of the world frame."""
-CAMERA_HEIGHT_M = 0.9
-PERSON_M = (0.66, 1.7)
-"""Width and height of the person."""
 FIELD_OF_VIEW_RAD = math.radians(75)
 """Horizontal field of view."""
 _TEXTURE_PX_PER_M = 60.0
@@ -29,8 +32,8 @@ _NEAR_M = 0.25  # near clipping distance
 
 
 @dataclass(frozen=True)
-class DepthImage:
-    """One image of the camera with its depth, and the true box of the person."""
+class Rendered:
+    """What the camera shows at one moment: the picture, its depth, and the true box of the person."""
 
     picture: Image
     """[H, W, 3] BGR."""
@@ -65,7 +68,7 @@ class SimulatedCamera:
 
     def render(
         self, robot: Robot, person_m: tuple[float, float] | None, walked_m: float, frame: int
-    ) -> DepthImage:
+    ) -> Rendered:
         """Return the image seen from the pose of `robot`.
 
         `person_m` is the person's position in the world frame, None to hide them; `walked_m` decides the
@@ -78,7 +81,7 @@ class SimulatedCamera:
             if forward_m > _NEAR_M:
                 box = self._render_person(picture, depth_m, forward_m, left_m, walked_m)
         rng = np.random.default_rng((self.seed, frame))
-        return DepthImage(picture, _with_sensor_noise(depth_m, rng), box)
+        return Rendered(picture, _with_sensor_noise(depth_m, rng), box)
 
     def _render_room(self, robot: Robot) -> tuple[Image, Float32Array]:
         """Return picture and exact depth of floor and walls."""

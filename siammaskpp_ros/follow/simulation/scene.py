@@ -13,6 +13,13 @@ import numpy as np
 
 from siammaskpp_core.arrays import Float32Array, Image
 
+ROOM_M = 6.5
+"""Half the side of the square room, whose centre is the origin of the world frame."""
+CAMERA_HEIGHT_M = 0.9
+"""Height of the robot's camera above the floor."""
+PERSON_M = (0.66, 1.7)
+"""Width and height of the person."""
+
 _MAX_ACCELERATION_MPS2 = 2.5
 _MAX_TURN_ACCELERATION_RADPS2 = 6.0
 _COMMAND_TIMEOUT_S = 0.5  # the robot's base brakes by itself when no command arrives

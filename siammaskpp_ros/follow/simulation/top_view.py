@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siammaskpp_core.arrays import Image
-from siammaskpp_ros.follow.simulation.camera import ROOM_M
-from siammaskpp_ros.follow.simulation.scene import Robot
+from siammaskpp_ros.follow.simulation.scene import ROOM_M, Robot
 
 _SIDE_PX = 480
 _PX_PER_M = _SIDE_PX / (2 * ROOM_M + 0.6)

@@ -1,4 +1,4 @@
-"""Masks: pasted into the image to the pixel, aligned with its edges, and enclosed by boxes."""
+"""Masks: pasted to the pixel, aligned with image edges, enclosed by boxes, put into one picture."""
 
 import cv2
 import numpy as np
@@ -7,7 +7,16 @@ import pytest
 from siammaskpp_core.tracking import RotatedBox
 from siammaskpp_core.tracking.boxes import mask_bounding_box
 from siammaskpp_core.tracking.crops import CropWindow
-from siammaskpp_core.tracking.masks import PixelRect, guided_filter, mask_window, outline, paste_mask
+from siammaskpp_core.tracking.masks import (
+    LabelledMask,
+    PixelRect,
+    guided_filter,
+    label_picture,
+    mask_window,
+    outline,
+    paste_mask,
+    union_mask,
+)
 
 
 @pytest.mark.parametrize("scale", [1.0, 2.0, 0.5])
@@ -273,3 +282,20 @@ def test_where_no_ellipse_fits_the_box_is_the_smallest_rectangle(rows_columns):
     assert found == rotated_box(shape, "min_area")
     assert sorted((found.width, found.height)) == pytest.approx(sorted(rows_columns))
     assert (found.center_x, found.center_y) == pytest.approx((20 + columns / 2, 10 + rows / 2))
+
+
+def test_where_masks_overlap_the_higher_confidence_wins():
+    left, right = np.zeros((1, 4), np.uint8), np.zeros((1, 4), np.uint8)
+    left[0, :3], right[0, 1:] = 255, 255
+    picture = label_picture((1, 4), [LabelledMask(1, 0.9, left), LabelledMask(2, 0.6, right)])
+    assert picture.tolist() == [[1, 1, 1, 2]]
+
+
+def test_the_union_of_masks():
+    left, right = np.zeros((1, 4), np.uint8), np.zeros((1, 4), np.uint8)
+    left[0, :2], right[0, 1:3] = 255, 255
+    assert union_mask((1, 4), [left, right]).tolist() == [[255, 255, 255, 0]]
+    assert union_mask((1, 4), [left]) is left
+    assert left.tolist() == [[255, 255, 0, 0]]
+    assert union_mask((1, 4), [None]).tolist() == [[0, 0, 0, 0]]
+    assert label_picture((1, 4), [LabelledMask(3, 0.9, None)]).tolist() == [[0, 0, 0, 0]]

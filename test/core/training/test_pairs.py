@@ -113,10 +113,10 @@ class Drawn:
     def scene(self, index):
         return index // 2
 
-    def same_class_object(self, index, rng):
+    def same_class_in_other_scene(self, index, rng):
         return (index + 2) % len(self) if self.related else None
 
-    def same_class_distractor(self, index, rng):
+    def same_class_in_same_picture(self, index, rng):
         return None
 
     def sample(self, index, rng):
@@ -204,7 +204,7 @@ class Neighbours(Drawn):
         super().__init__("a", [], radius=15)
         self.distance = distance
 
-    def same_class_distractor(self, index, rng):
+    def same_class_in_same_picture(self, index, rng):
         return self._make().box_xywh + (self.distance, 0, 0, 0)
 
 

@@ -15,7 +15,7 @@ from siammaskpp_core.tracking import LongTermConfig
 from siammaskpp_ros.common.parameters import changed, descriptor
 from siammaskpp_ros.tracker.parameters import FIXED_BECAUSE, NodeConfig
 from tools.node_docs import parameter_table
-from tools.parameter_docs import yaml_text
+from tools.parameter_files import yaml_text
 
 ROOT = Path(__file__).parents[3]
 OPTIONS = options_of(NodeConfig)
@@ -24,7 +24,7 @@ RUNTIME_PARAMETERS = {item.name for item in OPTIONS if item.spec.at_run_time}
 
 def test_the_yaml_file_is_written_from_the_dataclass() -> None:
     text = (ROOT / "config" / "tracker.yaml").read_text(encoding="utf-8")
-    command = "python -m tools.parameter_docs tracker > config/tracker.yaml"
+    command = "python -m tools.parameter_files tracker > config/tracker.yaml"
     assert text == yaml_text("tracker_node"), f"run: {command}"
     values = yaml.safe_load(text)["/**/tracker_node"]["ros__parameters"]
     assert from_mapping(NodeConfig, values) == NodeConfig()

@@ -22,7 +22,7 @@ from siammaskpp_ros.follow.control import (
     target_position,
 )
 from siammaskpp_ros.follow.simulation.scene import Robot, Walk
-from tools.parameter_docs import yaml_text
+from tools.parameter_files import yaml_text
 
 ROOT = Path(__file__).parents[3]
 MOVING = FollowConfig(enabled=True)
@@ -185,7 +185,7 @@ def test_without_the_integral_it_would_lag_behind() -> None:
 def test_the_yaml_file_is_written_from_the_dataclass() -> None:
     text = (ROOT / "config" / "follower.yaml").read_text(encoding="utf-8")
     assert text == yaml_text("follower"), (
-        "run: python -m tools.parameter_docs follower > config/follower.yaml"
+        "run: python -m tools.parameter_files follower > config/follower.yaml"
     )
     values = yaml.safe_load(text)["/**/follower"]["ros__parameters"]
     assert FollowConfig(**values) == FollowConfig()

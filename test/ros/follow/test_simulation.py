@@ -8,14 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from siammaskpp_ros.follow.simulation.camera import (
-    CAMERA_HEIGHT_M,
-    FIELD_OF_VIEW_RAD,
-    PERSON_M,
-    ROOM_M,
-    SimulatedCamera,
-)
-from siammaskpp_ros.follow.simulation.scene import Robot, Walk
+from siammaskpp_ros.follow.simulation.camera import FIELD_OF_VIEW_RAD, SimulatedCamera
+from siammaskpp_ros.follow.simulation.scene import CAMERA_HEIGHT_M, PERSON_M, ROOM_M, Robot, Walk
 from siammaskpp_ros.follow.simulation.top_view import TopView
 
 CAMERA = SimulatedCamera(320, 240, seed=3)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,13 +14,12 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from siammaskpp.msg import TrackedObject, TrackerStatus
-from siammaskpp_core.tracking import RotatedBox, TrackResult
-from siammaskpp_core.tracking.long_term.state import State
+from siammaskpp_core.tracking import RotatedBox, State, TrackResult
 from siammaskpp_ros.common.tracked_target import TrackedTarget
 from siammaskpp_ros.common.worker import LatestWorker, WorkerHangs
 from siammaskpp_ros.tracker.diagnostics import diagnostic_message, judge, status_message
 from siammaskpp_ros.tracker.frame_buffer import Frame, FrameBuffer
-from siammaskpp_ros.tracker.publishers import label_picture, objects_of, union_mask
+from siammaskpp_ros.tracker.publishers import objects_of
 from siammaskpp_ros.tracker.requests import Refusal, choose_frame
 from siammaskpp_ros.tracker.statistics import Measured, StampMonitor, Statistics
 
@@ -136,10 +134,10 @@ def test_a_stamp_chooses_its_frame() -> None:
         choose_frame(frames, Time(sec=2, nanosec=0), "")
 
 
-def result(score: float, mask: np.ndarray | None = None) -> TrackResult:
+def result(score: float) -> TrackResult:
     box = np.array([1.0, 2.0, 3.0, 4.0])
-    mask = np.zeros((4, 6), np.uint8) if mask is None else mask
-    return TrackResult(box, RotatedBox(2.5, 4.0, 3.0, 4.0, 0.1), score, mask)
+    rotated_box = RotatedBox(2.5, 4.0, 3.0, 4.0, 0.1)
+    return TrackResult(box, rotated_box, score, np.zeros((4, 6), np.uint8))
 
 
 def observation(score: float, state: State = State.TRACKING, is_seen: bool = True) -> TrackedTarget:
@@ -167,24 +165,6 @@ def test_rotated_box_goes_over_completely() -> None:
     places = (rotated.center_x, rotated.center_y, rotated.width, rotated.height, rotated.angle)
     assert places == (2.5, 4.0, 3.0, 4.0, 0.1)
     np.testing.assert_allclose(rotated.corners.reshape(4, 2), result(0.9).rotated_box.corners())
-
-
-def test_where_masks_overlap_the_higher_score_wins() -> None:
-    left, right = np.zeros((1, 4), np.uint8), np.zeros((1, 4), np.uint8)
-    left[0, :3], right[0, 1:] = 255, 255
-    picture = label_picture((1, 4), [(1, result(0.9, left)), (2, result(0.6, right))])
-    assert picture.tolist() == [[1, 1, 1, 2]]
-
-
-def test_the_union_of_masks() -> None:
-    left, right = np.zeros((1, 4), np.uint8), np.zeros((1, 4), np.uint8)
-    left[0, :2], right[0, 1:3] = 255, 255
-    assert union_mask((1, 4), [result(0.9, left), result(0.6, right)]).tolist() == [[255, 255, 255, 0]]
-    assert union_mask((1, 4), [result(0.9, left)]) is left
-    assert left.tolist() == [[255, 255, 0, 0]]
-    without_mask = replace(result(0.9), mask=None)
-    assert union_mask((1, 4), [without_mask]).tolist() == [[0, 0, 0, 0]]
-    assert label_picture((1, 4), [(3, without_mask)]).tolist() == [[0, 0, 0, 0]]
 
 
 def test_statistics_count_and_measure() -> None:

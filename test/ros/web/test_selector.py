@@ -22,7 +22,7 @@ from siammaskpp_ros.common.processes import installed
 from siammaskpp_ros.web.access import is_loopback, token_for
 from siammaskpp_ros.web.node import WebConfig
 from siammaskpp_ros.web.selector import url
-from tools.parameter_docs import yaml_value
+from tools.parameter_files import yaml_value
 
 pytestmark = pytest.mark.ros
 

@@ -71,7 +71,7 @@ def test_a_lost_picture_is_named_in_training(coco_folder, tmp_path):
 
 def same_class(source, index):
     rng = np.random.default_rng(0)
-    return {source.same_class_object(index, rng) for _ in range(50)}
+    return {source.same_class_in_other_scene(index, rng) for _ in range(50)}
 
 
 def test_objects_of_the_same_class_are_in_other_scenes(coco_folder, youtube_vos_folder, ilsvrc_folder):
@@ -86,13 +86,13 @@ def test_objects_of_the_same_class_are_in_other_scenes(coco_folder, youtube_vos_
 def test_distractors_of_the_same_class_are_in_the_same_picture(coco_folder, youtube_vos_folder):
     rng = np.random.default_rng(0)
     coco = opened("coco", coco_folder)
-    assert coco.same_class_distractor(0, rng) is None
+    assert coco.same_class_in_same_picture(0, rng) is None
     for index, other in ((1, 2), (2, 1)):
         np.testing.assert_array_equal(
-            coco.same_class_distractor(index, rng), coco.sample(other, rng).box_xywh
+            coco.same_class_in_same_picture(index, rng), coco.sample(other, rng).box_xywh
         )
     vos = opened("youtube_vos", youtube_vos_folder)
-    assert [vos.same_class_distractor(index, rng) for index in range(4)] == [None] * 4
+    assert [vos.same_class_in_same_picture(index, rng) for index in range(4)] == [None] * 4
 
 
 def test_without_another_object_of_its_category_there_is_none(youtube_vos_folder, tmp_path):

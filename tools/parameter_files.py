@@ -1,11 +1,12 @@
 """Write config/tracker.yaml and config/follower.yaml: every parameter with its help line and its default.
 
-python -m tools.parameter_docs tracker > config/tracker.yaml
-python -m tools.parameter_docs follower > config/follower.yaml
+python -m tools.parameter_files tracker > config/tracker.yaml
+python -m tools.parameter_files follower > config/follower.yaml
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 
 from siammaskpp_core.config import Option, options_of
@@ -20,7 +21,7 @@ def yaml_text(node: str) -> str:
     name = node.removesuffix("_node")
     lines = [
         f"# Parameters of the {name} node with their defaults.",
-        f"# Written by: python -m tools.parameter_docs {name} > config/{name}.yaml",
+        f"# Written by: python -m tools.parameter_files {name} > config/{name}.yaml",
         f"/**/{node}:",
         "  ros__parameters:",
     ]
@@ -60,4 +61,7 @@ def _comment(option: Option) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(yaml_text("follower" if sys.argv[1:] == ["follower"] else "tracker_node"))
+    nodes = {"tracker": "tracker_node", "follower": "follower"}
+    parser = argparse.ArgumentParser(description="Write the parameter file of a node to the standard output.")
+    parser.add_argument("node", choices=nodes)
+    sys.stdout.write(yaml_text(nodes[parser.parse_args().node]))
