@@ -6,7 +6,6 @@ Stamp and frame are always those of the image; nothing is published about a targ
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from types import ModuleType
 from typing import Any
 
 from geometry_msgs.msg import (
@@ -26,6 +25,7 @@ from siammaskpp_core.arrays import Float64Array
 from siammaskpp_core.errors import MissingPackageError
 from siammaskpp_core.pose import PoseEstimate
 from siammaskpp_ros.common.tracked_target import TrackedTarget
+from siammaskpp_ros.common.vision_messages import vision_messages
 from siammaskpp_ros.pose.messages import markers_of, pose_message, pose_with_covariance, to_cloud, vector
 
 _QOS = QoSProfile(depth=10)
@@ -113,7 +113,7 @@ class DetectionPublishers:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._messages = _vision_messages()
+        self._messages = vision_messages()
         self._detections_2d, self._detections_3d = None, None
         if self._messages is None:
             node.get_logger().info(
@@ -184,14 +184,6 @@ class TransformOutput:
         message.transform.translation = vector(pose.position_m)
         message.transform.rotation = pose_message(pose).orientation
         return message
-
-
-def _vision_messages() -> ModuleType | None:
-    try:
-        from vision_msgs import msg
-    except ImportError:
-        return None
-    return msg
 
 
 def _detection_2d(messages: Any, header: Header, target: TrackedTarget) -> Any:

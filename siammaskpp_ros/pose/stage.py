@@ -59,7 +59,7 @@ class PoseStage:
     def start(self, image_topic: str, reliability: str) -> None:
         """Subscribe to depth, with this reliability, and to the camera_info of the images on `image_topic`.
 
-        Raises RuntimeError when the thread of the last activation still hangs.
+        Raises :class:`WorkerHangs` when the thread of the last activation still hangs.
         """
         self._worker.start()
         self._camera = CameraInput(self._node, image_topic, self._is_rectified)

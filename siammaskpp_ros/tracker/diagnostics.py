@@ -59,7 +59,7 @@ class Reporter:
     def failed(self, index: int, error: Exception) -> None:
         """Count an image without a result, and log a new reason at once, the same one every few seconds."""
         reason = str(error)
-        if not isinstance(error, ImageMessageError):  # whose message says what to do
+        if not isinstance(error, ImageMessageError):  # its message already says what to do
             reason = (
                 f"the tracker failed: {type(error).__name__}: {error}; if this persists, restart the node "
                 "or choose another engine"

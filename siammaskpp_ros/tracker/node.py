@@ -19,12 +19,12 @@ from sensor_msgs.msg import CompressedImage, Image
 from siammaskpp_core.engines.options import EngineOptions
 from siammaskpp_core.errors import MissingPackageError
 from siammaskpp_ros.common import parameters
+from siammaskpp_ros.common.frame_buffer import Frame, FrameBuffer
 from siammaskpp_ros.common.image_input import ImageInput, image_topic
 from siammaskpp_ros.common.node_main import run_node
 from siammaskpp_ros.common.worker import LatestWorker, WorkerHangs
 from siammaskpp_ros.pose.stage import PoseStage
 from siammaskpp_ros.tracker.diagnostics import Reporter
-from siammaskpp_ros.tracker.frame_buffer import Frame, FrameBuffer
 from siammaskpp_ros.tracker.parameters import FIXED_BECAUSE, NodeConfig
 from siammaskpp_ros.tracker.publishers import FrameTimes, ResultPublishers
 from siammaskpp_ros.tracker.requests import SelectionInputs, Selector, TargetServices

@@ -18,8 +18,8 @@ from siammaskpp_core.io.results import fill_tracked_object
 from siammaskpp_core.tracking.masks import LabelledMask, label_picture, union_mask
 from siammaskpp_core.tracking.tracker import STAGES
 from siammaskpp_ros.common.conversions import to_image
+from siammaskpp_ros.common.frame_buffer import Frame
 from siammaskpp_ros.common.tracked_target import TrackedTarget
-from siammaskpp_ros.tracker.frame_buffer import Frame
 
 # Reliable publishers serve reliable and best-effort subscribers; only the newest picture matters.
 _PICTURE_QOS = QoSProfile(depth=1)

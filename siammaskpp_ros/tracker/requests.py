@@ -16,8 +16,9 @@ from siammaskpp.srv import RemoveTarget, SetTarget
 from siammaskpp_core.errors import UserError
 from siammaskpp_core.io.stamps import stamp_ns
 from siammaskpp_core.tracking import State
+from siammaskpp_ros.common.frame_buffer import Frame, FrameBuffer
+from siammaskpp_ros.common.vision_messages import vision_messages
 from siammaskpp_ros.common.worker import LatestWorker
-from siammaskpp_ros.tracker.frame_buffer import Frame, FrameBuffer
 from siammaskpp_ros.tracker.parameters import NodeConfig
 from siammaskpp_ros.tracker.targets import TargetStore
 
@@ -179,10 +180,10 @@ class SelectionInputs:
             node.create_subscription(Point, f"{image_topic}_mouse_left", self._on_click, _QOS),
             node.create_subscription(Point, "~/overlay_mouse_left", self._on_click, _QOS),
         ]
-        detections = detection_array_type()
-        if detections is not None:
+        messages = vision_messages()
+        if messages is not None:
             self._subscriptions.append(
-                node.create_subscription(detections, "~/detections_in", self._on_detections, 1)
+                node.create_subscription(messages.Detection2DArray, "~/detections_in", self._on_detections, 1)
             )
 
     def close(self, timeout_s: float) -> bool:
@@ -238,16 +239,6 @@ class Detection(NamedTuple):
     class_id: str
     score: float
     box_xywh: tuple[float, float, float, float]
-
-
-def detection_array_type() -> type | None:
-    """Return the class vision_msgs/Detection2DArray, or None where vision_msgs is not installed."""
-    try:
-        from vision_msgs.msg import Detection2DArray
-    except ImportError:
-        return None
-    kind: type = Detection2DArray
-    return kind
 
 
 def best_detection(message: Any, wanted_class: str, min_score: float) -> Detection | None:

@@ -16,8 +16,9 @@ from siammaskpp_core.engines.options import EngineOptions
 from siammaskpp_core.errors import UserError
 from siammaskpp_core.tracking import LongTermConfig, LongTermTracker, State, Target, TrackResult
 from siammaskpp_core.tracking.click import box_at
+from siammaskpp_ros.common.frame_buffer import Frame, FrameBuffer
 from siammaskpp_ros.common.tracked_target import TrackedTarget
-from siammaskpp_ros.tracker.frame_buffer import Frame, FrameBuffer, frames_to_replay
+from siammaskpp_ros.tracker.replay import frames_to_replay
 
 REPLAY_MAX_STEPS = 10
 """Most steps in which a new target is tracked from the image of its box to the newest image."""
@@ -77,7 +78,10 @@ class _Entry:
 
 
 class TargetStore:
-    """Named targets of one tracker. Every method may be called from any thread.
+    """Named targets of one tracker.
+
+    :meth:`step` and :attr:`timings` belong to the tracking thread; every other method may be called from any
+    thread.
 
     A target that is set on an older frame is first tracked through some of the buffered `frames` since then
     (a replay), a few steps with each new frame. Then it is searched for together with the other targets.

@@ -20,7 +20,7 @@ from siammaskpp_core.io.drawing import MASK_OPACITY, target_colour
 from siammaskpp_core.io.stamps import stamp_ns
 from siammaskpp_core.tracking import State
 from siammaskpp_ros.common.conversions import to_bgr
-from siammaskpp_ros.tracker.frame_buffer import Frame, FrameBuffer
+from siammaskpp_ros.common.frame_buffer import Frame, FrameBuffer
 
 # Limits of the buffer in which images wait for their results.
 _BUFFER_S, _BUFFER_BYTES = 2.0, 128_000_000

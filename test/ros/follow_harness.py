@@ -14,6 +14,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from ros_time import stamp_at
 from rosgraph_msgs.msg import Clock
+from spinning import spin_until
 from std_msgs.msg import Header
 
 from siammaskpp.msg import TrackedObject, TrackedObjectArray
@@ -49,10 +50,7 @@ class World:
         self.now_s = 1000.0
 
     def until(self, is_true: Callable[[], object], what: str, timeout_s: float = 30.0) -> None:
-        end_s = time.monotonic() + timeout_s
-        while not is_true():
-            assert time.monotonic() < end_s, f"not within {timeout_s} s: {what}"
-            self._executor.spin_once(timeout_sec=0.02)
+        spin_until(self._executor, is_true, what, timeout_s)
 
     def spin(self, duration_s: float) -> None:
         end_s = time.monotonic() + duration_s

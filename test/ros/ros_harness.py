@@ -22,6 +22,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from ros_time import stamp_at
 from sensor_msgs.msg import CompressedImage, Image
+from spinning import spin_until
 from std_msgs.msg import Header
 
 from siammaskpp.msg import Box, TrackedObjectArray, TrackerStatus
@@ -169,10 +170,7 @@ class Client:
             self._executor.spin_once(timeout_sec=min(left_s, 0.02))
 
     def until(self, is_true: Callable[[], object], what: str, timeout_s: float = 60.0) -> None:
-        end_s = time.monotonic() + timeout_s
-        while not is_true():
-            assert time.monotonic() < end_s, f"not within {timeout_s} s: {what}"
-            self._executor.spin_once(timeout_sec=0.02)
+        spin_until(self._executor, is_true, what, timeout_s)
 
     def connect(self) -> None:
         """Wait until camera and services are matched with the node."""

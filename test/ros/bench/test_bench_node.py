@@ -19,8 +19,8 @@ from std_msgs.msg import Header
 
 from siammaskpp_ros.bench.client import BenchFailed, Case, Measurement, measure
 from siammaskpp_ros.bench.node import row_of, table
+from siammaskpp_ros.common.frame_buffer import Frame
 from siammaskpp_ros.common.processes import installed
-from siammaskpp_ros.tracker.frame_buffer import Frame
 from siammaskpp_ros.tracker.publishers import FRAME_STAGES, FrameTimes, timing_message
 
 

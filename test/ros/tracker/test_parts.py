@@ -15,10 +15,10 @@ from std_msgs.msg import Header
 
 from siammaskpp.msg import TrackedObject, TrackerStatus
 from siammaskpp_core.tracking import RotatedBox, State, TrackResult
+from siammaskpp_ros.common.frame_buffer import Frame, FrameBuffer
 from siammaskpp_ros.common.tracked_target import TrackedTarget
 from siammaskpp_ros.common.worker import LatestWorker, WorkerHangs
 from siammaskpp_ros.tracker.diagnostics import diagnostic_message, judge, status_message
-from siammaskpp_ros.tracker.frame_buffer import Frame, FrameBuffer
 from siammaskpp_ros.tracker.publishers import objects_of
 from siammaskpp_ros.tracker.requests import Refusal, choose_frame
 from siammaskpp_ros.tracker.statistics import Measured, StampMonitor, Statistics

@@ -18,7 +18,7 @@ from siammaskpp.msg import Box, TargetBox, TrackedObject
 from siammaskpp.srv import SetTarget
 from siammaskpp_core.tracking import LongTermConfig, State
 from siammaskpp_ros.common.conversions import to_image
-from siammaskpp_ros.tracker.frame_buffer import Frame, FrameBuffer
+from siammaskpp_ros.common.frame_buffer import Frame, FrameBuffer
 from siammaskpp_ros.tracker.parameters import NodeConfig
 from siammaskpp_ros.tracker.requests import Refusal, Selector, best_detection
 from siammaskpp_ros.tracker.targets import TargetStore

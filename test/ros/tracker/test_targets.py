@@ -13,9 +13,10 @@ from std_msgs.msg import Header
 
 from siammaskpp_core.tracking import BoxError, LongTermConfig, State
 from siammaskpp_ros.common.conversions import to_image
+from siammaskpp_ros.common.frame_buffer import Frame, FrameBuffer
 from siammaskpp_ros.common.tracked_target import TrackedTarget
 from siammaskpp_ros.tracker import targets
-from siammaskpp_ros.tracker.frame_buffer import Frame, FrameBuffer, frames_to_replay
+from siammaskpp_ros.tracker.replay import frames_to_replay
 from siammaskpp_ros.tracker.targets import TargetStore, TooManyTargets
 
 BOX = (100, 50, 40, 30)  # box of the object in scene()

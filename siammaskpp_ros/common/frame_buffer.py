@@ -1,11 +1,9 @@
-"""The newest images, buffered so that tracking can start on the image on which a box was drawn."""
+"""The newest images: for a request that names an image by its stamp, and for results that arrive later."""
 
 from __future__ import annotations
 
-import math
 import threading
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sensor_msgs.msg import CompressedImage, Image
@@ -13,9 +11,6 @@ from sensor_msgs.msg import CompressedImage, Image
 from siammaskpp_core import arrays
 from siammaskpp_core.io.stamps import stamp_ns
 from siammaskpp_ros.common.conversions import to_bgr
-
-# Images that are closer together than at 10 Hz tell a tracker little new.
-_MIN_REPLAY_INTERVAL_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -89,21 +84,3 @@ class FrameBuffer:
 
     def _is_over_limit(self, now_s: float) -> bool:
         return self._bytes > self._max_bytes or now_s - self._frames[0].received_s > self._max_age_s
-
-
-def frames_to_replay(frames: Sequence[Frame], newest: Frame, max_steps: int, step_s: float) -> list[Frame]:
-    """Return the buffered frames through which a target is tracked before it is searched for in `newest`.
-
-    `frames` begin with the one in which the target was seen last; neither that one nor `newest` is returned.
-    At most `max_steps` frames are chosen, evenly spread over the time between the two. Each step has to gain
-    twice the time `step_s` that it takes, or a slow tracker would never reach the newest frame.
-    """
-    if len(frames) < 2:
-        return []
-    begin_s = frames[0].received_s
-    gap_s = newest.received_s - begin_s
-    interval_s = max(_MIN_REPLAY_INTERVAL_S, 2 * step_s)
-    count = min(max_steps, math.floor(gap_s / interval_s + 1e-6) - 1)
-    times_s = (begin_s + gap_s * number / (count + 1) for number in range(1, count + 1))
-    nearest = (min(frames[1:], key=lambda item: abs(item.received_s - time_s)) for time_s in times_s)
-    return list({frame.index: frame for frame in nearest}.values())
