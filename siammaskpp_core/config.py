@@ -188,4 +188,4 @@ def _convert_scalar(name: str, kind: type, value: Any, source: str) -> Any:
         return value
     if kind is float and type(value) is int:
         return float(value)
-    raise ConfigError(f"{source}: {name}: a {kind.__name__} is expected, not {value!r}")
+    raise ConfigError(f"{source}: {name}: {kind.__name__} is expected, not {value!r}")

@@ -102,7 +102,8 @@ _TRACKER = Interface(
         Endpoint(
             "~/detections_in",
             "vision_msgs/msg/Detection2DArray",
-            "Detections, the best of which becomes the target while there is no target, or while it is LOST",
+            "Detections, the best of which becomes the target while there is no target, or while the target "
+            "with the id `target` is LOST",
             "while active, where vision_msgs is installed",
         ),
     ),

@@ -22,9 +22,10 @@ def photometric_jitter(image: Image, strength: float, rng: Rng) -> Image:
 
 
 def degrade_quality(image: Image, blur_probability: float, rng: Rng) -> Image:
-    """Lower the resolution of a square image at random (as of small targets), blur it and add noise.
+    """Make a square image worse: each at random, lower its resolution, blur it and add noise.
 
-    The blur is of motion or of defocus, with `blur_probability`.
+    A low resolution is that of a small target. The image is blurred, by motion or defocus, with the
+    probability `blur_probability`.
     """
     size = image.shape[0]
     if rng.random() < 0.35:

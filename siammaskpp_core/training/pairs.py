@@ -22,7 +22,11 @@ from siammaskpp_core.training.random_crops import Crop, CropJitter, Rng
 
 CONTEXT = TrackingConfig().context
 PADDING_PROBABILITY = 0.2
-"""Probability that the area outside the image is filled with the mean colour, as the tracker does it."""
+"""Probability that the background of an object that is not cut out is one colour, the mean of a picture.
+
+The tracker fills the area outside the image with the mean colour of the image itself; here it is that of the
+picture of another scene, like every background.
+"""
 FILLS_IMAGE = 0.6
 """An object that spans more than this fraction of its image is cut out more often: it has little context."""
 
@@ -30,9 +34,9 @@ FILLS_IMAGE = 0.6
 class Pair(NamedTuple):
     """One training example.
 
-    template uint8 [127, 127, 3]; search uint8 [255, 255, 3]; labels int8 [A, 25, 25];
-    offsets float32 [4, A, 25, 25]; cells int64 [K, 2] (row, column), -1 where unused;
-    masks uint8 [K, 127, 127], 0 or 1.
+    template uint8 [127, 127, 3]; search uint8 [255, 255, 3]; labels int8 [A, R, R];
+    offsets float32 [4, A, R, R], where R is the response size; cells int64 [K, 2] (row, column),
+    -1 where unused; masks uint8 [K, 127, 127], 0 or 1.
     """
 
     template: Image

@@ -22,9 +22,10 @@ SGD_MOMENTUM = 0.9
 def initialise_weights(model: SiamMaskPP, config: TrainingConfig, init: Path | None) -> list[str]:
     """Give a new `model` the weights that its stage starts from.
 
-    These are the weights of the checkpoint `init` or, without one, those of an ImageNet classifier for the
-    backbone. Returns the parts that `init` does not have, as :func:`load_previous_stage`. Raises
-    :class:`ConfigError` when the network does not have this stage or when the stage needs a checkpoint.
+    These are the weights of the checkpoint `init`. Without one, the backbone gets those of an ImageNet
+    classifier if `pretrained` is true. Returns the names of the parts that `init` lacks, as
+    :func:`load_previous_stage` does. Raises :class:`ConfigError` when the network does not have this stage,
+    and when the stage needs a checkpoint and none is given.
     """
     form = model.config.mask
     if config.stage not in ("base", form):
@@ -77,7 +78,7 @@ def set_trainable(model: SiamMaskPP, config: TrainingConfig, train_backbone: boo
 def make_optimizer(model: SiamMaskPP, config: TrainingConfig) -> torch.optim.Optimizer:
     """The optimiser of all parameters that are trained at any time of the run.
 
-    The key `lr_factor` of a parameter group scales its learning rate. Parameters that have no gradient, as
+    The key `lr_factor` of a parameter group scales its learning rate. Parameters without a gradient, such as
     those of a backbone that is still frozen, do not change.
     """
     modules = [(1.0, _head_modules(model, config))]

@@ -23,7 +23,7 @@ from siammaskpp_ros.common.node_main import ask, run_node, wait_until
 from siammaskpp_ros.common.parameters import declare
 from siammaskpp_ros.demo.recorder import Recording
 
-_MIN_SEEN_FRACTION = 0.9
+_MIN_KEPT_FRACTION = 0.9
 
 
 class DemoFailed(UserError):
@@ -106,12 +106,12 @@ class DemoClient(Node):
 def summary(client: DemoClient) -> str:
     """Return counts, rate and latency as the tracker reported them.
 
-    Raises :class:`DemoFailed` when the target was not seen in most results, or not in the last one.
+    Raises :class:`DemoFailed` when the target was LOST in the last result or in more than a tenth of all.
     """
     status, states = client.status, client.recording.states()
     if status is None:
         raise DemoFailed("the tracker published no status")
-    seen = sum(state != "LOST" for state in states)
+    kept = sum(state != "LOST" for state in states)
     text = (
         f"frames received  {status.frames_received}\n"
         f"frames tracked   {status.frames_tracked}\n"
@@ -120,9 +120,9 @@ def summary(client: DemoClient) -> str:
         f"FPS              {status.fps:.1f}\n"
         f"latency median   {status.latency_median_ms:.1f} ms\n"
         f"latency p95      {status.latency_p95_ms:.1f} ms\n"
-        f"target seen in   {seen} of {len(states)} results"
+        f"target not LOST  {kept} of {len(states)} results"
     )
-    if not states or seen < _MIN_SEEN_FRACTION * len(states) or states[-1] == "LOST":
+    if not states or kept < _MIN_KEPT_FRACTION * len(states) or states[-1] == "LOST":
         last = states[-1] if states else "never seen"
         raise DemoFailed(f"the target was not tracked to the end (last state: {last})\n{text}")
     return text

@@ -38,15 +38,24 @@ _TRACKER_STATES = {
 class WebConfig(Checked):
     """Parameters of the web selector."""
 
-    address: str = option("127.0.0.1", "Address to listen on; 0.0.0.0: all addresses of this machine")
+    address: str = option(
+        "127.0.0.1", "Address to listen on; 0.0.0.0: all addresses of this machine, with a token"
+    )
     port: int = option(8088, "Port to listen on; 0: any free port", low=0, high=65535)
-    token: str = option("", "Secret that opens the page; empty: no token for 127.0.0.1, else a new one")
-    tracker: str = option("tracker_node", "Name of the tracker node")
+    token: str = option(
+        "",
+        "Secret that opens the page, 8 characters or more; empty: no token for a loopback address, else a "
+        "new one",
+    )
+    tracker: str = option(
+        "tracker_node", "Name of the tracker node, with its namespace when that is a different one"
+    )
     compressed: bool = option(False, "Subscribe to sensor_msgs/CompressedImage on image/compressed")
     max_fps: float = option(15.0, "Maximum frame rate of each page", low=0.5, high=60.0, unit="Hz")
     max_side_px: int = option(
         960,
-        "Maximum length of the longer side of a picture; larger images are scaled down",
+        "Maximum length of the longer side of a picture; larger images are scaled down, boxes stay in pixels "
+        "of the camera image",
         low=160,
         high=4096,
         unit="px",

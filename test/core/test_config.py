@@ -44,8 +44,8 @@ def test_values_get_the_type_of_their_option():
     ("values", "message"),
     [
         ({"power": 5}, r"oven.yaml: unknown key 'power'; known keys are heat_w, mode, shelves, is_on"),
-        ({"heat_w": "hot"}, "oven.yaml: heat_w: a float is expected, not 'hot'"),
-        ({"is_on": 1}, "is_on: a bool is expected, not 1"),
+        ({"heat_w": "hot"}, "oven.yaml: heat_w: float is expected, not 'hot'"),
+        ({"is_on": 1}, "is_on: bool is expected, not 1"),
         ({"shelves": 2}, "shelves: a list is expected, not 2"),
         ({"shelves": [1, 7]}, r"shelves: 7 is outside \[1, 5\]"),
         ({"heat_w": 5.0}, r"heat_w: 5.0 is outside \[100, 3000\] W"),

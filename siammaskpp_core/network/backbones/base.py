@@ -1,8 +1,9 @@
-"""The base class of backbones. Feature maps are odd, so that the central cell sees the central pixel.
+"""The base class of backbones, whose layers are symmetric about the centre of the crop.
 
 Padding that is not symmetric about the centre moves the response peak away from the target, and the tracker
-drifts. Every layer of a backbone is therefore symmetric about the centre. For a search region of 255 px the
-maps at strides 2, 4 and 8 have 127 (ResNets: 125), 63 and 31 cells, for a template of 127 px about half.
+drifts. Feature maps have an odd number of cells, so that the central cell sees the central pixel; only those
+of AlexNet may be even. For a search region of 255 px the maps at strides 2, 4 and 8 have 127 (ResNets: 125),
+63 and 31 cells, for a template of 127 px about half.
 """
 
 from __future__ import annotations

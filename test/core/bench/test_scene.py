@@ -11,7 +11,7 @@ def test_the_scene_has_the_objects_where_it_says():
     first, boxes = next(scene)
     assert first.shape == (120, 160, 3)
     for box in boxes:
-        assert np.array_equal(checked_box(box, 160, 120), box), "inside the image"
+        assert np.array_equal(checked_box(box, 160, 120), box), "the box is not inside the image"
     second, moved = [next(scene) for _ in range(10)][-1]
     assert moved != boxes
     assert (first != second).any()

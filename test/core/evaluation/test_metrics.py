@@ -80,7 +80,7 @@ def test_boundary_of_a_pixel_has_the_three_neighbours_that_differ_to_their_right
 
 
 def test_boundary_accuracy_tolerates_one_pixel_in_a_small_image():
-    # 0.8 % of the diagonal of 50x50 is 0.57 px: one pixel is tolerated, two are not.
+    # 0.8 % of the diagonal of 50x50 is 0.57 px, rounded up: one pixel is tolerated, two are not.
     truth = square(10, 10, 20)
     assert metrics.boundary_accuracy(truth, truth) == 1
     assert metrics.boundary_accuracy(square(10, 11, 20), truth) == 1

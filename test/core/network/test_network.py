@@ -164,7 +164,7 @@ def test_any_subset_of_levels(levels):
         ({"levels": []}, "levels"),
         ({"head_channel": 96}, "unknown key 'head_channel'"),
         ({"head_channels": 4}, "outside"),
-        ({"head_channels": "96"}, "a int is expected"),
+        ({"head_channels": "96"}, "head_channels: int is expected, not '96'"),
         ({"refine_channels": [1, 2]}, "three numbers"),
         ({"backbone": "alexnet"}, r"levels must be \[conv5\]"),
         ({"correlation": "cross"}, "mask must be none"),

@@ -56,7 +56,7 @@ def test_near_regions_are_searched_more_often_and_none_waits_for_long(count):
     assert len(images[nearest]) > 5 * len(images[others[-1]])
 
 
-def test_one_region_per_image_takes_turns():
+def test_with_one_region_per_image_the_regions_take_turns():
     regions = grid_regions(IMAGE, 100.0, (600, 30), 1.5)
     history = GlobalSearch()
     for region in [*regions, *regions, *regions]:
