@@ -47,7 +47,7 @@ build: $(ENV_READY) ## build the colcon workspace: build/, install/
 lint: $(ENV_READY) ## check style and types
 	@$(WITH_VENV); ruff check .; ruff format --check .; mypy
 
-browser: $(ENV_READY) ## install a headless Chromium into .venv for the tests of the web page (90 to 200 MB, Debian)
+browser: $(ENV_READY) ## install a headless Chromium into .venv for the tests of the web page (280 to 540 MB, Debian)
 	@[[ -e "$(VENV)/browser/.ready" ]] || test/ros/fetch_browser.sh "$(VENV)/browser"
 
 test: lint build browser ## check style and types, run all tests; FAST=1 leaves the slow ones out
