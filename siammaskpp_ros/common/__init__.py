@@ -1,1 +1,1 @@
-"""Parts that several nodes share: main function, parameters, image messages, worker thread."""
+"""Parts that several nodes share: main function, parameters, image messages, frame buffer, worker thread."""
