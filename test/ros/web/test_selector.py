@@ -190,7 +190,9 @@ def test_a_start_that_cannot_work_says_why(domain_id: int) -> None:
 
 
 def test_every_parameter_is_documented() -> None:
-    text = (Path(__file__).parents[3] / "docs" / "web_selector.md").read_text(encoding="utf-8")
+    docs = Path(__file__).parents[3] / "docs"
+    assert "(nodes/web_selector.md)" in (docs / "web_selector.md").read_text(encoding="utf-8")
+    text = (docs / "nodes" / "web_selector.md").read_text(encoding="utf-8")
     for item in fields(WebConfig):
-        default = yaml_value(item.default).strip('"') if item.default != "" else "empty"
-        assert re.search(rf"^\| `{item.name}` \| `?{re.escape(default)}`? \|", text, re.MULTILINE), item.name
+        default = re.escape(yaml_value(item.default))
+        assert re.search(rf"^\| `{item.name}` \| \w+ \| `{default}` \|", text, re.MULTILINE), item.name
