@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from siammaskpp_core.arguments import names, options_from
+from siammaskpp_core.arguments import names, options_from, positive
 from siammaskpp_core.cli.arguments import Commands, add_model, add_rotated_box
 from siammaskpp_core.config import ConfigError
 from siammaskpp_core.engines.options import EngineOptions
@@ -23,11 +23,15 @@ def add_arguments(commands: Commands) -> None:
         "accuracy, robustness and expected average overlap beside the published values.\n"
         "target-absent: the target of every sequence is absent for a while. Prints whether the\n"
         "confidence tells so, and how often the target is re-detected.\n"
+        "identity: objects of one class pass each other, in clips made by program or in videos. Prints\n"
+        "how often another object is taken for the target.\n"
         "docs/evaluation.md defines them all.",
         epilog="layouts, which are recognised in DIR or below:\n"
         "  OTB    NAME/img/*.jpg    NAME/groundtruth_rect.txt\n"
         "  VOT    NAME/color/*.jpg  NAME/groundtruth.txt\n"
-        "  DAVIS  JPEGImages/480p/NAME/*.jpg  Annotations/480p/NAME/*.png",
+        "  DAVIS  JPEGImages/480p/NAME/*.jpg  Annotations/480p/NAME/*.png\n"
+        "identity also takes pictures with several objects of a class, from which it makes clips:\n"
+        "  COCO   images/*.jpg         instances.json",
     )
     evaluate.add_argument(
         "folders", nargs="+", type=Path, metavar="DIR", help="data set, a folder of several, or one sequence"
@@ -50,7 +54,7 @@ def add_arguments(commands: Commands) -> None:
     )
     evaluate.add_argument(
         "--protocol",
-        choices=("ope", "vot", "target-absent"),
+        choices=("ope", "vot", "target-absent", "identity"),
         default="ope",
         help="protocol of the evaluation (default: ope)",
     )
@@ -65,6 +69,15 @@ def add_arguments(commands: Commands) -> None:
         choices=(2016, 2018, 2019),
         help="vot: DIR is the data set of this year; take its rules unchanged",
     )
+    evaluate.add_argument(
+        "--clips",
+        type=positive,
+        metavar="N",
+        help="identity: number of clips from each folder with instances.json (default: 60)",
+    )
+    evaluate.add_argument(
+        "--seed", type=positive, metavar="N", help="identity: seed of the clips (default: 1)"
+    )
     add_rotated_box(evaluate, "vot: ")
     add_model(evaluate)
 
@@ -73,9 +86,11 @@ def run(options: argparse.Namespace) -> None:
     """Evaluate by the chosen protocol and print the results."""
     if options.protocol != "vot" and (options.realtime or options.vot_year or options.rotated_box):
         raise ConfigError("--realtime, --vot-year and --rotated-box belong to --protocol vot")
-    if options.protocol == "target-absent" and (options.baselines or options.output):
+    if options.protocol in ("target-absent", "identity") and (options.baselines or options.output):
         raise ConfigError("--baselines and --output belong to the other protocols")
-    protocols = {"ope": _one_pass, "vot": _vot, "target-absent": _target_absent}
+    if options.protocol != "identity" and (options.clips or options.seed):
+        raise ConfigError("--clips and --seed belong to --protocol identity")
+    protocols = {"ope": _one_pass, "vot": _vot, "target-absent": _target_absent, "identity": _identity}
     print(protocols[options.protocol](options))
 
 
@@ -112,3 +127,15 @@ def _target_absent(options: argparse.Namespace) -> str:
     from siammaskpp_core.evaluation.run import run_target_absent
 
     return run_target_absent(options.folders, options.model, options_from(EngineOptions, options))
+
+
+def _identity(options: argparse.Namespace) -> str:
+    from siammaskpp_core.evaluation.run import run_identity
+
+    return run_identity(
+        options.folders,
+        options.model,
+        options_from(EngineOptions, options),
+        options.clips or 60,
+        options.seed or 1,
+    )

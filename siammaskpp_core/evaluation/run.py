@@ -12,10 +12,13 @@ from siammaskpp_core.engines.load import load_tracker
 from siammaskpp_core.engines.options import EngineOptions
 from siammaskpp_core.evaluation.baselines import make_baseline
 from siammaskpp_core.evaluation.failure_examples import FailureExamples
+from siammaskpp_core.evaluation.identity import benchmark as identity
+from siammaskpp_core.evaluation.identity.cases import IdentityCase, video_cases
+from siammaskpp_core.evaluation.identity.clips import make_clips
 from siammaskpp_core.evaluation.one_pass import EvaluatedTracker, LongTermAdapter, evaluate
 from siammaskpp_core.evaluation.progress import frame_progress
 from siammaskpp_core.evaluation.report import overall_table, report, sequence_table, write_report
-from siammaskpp_core.evaluation.target_absent.benchmark import fit_calibration, run_case, table
+from siammaskpp_core.evaluation.target_absent import benchmark as target_absent
 from siammaskpp_core.evaluation.target_absent.cases import make_cases
 from siammaskpp_core.io.outputs import Output
 from siammaskpp_core.tracking import LongTermConfig, LongTermTracker
@@ -67,13 +70,42 @@ def run_target_absent(folders: Sequence[Path], model: Path | None, options: Engi
     with frame_progress(sum(len(case.sequence.frames) - 1 for case in cases)) as advance:
         for case in cases:
             label = f"{case.kind}, {case.sequence.name}"
-            results.append(run_case(LongTermTracker(tracker), case, partial(advance, label, 1)))
+            results.append(target_absent.run_case(LongTermTracker(tracker), case, partial(advance, label, 1)))
     threshold = LongTermConfig().confidence_high
-    slope, offset = fit_calibration(results)
+    slope, offset = target_absent.fit_calibration(results)
     own = tracker.config
     return (
-        f"{table(results, threshold)}\n\nCalibrated on these cases, the model would have confidence_slope "
+        f"{target_absent.table(results, threshold)}\n\n"
+        "Calibrated on these cases, the model would have confidence_slope "
         f"{slope * own.confidence_slope:.3f} and confidence_offset "
         f"{slope * own.confidence_offset + offset:.3f} (it has {own.confidence_slope:g}, "
         f"{own.confidence_offset:g})."
     )
+
+
+def run_identity(
+    folders: Sequence[Path], model: Path | None, options: EngineOptions, clips: int, seed: int
+) -> str:
+    """Run the identity benchmark and return its table.
+
+    A folder with `instances.json` gives `clips` clips made by program from `seed`. Any other folder gives the
+    sequences below it that share their pictures with another sequence.
+    """
+    cases: list[IdentityCase] = []
+    for folder in folders:
+        if (folder / "instances.json").is_file():
+            cases += make_clips(folder, clips, seed)
+        else:
+            cases += video_cases(find_sequences([folder]))
+    if not cases:
+        raise DatasetError(
+            "no case can be made: videos with several labelled objects are needed, or a folder with images/ "
+            "and instances.json as in COCO"
+        )
+    tracker = load_tracker(model, options)
+    results = []
+    with frame_progress(sum(len(case) - 1 for case in cases)) as advance:
+        for case in cases:
+            label = f"{case.kind}, {case.name}"
+            results.append(identity.run_case(LongTermTracker(tracker), case, partial(advance, label, 1)))
+    return identity.table(results)

@@ -1,0 +1,1 @@
+"""The identity benchmark: does the track stay on its object beside others of the same class?"""
