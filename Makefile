@@ -19,8 +19,8 @@ WITH_ROS := $(WITH_VENV) AMENT_PREFIX_PATH="$(VENV)" CMAKE_PREFIX_PATH="$(VENV)"
 WITH_BUILD := $(WITH_ROS); set +u; source install/setup.bash; set -u
 
 SPEED = $(if $(FAST),-m "not slow")
-# The tests of the core run in parallel, each file in one process. The ROS tests measure times and run alone.
-CORE_TESTS := OMP_NUM_THREADS=1 python -m pytest test/core --numprocesses auto --maxprocesses 4 --dist loadfile
+# The tests of the core run in parallel, most of each file in one process. The ROS tests measure times and run alone.
+CORE_TESTS := OMP_NUM_THREADS=1 python -m pytest test/core --numprocesses auto --maxprocesses 4 --dist worksteal
 
 .PHONY: help env build browser test lint demo clean
 
