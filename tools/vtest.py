@@ -3,8 +3,8 @@
     python -m tools.vtest vtest.avi OUT
 
 Debian's package opencv-doc has the video. The boxes in vtest.csv were drawn by hand in every tenth of the
-first 151 frames; those between are interpolated. Three people in dark clothes meet at a sign post, pass behind
-it and part again, and three others pass them.
+first 151 frames; those between are interpolated. Three people in dark clothes meet at a sign post, pass
+behind it and part again, and three others pass them.
 """
 
 from __future__ import annotations

@@ -3,10 +3,10 @@
 import cv2
 import numpy as np
 import pytest
-from tools.vtest import FRAMES, true_boxes, write_sequences
 
 from siammaskpp_core.data.sequences import find_sequences
 from siammaskpp_core.io.images import MediaError
+from tools.vtest import FRAMES, true_boxes, write_sequences
 
 
 def write_video(path, frames):
