@@ -58,6 +58,12 @@ def add_arguments(commands: Commands) -> None:
         default="ope",
         help="protocol of the evaluation (default: ope)",
     )
+    _add_vot_arguments(evaluate)
+    _add_identity_arguments(evaluate)
+    add_model(evaluate)
+
+
+def _add_vot_arguments(evaluate: argparse.ArgumentParser) -> None:
     evaluate.add_argument(
         "--realtime",
         action="store_true",
@@ -69,6 +75,10 @@ def add_arguments(commands: Commands) -> None:
         choices=(2016, 2018, 2019),
         help="vot: DIR is the data set of this year; take its rules unchanged",
     )
+    add_rotated_box(evaluate, "vot: ")
+
+
+def _add_identity_arguments(evaluate: argparse.ArgumentParser) -> None:
     evaluate.add_argument(
         "--clips",
         type=positive,
@@ -78,8 +88,6 @@ def add_arguments(commands: Commands) -> None:
     evaluate.add_argument(
         "--seed", type=positive, metavar="N", help="identity: seed of the clips (default: 1)"
     )
-    add_rotated_box(evaluate, "vot: ")
-    add_model(evaluate)
 
 
 def run(options: argparse.Namespace) -> None:
