@@ -27,8 +27,11 @@ def use_tracker(monkeypatch, make, chosen=None):
             chosen.append(arguments)
         return make()
 
-    monkeypatch.setattr("siammaskpp_core.engines.load.load_tracker", load_tracker)
-    monkeypatch.setattr("siammaskpp_core.tracking.LongTermTracker", lambda tracker: tracker)
+    # The module of the evaluation first: importing it must not bind the replaced names for good.
+    for loader in ("siammaskpp_core.evaluation.run", "siammaskpp_core.engines.load"):
+        monkeypatch.setattr(f"{loader}.load_tracker", load_tracker)
+    for module in ("siammaskpp_core.evaluation.run", "siammaskpp_core.tracking"):
+        monkeypatch.setattr(f"{module}.LongTermTracker", lambda tracker: tracker)
 
 
 def pictures() -> list[np.ndarray]:

@@ -8,10 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from siammaskpp_core import tracking
 from siammaskpp_core.cli import main as cli
 from siammaskpp_core.data.sequences import find_sequences
-from siammaskpp_core.engines import load
+from siammaskpp_core.evaluation import run as evaluation_run
 from siammaskpp_core.evaluation.failure_examples import FailureExamples, worst_frames
 from siammaskpp_core.io.drawing import GAP_PX, target_colour
 from siammaskpp_core.io.outputs import OutputError
@@ -75,8 +74,8 @@ def data(tmp_path: Path) -> Path:
 
 
 def test_evaluate_leaves_pictures_and_links_to_them(data, tmp_path, monkeypatch):
-    monkeypatch.setattr(load, "load_tracker", lambda *_: StandStill())
-    monkeypatch.setattr(tracking, "LongTermTracker", lambda tracker: tracker)
+    monkeypatch.setattr(evaluation_run, "load_tracker", lambda *_: StandStill())
+    monkeypatch.setattr(evaluation_run, "LongTermTracker", lambda tracker: tracker)
     output = tmp_path / "report"
     assert cli.main(["evaluate", str(data), "--baselines", "kcf", "--output", str(output)]) == 0
     page = (output / "report.md").read_text()
