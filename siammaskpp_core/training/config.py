@@ -76,7 +76,9 @@ class TrainingConfig(Checked):
         True, "Batch norms of the unfrozen backbone layers are trained with them; false keeps them frozen"
     )
     precision: str = option(
-        "bf16-mixed", "Floating-point precision of the network", choices=("32-true", "bf16-mixed", "16-mixed")
+        "bf16-mixed",
+        "Floating-point precision of the network; a CPU without bfloat16 instructions trains in float32",
+        choices=("32-true", "bf16-mixed", "16-mixed"),
     )
     save_every: int = option(200, "Number of steps between two checkpoints", low=1)
     seed: int = option(0, "Seed of all random draws", low=0)

@@ -22,6 +22,8 @@ from siammaskpp_core.training.losses import Mean
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
+_log = logging.getLogger(__name__)
+
 
 def start_fabric(config: TrainingConfig) -> Fabric:
     """Join the processes that torchrun started, or run as a single process.
@@ -38,12 +40,20 @@ def start_fabric(config: TrainingConfig) -> Fabric:
             f"batch_size: {config.batch_size} is not divisible by the {processes * machines} processes"
         )
     fabric = Fabric(devices=processes, num_nodes=machines, precision=config.precision)  # type: ignore[arg-type]
+    if fabric.device.type == "cpu" and config.precision == "bf16-mixed" and not _computes_bfloat16():
+        _log.warning("this processor has no fast bfloat16: training in float32 (precision: 32-true)")
+        fabric = Fabric(devices=processes, num_nodes=machines, precision="32-true")
     if fabric.device.type == "cpu" and config.precision == "16-mixed":
         raise ConfigError("precision: 16-mixed needs a GPU; use bf16-mixed on a CPU")
     if fabric.device.type == "cpu" and fabric.world_size > 1 and config.batch_norm == "sync":
         raise ConfigError("batch_norm: sync needs GPUs; use local or frozen with several processes on CPUs")
     fabric.launch()
     return fabric
+
+
+def _computes_bfloat16() -> bool:
+    """Return whether this processor is fast in bfloat16; others emulate it, up to 40 times slower."""
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def synchronise_batch_norms(model: nn.Module, fabric: Fabric, config: TrainingConfig) -> None:

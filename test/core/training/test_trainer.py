@@ -21,6 +21,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from siammaskpp_core.config import ConfigError, from_mapping, to_mapping
 from siammaskpp_core.network.config import NetworkConfig
+from siammaskpp_core.training import distributed
 from siammaskpp_core.training.config import TrainingConfig
 from siammaskpp_core.training.distributed import ShardSampler
 from siammaskpp_core.training.experiment import train
@@ -145,6 +146,15 @@ def test_fp16_needs_a_gpu(training_data, tmp_path):
     config = from_mapping(TrainingConfig, options(precision="16-mixed"))
     with pytest.raises(ConfigError, match="16-mixed needs a GPU"):
         Trainer(NetworkConfig(), config, training_data, tmp_path)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU computes in bfloat16")
+@pytest.mark.parametrize(("is_fast", "precision"), [(True, "bf16-mixed"), (False, "32-true")])
+def test_a_processor_without_bfloat16_trains_in_float32(is_fast, precision, monkeypatch, caplog):
+    monkeypatch.setattr(distributed, "_computes_bfloat16", lambda: is_fast)
+    fabric = distributed.start_fabric(TrainingConfig(precision="bf16-mixed"))
+    assert fabric.strategy.precision.precision == precision
+    assert ("no fast bfloat16" in caplog.text) == (not is_fast)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
