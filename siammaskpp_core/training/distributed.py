@@ -52,7 +52,7 @@ def start_fabric(config: TrainingConfig) -> Fabric:
 
 
 def _computes_bfloat16() -> bool:
-    """Return whether this processor is fast in bfloat16; others emulate it, up to 40 times slower."""
+    """Return whether this processor is fast in bfloat16; others emulate it, about ten times slower."""
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
