@@ -33,7 +33,7 @@ _NEAR_M = 0.25  # near clipping distance
 
 @dataclass(frozen=True)
 class Rendered:
-    """What the camera shows at one moment: the picture, its depth, and the true box of the person."""
+    """A rendered image: the picture, its depth, and the true box of the person."""
 
     picture: Image
     """[H, W, 3] BGR."""
