@@ -10,6 +10,8 @@ from siammaskpp_core.cli.arguments import Commands, add_model, add_rotated_box
 from siammaskpp_core.config import ConfigError
 from siammaskpp_core.engines.options import EngineOptions
 
+_CLIPS, _SEED = 60, 1
+
 
 def add_arguments(commands: Commands) -> None:
     """Add the subcommand and its arguments."""
@@ -83,10 +85,10 @@ def _add_identity_arguments(evaluate: argparse.ArgumentParser) -> None:
         "--clips",
         type=positive,
         metavar="N",
-        help="identity: number of clips from each folder with instances.json (default: 60)",
+        help=f"identity: number of clips from each folder with instances.json (default: {_CLIPS})",
     )
     evaluate.add_argument(
-        "--seed", type=positive, metavar="N", help="identity: seed of the clips (default: 1)"
+        "--seed", type=positive, metavar="N", help=f"identity: seed of the clips (default: {_SEED})"
     )
 
 
@@ -144,6 +146,6 @@ def _identity(options: argparse.Namespace) -> str:
         options.folders,
         options.model,
         options_from(EngineOptions, options),
-        options.clips or 60,
-        options.seed or 1,
+        options.clips or _CLIPS,
+        options.seed or _SEED,
     )

@@ -81,7 +81,11 @@ class CutOut:
 
 @dataclass(frozen=True)
 class Clip:
-    """One clip; its pictures are read when its frames are."""
+    """One clip; its pictures are read when its frames are.
+
+    `target`, `other` and `background` are numbers of objects in `source`; of the last one only the picture is
+    shown.
+    """
 
     name: str
     kind: str
@@ -158,7 +162,7 @@ def _turned(time: float, meeting: float) -> float:
     return float(np.copysign(max(abs(width), 0.35), width))
 
 
-def make_clips(folder: Path, count: int = 60, seed: int = 1) -> list[Clip]:
+def make_clips(folder: Path, count: int, seed: int = 1) -> list[Clip]:
     """Make `count` clips, of each kind in turn, from `folder`: `images/` and `instances.json` as in COCO.
 
     Raises :class:`~siammaskpp_core.data.sequences.DatasetError` when no picture holds two objects of one
