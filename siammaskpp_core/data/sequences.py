@@ -25,7 +25,7 @@ import numpy as np
 
 from siammaskpp_core.arrays import Float64Array, Image, Mask
 from siammaskpp_core.errors import UserError
-from siammaskpp_core.io.images import image_files, read_annotation
+from siammaskpp_core.io.images import image_files, read_annotation, read_image
 from siammaskpp_core.tracking.boxes import mask_bounding_box
 
 SEARCH_DEPTH = 4
@@ -60,6 +60,10 @@ class VideoSequence:
     boxes: Float64Array
     annotations: tuple[Path, ...] = ()
     colour: tuple[int, ...] | None = None
+
+    def image(self, index: int) -> Image:
+        """Return a frame as uint8 [H, W, 3] BGR; :class:`MediaError` when its file cannot be read."""
+        return read_image(self.frames[index])
 
     def mask(self, index: int) -> Mask:
         """Return the true mask [H, W] of a frame; :class:`MediaError` when its file cannot be read."""

@@ -12,7 +12,6 @@ import numpy as np
 from siammaskpp_core.arrays import Float64Array, Image, Mask
 from siammaskpp_core.data.sequences import VideoSequence
 from siammaskpp_core.io.drawing import contact_sheet, draw_outline, draw_results, draw_text
-from siammaskpp_core.io.images import read_image
 from siammaskpp_core.io.outputs import OutputError
 from siammaskpp_core.tracking import RotatedBox, TrackResult
 from siammaskpp_core.tracking.boxes import overlap
@@ -90,7 +89,7 @@ def worst_frames(overlaps: Float64Array, count: int = EXAMPLES, apart: int = APA
 
 def _cell(sequence: VideoSequence, index: int, caption: str, kept: _KeptResult | None) -> Image:
     """Draw a frame with the ground truth in white, and the mask and the evaluated box of the result."""
-    image = read_image(sequence.frames[index])
+    image = sequence.image(index)
     if kept is not None:
         mask = None if kept.mask_png is None else cv2.imdecode(kept.mask_png, cv2.IMREAD_UNCHANGED)
         x, y, width, height = map(float, kept.result.box_xywh)

@@ -15,7 +15,6 @@ import numpy as np
 from siammaskpp_core.arrays import Float64Array, Image, Mask
 from siammaskpp_core.data.sequences import DatasetError, VideoSequence
 from siammaskpp_core.evaluation import metrics
-from siammaskpp_core.io.images import read_image
 from siammaskpp_core.tracking import LongTermTracker, SearchRegion, Target, Tracker, TrackResult
 from siammaskpp_core.tracking.boxes import BoxError
 
@@ -147,11 +146,11 @@ def run_tracker(
     boundary: list[float] = []
     seconds = 0.0
     try:
-        tracker.init(read_image(sequence.frames[0]), sequence.boxes[0])
+        tracker.init(sequence.image(0), sequence.boxes[0])
     except BoxError as error:
         raise DatasetError(f"{sequence.name}: the first frame's box cannot be tracked: {error}") from error
-    for index, file in enumerate(sequence.frames[1:], start=1):
-        image = read_image(file)
+    for index in range(1, len(sequence.frames)):
+        image = sequence.image(index)
         start = time.perf_counter()
         box, mask = tracker.update(image)
         seconds += time.perf_counter() - start
@@ -161,7 +160,8 @@ def run_tracker(
         if mask is not None and sequence.annotations and index < len(sequence.frames) - 1:
             truth = sequence.mask(index)
             if truth.shape != mask.shape:
-                raise DatasetError(f"{sequence.annotations[index]}: not the size of {file.name}")
+                frame = sequence.frames[index].name
+                raise DatasetError(f"{sequence.annotations[index]}: not the size of {frame}")
             region.append(metrics.region_similarity(mask, truth))
             boundary.append(metrics.boundary_accuracy(mask, truth))
         on_frame(tracker, sequence, index)

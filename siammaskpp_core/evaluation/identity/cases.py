@@ -12,7 +12,6 @@ import numpy as np
 
 from siammaskpp_core.arrays import Float64Array, Image
 from siammaskpp_core.data.sequences import VideoSequence
-from siammaskpp_core.io.images import read_image
 
 
 class IdentityFrame(NamedTuple):
@@ -64,9 +63,9 @@ class VideoCase:
         """See :class:`IdentityCase`."""
         boxes = [dict(zip(other.frames, other.boxes, strict=True)) for other in self.others]
         absent = np.full(4, np.nan)
-        for file, box in zip(self.sequence.frames, self.sequence.boxes, strict=True):
+        for index, (file, box) in enumerate(zip(self.sequence.frames, self.sequence.boxes, strict=True)):
             others = np.array([by_frame.get(file, absent) for by_frame in boxes])
-            yield IdentityFrame(read_image(file), box, others)
+            yield IdentityFrame(self.sequence.image(index), box, others)
 
 
 def video_cases(sequences: Sequence[VideoSequence]) -> list[VideoCase]:

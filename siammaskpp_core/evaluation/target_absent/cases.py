@@ -17,7 +17,6 @@ import numpy as np
 
 from siammaskpp_core.arrays import Float64Array, Image, IntArray
 from siammaskpp_core.data.sequences import VideoSequence
-from siammaskpp_core.io.images import read_image
 
 KINDS = ("cut", "occlusion", "out_of_view")
 ABSENT_FRAMES = 20
@@ -68,9 +67,9 @@ class TargetAbsentCase:
     def frames(self) -> Iterator[CaseFrame]:
         """Yield all frames; they are read one by one."""
         make = {"cut": self._cut, "occlusion": self._occlude, "out_of_view": self._pan}[self.kind]
-        for index, (file, box) in enumerate(zip(self.sequence.frames, self.sequence.boxes, strict=True)):
+        for index, box in enumerate(self.sequence.boxes):
             truth = box if np.isfinite(box).all() else None
-            yield make(index, read_image(file), truth)
+            yield make(index, self.sequence.image(index), truth)
 
     def is_possible(self) -> bool:
         """Return whether the target is in view before and after, and entirely out of view in between."""
@@ -81,7 +80,7 @@ class TargetAbsentCase:
             return False
         if self.kind != "out_of_view":
             return True
-        height, width = read_image(self.sequence.frames[0]).shape[:2]
+        height, width = self.sequence.image(0).shape[:2]
         size = np.array([width, height])
         window = _window_size(size)
         corner = self._far_corner(size, window)
@@ -128,8 +127,8 @@ class TargetAbsentCase:
         return self.first_absent <= index <= self.last_absent
 
     def _replacement_image(self, index: int, shape: tuple[int, ...]) -> Image:
-        files = self.replacement.frames
-        return cv2.resize(read_image(files[index % len(files)]), shape[1::-1])  # type: ignore[return-value]
+        image = self.replacement.image(index % len(self.replacement.frames))
+        return cv2.resize(image, shape[1::-1])  # type: ignore[return-value]
 
     def _known_box(self, index: int) -> Float64Array:
         """Return the true box in frame `index`, or the last one before it."""
