@@ -43,7 +43,8 @@ def add_arguments(commands: Commands) -> None:
         type=names,
         default=[],
         metavar="A,B",
-        help="also evaluate these trackers: csrt, kcf, nanotrack",
+        help="also evaluate these trackers: csrt, kcf, nanotrack; in ope also short-term, the plain SiamMask "
+        "step of the same model, without track states",
     )
     evaluate.add_argument(
         "--nanotrack", type=Path, metavar="DIR", help="folder of NanoTrack V2's two ONNX files"

@@ -1,4 +1,4 @@
-"""Baselines: other trackers that are evaluated beside ours, all of them run by OpenCV."""
+"""Baselines: other trackers that are evaluated beside ours, run by OpenCV."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import numpy as np
 
 from siammaskpp_core.arrays import Float64Array, Image
 from siammaskpp_core.errors import UserError
+from siammaskpp_core.evaluation.one_pass import SHORT_TERM_NAME
 
-BASELINES = ("csrt", "kcf", "nanotrack")
+BASELINES = ("csrt", "kcf", "nanotrack", SHORT_TERM_NAME)
 NANOTRACK_FILES = ("nanotrack_backbone_sim.onnx", "nanotrack_head_sim.onnx")
 
 
@@ -48,8 +49,11 @@ class OpenCvBaseline:
 def make_baseline(name: str, nanotrack_folder: Path | None = None) -> OpenCvBaseline:
     """Return one of the :data:`BASELINES`; `nanotrack_folder` holds the :data:`NANOTRACK_FILES`.
 
-    Raises :class:`BaselineError` for another name, an OpenCV without the tracker, or missing model files.
+    Raises :class:`BaselineError` for another name, an OpenCV without the tracker, or missing model files;
+    also for our own short-term tracker, which only a one-pass evaluation makes, from the loaded model.
     """
+    if name == SHORT_TERM_NAME:
+        raise BaselineError(f"the baseline {name} belongs to --protocol ope")
     if name == "nanotrack":
         return _nanotrack(nanotrack_folder)
     if name not in BASELINES:

@@ -20,6 +20,8 @@ from siammaskpp_core.tracking.boxes import BoxError
 
 OWN_NAME = "siammaskpp"
 """Name of our tracker in all tables."""
+SHORT_TERM_NAME = "short-term"
+"""Name of our tracker without the long-term layer."""
 FRAME_INTERVAL_NS = 33_333_333
 """Time from image to image for our tracker, which reads their stamps: 30 images per second."""
 
@@ -72,7 +74,7 @@ class LongTermAdapter:
 class ShortTermAdapter:
     """Our tracker without the long-term layer: each step is SiamMask's, to compare networks alone."""
 
-    name = OWN_NAME
+    name = SHORT_TERM_NAME
 
     def __init__(self, tracker: Tracker) -> None:
         self._tracker = tracker

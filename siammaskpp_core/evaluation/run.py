@@ -15,7 +15,13 @@ from siammaskpp_core.evaluation.failure_examples import FailureExamples
 from siammaskpp_core.evaluation.identity import benchmark as identity
 from siammaskpp_core.evaluation.identity.cases import IdentityCase, video_cases
 from siammaskpp_core.evaluation.identity.clips import make_clips
-from siammaskpp_core.evaluation.one_pass import EvaluatedTracker, LongTermAdapter, evaluate
+from siammaskpp_core.evaluation.one_pass import (
+    SHORT_TERM_NAME,
+    EvaluatedTracker,
+    LongTermAdapter,
+    ShortTermAdapter,
+    evaluate,
+)
 from siammaskpp_core.evaluation.progress import frame_progress
 from siammaskpp_core.evaluation.report import overall_table, report, sequence_table, write_report
 from siammaskpp_core.evaluation.target_absent import benchmark as target_absent
@@ -39,8 +45,10 @@ def run_one_pass(
     if output:  # before the work begins: this fails when matplotlib is not installed
         from siammaskpp_core.evaluation.plots import draw_plots
     sequences = find_sequences(folders)
-    others = [make_baseline(name, nanotrack_folder) for name in baselines]
-    own = LongTermAdapter(LongTermTracker(load_tracker(model, options)))
+    opencv = {name: make_baseline(name, nanotrack_folder) for name in baselines if name != SHORT_TERM_NAME}
+    tracker = load_tracker(model, options)
+    own = LongTermAdapter(LongTermTracker(tracker))
+    others = [opencv.get(name) or ShortTermAdapter(tracker) for name in baselines]
     trackers: list[EvaluatedTracker] = [own, *others]
     total = len(trackers) * sum(len(sequence.frames) - 1 for sequence in sequences)
     with ExitStack() as stack:

@@ -6,7 +6,10 @@ import sys
 
 import pytest
 from bright_square import BrightSquare
-from command import error_of, run
+from colour_engine import ColourEngine
+from command import FRAMES, error_of, run, use_tracker
+
+from siammaskpp_core.tracking import LongTermTracker, Tracker
 
 
 def test_evaluate_prints_tables_and_writes_a_report(folder, tmp_path, capsys):
@@ -26,6 +29,19 @@ def test_evaluate_prints_tables_and_writes_a_report(folder, tmp_path, capsys):
     assert sorted(pictures) == sorted(file.name for file in output.glob("*.png"))
     assert len(pictures) == 4
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_the_short_term_tracker_shares_the_engine(folder, capsys, monkeypatch):
+    engine, loaded = ColourEngine(), []
+    use_tracker(monkeypatch, lambda: Tracker(engine), loaded)
+    monkeypatch.setattr("siammaskpp_core.evaluation.run.LongTermTracker", LongTermTracker)
+    assert run("evaluate", folder.parent, "--baselines", "short-term,kcf", "--threads", "3") == 0
+    ((_, options),) = loaded
+    assert options.threads == 3
+    rows = [line.split("|")[1:3] for line in capsys.readouterr().out.splitlines()[:5]]
+    assert [name.strip() for name, _ in rows[2:]] == ["siammaskpp", "short-term", "kcf"]
+    assert min(float(auc) for _, auc in rows[2:4]) > 0.8
+    assert sum(engine.searched) >= 2 * (FRAMES - 1)
 
 
 def test_evaluate_refuses_bad_input_before_it_runs(folder, tmp_path, capsys, monkeypatch):

@@ -103,8 +103,12 @@ def test_opencv_baselines_track_the_square(data, name):
 
 
 def test_baselines_that_cannot_run_say_why(tmp_path, monkeypatch):
-    with pytest.raises(BaselineError, match="'mosse' is not a baseline; choose from csrt, kcf, nanotrack"):
+    with pytest.raises(
+        BaselineError, match="'mosse' is not a baseline; choose from csrt, kcf, nanotrack, short-term"
+    ):
         make_baseline("mosse")
+    with pytest.raises(BaselineError, match="short-term belongs to --protocol ope"):
+        make_baseline("short-term")
     with pytest.raises(BaselineError, match="nanotrack needs --nanotrack"):
         make_baseline("nanotrack")
     with pytest.raises(BaselineError, match=r"nanotrack_backbone_sim.onnx: no such file"):
