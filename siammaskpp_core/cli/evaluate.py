@@ -61,9 +61,26 @@ def add_arguments(commands: Commands) -> None:
         default="ope",
         help="protocol of the evaluation (default: ope)",
     )
+    _add_stress_arguments(evaluate)
     _add_vot_arguments(evaluate)
     _add_identity_arguments(evaluate)
     add_model(evaluate)
+
+
+def _add_stress_arguments(evaluate: argparse.ArgumentParser) -> None:
+    evaluate.add_argument(
+        "--stress",
+        choices=("small", "skip", "dark"),
+        help="ope: make the sequences harder: pictures at 0.4 of their size, only every third frame, or "
+        "pictures at 0.35 of their brightness and blurred",
+    )
+    evaluate.add_argument(
+        "--noise",
+        type=positive,
+        metavar="SEED",
+        help="ope: add noise of one grey level, which differs in every frame and by SEED; results of several "
+        "seeds show how far a value is chance",
+    )
 
 
 def _add_vot_arguments(evaluate: argparse.ArgumentParser) -> None:
@@ -99,6 +116,8 @@ def run(options: argparse.Namespace) -> None:
         raise ConfigError("--realtime, --vot-year and --rotated-box belong to --protocol vot")
     if options.protocol in ("target-absent", "identity") and (options.baselines or options.output):
         raise ConfigError("--baselines and --output belong to the other protocols")
+    if options.protocol != "ope" and (options.stress or options.noise):
+        raise ConfigError("--stress and --noise belong to --protocol ope")
     if options.protocol != "identity" and (options.clips or options.seed):
         raise ConfigError("--clips and --seed belong to --protocol identity")
     protocols = {"ope": _one_pass, "vot": _vot, "target-absent": _target_absent, "identity": _identity}
@@ -114,6 +133,8 @@ def _one_pass(options: argparse.Namespace) -> str:
         options_from(EngineOptions, options),
         baselines=options.baselines,
         nanotrack_folder=options.nanotrack,
+        stress=options.stress,
+        noise_seed=options.noise,
         output=options.output,
     )
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from siammaskpp_core.evaluation import metrics
 from siammaskpp_core.evaluation.one_pass import SequenceScore
+from siammaskpp_core.evaluation.stress import Stress
 
 Report = Mapping[str, Any]
 
@@ -25,12 +26,21 @@ TITLES = {
 }
 
 
-def report(scores: Mapping[str, Mapping[str, SequenceScore]]) -> dict[str, Any]:
-    """Return all values by tracker, and the `thresholds` at which their `curves` are sampled."""
+def report(
+    scores: Mapping[str, Mapping[str, SequenceScore]],
+    stress: Stress | None = None,
+    noise_seed: int | None = None,
+) -> dict[str, Any]:
+    """Return all values by tracker, and the `thresholds` at which their `curves` are sampled.
+
+    `stress` and `noise_seed` say how the sequences were made harder.
+    """
     thresholds = metrics.Curves(
         metrics.SUCCESS_THRESHOLDS, metrics.PRECISION_THRESHOLDS_PX, metrics.NORMALISED_THRESHOLDS
     )
     return {
+        "stress": stress,
+        "noise_seed": noise_seed,
         "trackers": {name: summary(sequences) for name, sequences in scores.items()},
         "thresholds": _lists(thresholds),
     }
@@ -93,9 +103,11 @@ def write_files(result: Report, page: str, folder: Path) -> None:
 def markdown(result: Report) -> str:
     """Return the report as a page that shows the plots of :mod:`~siammaskpp_core.evaluation.plots`."""
     first = next(iter(result["trackers"].values()))
+    made = {"stress": result["stress"], "noise seed": result["noise_seed"]}
+    harder = "".join(f", {name} {value}" for name, value in made.items() if value is not None)
     parts = [
         "# Evaluation",
-        f"One pass over {len(first['sequences'])} sequences, {first['frames']} frames.",
+        f"One pass over {len(first['sequences'])} sequences, {first['frames']} frames{harder}.",
         overall_table(result),
         "\n".join(f"![{name.replace('_', ' ')}]({name}.png)" for name in result["thresholds"]),
         "## Sequences",

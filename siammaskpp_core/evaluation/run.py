@@ -24,6 +24,7 @@ from siammaskpp_core.evaluation.one_pass import (
 )
 from siammaskpp_core.evaluation.progress import frame_progress
 from siammaskpp_core.evaluation.report import overall_table, report, sequence_table, write_report
+from siammaskpp_core.evaluation.stress import Stress, stressed
 from siammaskpp_core.evaluation.target_absent import benchmark as target_absent
 from siammaskpp_core.evaluation.target_absent.cases import make_cases
 from siammaskpp_core.io.outputs import Output
@@ -36,15 +37,18 @@ def run_one_pass(
     options: EngineOptions,
     baselines: Sequence[str] = (),
     nanotrack_folder: Path | None = None,
+    stress: Stress | None = None,
+    noise_seed: int | None = None,
     output: Path | None = None,
 ) -> str:
     """Evaluate the tracker and `baselines` in one pass over each sequence, and return the tables.
 
+    `stress` and `noise_seed` make the sequences harder (:mod:`~siammaskpp_core.evaluation.stress`).
     The report, plots and failure examples are written into the new folder `output`.
     """
     if output:  # before the work begins: this fails when matplotlib is not installed
         from siammaskpp_core.evaluation.plots import draw_plots
-    sequences = find_sequences(folders)
+    sequences = [stressed(sequence, stress, noise_seed) for sequence in find_sequences(folders)]
     opencv = {name: make_baseline(name, nanotrack_folder) for name in baselines if name != SHORT_TERM_NAME}
     tracker = load_tracker(model, options)
     own = LongTermAdapter(LongTermTracker(tracker))
@@ -61,7 +65,7 @@ def run_one_pass(
             if examples and tracker is own:
                 examples.add(sequence, index, own.result)
 
-        result = report(evaluate(trackers, sequences, on_frame))
+        result = report(evaluate(trackers, sequences, on_frame), stress, noise_seed)
         if folder and examples:
             write_report(result, folder, examples.sheets)
             draw_plots(result, folder)

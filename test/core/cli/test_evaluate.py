@@ -31,6 +31,21 @@ def test_evaluate_prints_tables_and_writes_a_report(folder, tmp_path, capsys):
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
+def test_evaluate_on_harder_sequences(folder, tmp_path, capsys):
+    output = tmp_path / "report"
+    assert run("evaluate", folder.parent, "--stress", "skip", "--noise", "5", "--output", output) == 0
+    result = json.loads((output / "report.json").read_text())
+    assert (result["stress"], result["noise_seed"]) == ("skip", 5)
+    own = result["trackers"]["siammaskpp"]
+    assert (own["auc"], own["frames"]) == (pytest.approx(20 / 21, abs=1e-4), 2)
+
+
+def test_evaluate_names_a_sequence_of_which_skip_leaves_too_little(folder, capsys):
+    lines = ["20,30,25,20"] * 2 + ["NaN,NaN,NaN,NaN"] * (FRAMES - 2)
+    (folder.parent / "groundtruth_rect.txt").write_text("\n".join(lines))
+    assert "Square: the object must be" in error_of(capsys, "evaluate", folder.parent, "--stress", "skip")
+
+
 def test_the_short_term_tracker_shares_the_engine(folder, capsys, monkeypatch):
     engine, loaded = ColourEngine(), []
     use_tracker(monkeypatch, lambda: Tracker(engine), loaded)
@@ -53,6 +68,10 @@ def test_evaluate_refuses_bad_input_before_it_runs(folder, tmp_path, capsys, mon
     assert "not an empty folder" in error_of(capsys, "evaluate", tmp_path, "--output", folder)
     for option in (["--realtime"], ["--vot-year", "2018"], ["--rotated-box", "ellipse"]):
         assert "belong to --protocol vot" in error_of(capsys, "evaluate", tmp_path, *option)
+    for protocol in ("vot", "target-absent", "identity"):
+        for option in (["--stress", "small"], ["--noise", "1"]):
+            error = error_of(capsys, "evaluate", tmp_path, "--protocol", protocol, *option)
+            assert "--stress and --noise belong to --protocol ope" in error
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     monkeypatch.delitem(sys.modules, "siammaskpp_core.evaluation.plots", raising=False)
     assert "pip install 'siammaskpp[eval]'" in error_of(capsys, "evaluate", tmp_path, *output)

@@ -1,6 +1,7 @@
 """The choice of the worst frames, and the sheets of them that `siammaskpp evaluate` writes."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -12,6 +13,7 @@ from siammaskpp_core.cli import main as cli
 from siammaskpp_core.data.sequences import find_sequences
 from siammaskpp_core.evaluation import run as evaluation_run
 from siammaskpp_core.evaluation.failure_examples import FailureExamples, worst_frames
+from siammaskpp_core.evaluation.stress import stressed
 from siammaskpp_core.io.drawing import GAP_PX, target_colour
 from siammaskpp_core.io.outputs import OutputError
 from siammaskpp_core.tracking import RotatedBox, TrackResult
@@ -115,6 +117,21 @@ def test_results_of_one_sequence_only_are_kept(data, tmp_path):
                 assert kept.mask_png.nbytes < 500
     assert examples._results == {}
     assert list(examples.sheets) == ["Gone (2)", "Still"]
+
+
+def test_harder_sequences_are_shown_as_they_were_tracked(data, tmp_path):
+    examples = FailureExamples(tmp_path)
+    (_, still) = find_sequences([data])
+    small = stressed(still, "small")
+    result = replace(answer(BOX * 0.4 + (5, 0, 0, 0)), mask=None)
+    for index in range(1, FRAMES):
+        examples.add(small, index, result)
+    sheet = cv2.imread(str(examples.sheets["Still"]))
+    height, width = 38, 51  # 0.4 of the picture
+    assert sheet.shape == (2 * height + 3 * GAP_PX, 3 * width + 4 * GAP_PX, 3)
+    cell = sheet[GAP_PX:, width + 2 * GAP_PX :]
+    assert is_about(cell[20, 8], (255, 255, 255)), "the true box"
+    assert is_about(cell[20, 8 + 5], target_colour(0)), "our box"
 
 
 def test_networks_without_masks_and_a_full_disk(data, tmp_path, monkeypatch):

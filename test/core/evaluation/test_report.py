@@ -8,7 +8,14 @@ import pytest
 
 from siammaskpp_core.evaluation.metrics import Curves
 from siammaskpp_core.evaluation.one_pass import SequenceScore
-from siammaskpp_core.evaluation.report import measured, overall_table, report, sequence_table, write_report
+from siammaskpp_core.evaluation.report import (
+    markdown,
+    measured,
+    overall_table,
+    report,
+    sequence_table,
+    write_report,
+)
 
 
 def score(level: float, mask: float | None = None, frames: int = 10, seconds: float = 2.0) -> SequenceScore:
@@ -85,6 +92,9 @@ def test_the_report_holds_every_table_and_is_valid_json(result, tmp_path):
     assert "One pass over 2 sequences, 40 frames." in text
     for table in (overall_table(result), *(sequence_table(result, key) for key in measured(result))):
         assert f"\n\n{table}\n" in text
+    harder = report({"me": {"cup": score(0.25)}}, "small", 7)
+    assert (harder["stress"], harder["noise_seed"]) == ("small", 7)
+    assert "One pass over 1 sequences, 10 frames, stress small, noise seed 7." in markdown(harder)
     # The worst sequence of the first tracker first.
     links = re.findall(r"^- \[(\w+)\]\((.*)\), success AUC (.*)$", text, re.MULTILINE)
     assert links == [
