@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import cv2
@@ -84,17 +84,27 @@ class Peak(NamedTuple):
     """Factor in (0, 1] for the change of size and aspect ratio."""
 
 
+MIN_PEAK_PROBABILITY = 0.05
+"""A peak beside the best one has at least this probability."""
+PEAK_SPACING = 0.4
+"""Boxes of two peaks have centres at least this far apart, in sides of the better one."""
+
+
 class Decoder(Protocol):
-    """Finds the best peak in the network's outputs for one target."""
+    """Finds the best peaks in the network's outputs for one target."""
 
     @property
     def scales(self) -> tuple[float, ...]:
         """Sides of the regions that are searched for a target, relative to its search region."""
 
-    def best(
-        self, outputs: Sequence[SearchOutput], target_wh: tuple[float, float], config: TrackingConfig
-    ) -> Peak:
-        """Return the best peak of `outputs`, one for each of :attr:`scales`.
+    def peaks(
+        self,
+        outputs: Sequence[SearchOutput],
+        target_wh: tuple[float, float],
+        config: TrackingConfig,
+        count: int = 1,
+    ) -> list[Peak]:
+        """Return one to `count` peaks, the best first. There is one output for each of :attr:`scales`.
 
         `target_wh` is the expected width and height in pixels of the crop of scale 1. Raises
         FloatingPointError when the network's output is not finite.
@@ -116,9 +126,13 @@ class AnchorDecoder:
         self.anchors = anchor_grid(network.anchor_ratios, network.anchor_scale, cells)
         self.window = _cosine_window(cells)
 
-    def best(
-        self, outputs: Sequence[SearchOutput], target_wh: tuple[float, float], config: TrackingConfig
-    ) -> Peak:
+    def peaks(
+        self,
+        outputs: Sequence[SearchOutput],
+        target_wh: tuple[float, float],
+        config: TrackingConfig,
+        count: int = 1,
+    ) -> list[Peak]:
         """See :class:`Decoder`."""
         (output,) = outputs
         assert output.loc is not None
@@ -128,19 +142,25 @@ class AnchorDecoder:
         ranking = (
             penalty * probability * (1 - config.window_influence) + self.window * config.window_influence
         )
-        anchor, row, column = _argmax(ranking)
-        return Peak(
-            scale_index=0,
-            cell=(row, column),
-            center_xy=boxes[:2, anchor, row, column],
-            size_wh=boxes[2:, anchor, row, column],
-            probability=float(probability[anchor, row, column]),
-            penalty=float(penalty[anchor, row, column]),
-        )
+        _check_finite(ranking)
+        return [
+            Peak(
+                scale_index=0,
+                cell=(row, column),
+                center_xy=boxes[:2, anchor, row, column],
+                size_wh=boxes[2:, anchor, row, column],
+                probability=float(probability[anchor, row, column]),
+                penalty=float(penalty[anchor, row, column]),
+            )
+            for anchor, row, column in _separate_peaks(ranking, probability, boxes, count)
+        ]
 
 
 class ScaleDecoder:
-    """Searches at three scales with a network that only scores (SiamFC, section 3.1)."""
+    """Searches at three scales with a network that only scores (SiamFC, section 3.1).
+
+    It returns one peak: without boxes, there is no telling where one object ends and another begins.
+    """
 
     STEP = 1.0375
     OTHER_SCALE_PENALTY = 0.9745
@@ -153,20 +173,25 @@ class ScaleDecoder:
         self.side = (cells - 1) * self.UPSAMPLING + 1
         self.window = _cosine_window(self.side)
 
-    def best(
-        self, outputs: Sequence[SearchOutput], target_wh: tuple[float, float], config: TrackingConfig
-    ) -> Peak:
+    def peaks(
+        self,
+        outputs: Sequence[SearchOutput],
+        target_wh: tuple[float, float],
+        config: TrackingConfig,
+        count: int = 1,
+    ) -> list[Peak]:
         """See :class:`Decoder`."""
         probabilities = [_probabilities(output.cls)[0] for output in outputs]
         fine = np.stack([self._upsample(response) for response in probabilities])
         penalties = [1.0 if scale == 1.0 else self.OTHER_SCALE_PENALTY for scale in self.scales]
         penalised = fine * np.array(penalties, np.float32)[:, None, None]
         ranking = penalised * (1 - config.window_influence) + self.window * config.window_influence
+        _check_finite(ranking)
         scale_index, y, x = _argmax(ranking)
         row, column = (round(i / self.UPSAMPLING) for i in (y, x))
         center = self.side // 2
         center_xy = np.array([x - center, y - center], np.float32) * (STRIDE / self.UPSAMPLING)
-        return Peak(
+        peak = Peak(
             scale_index=scale_index,
             cell=(row, column),
             center_xy=center_xy,
@@ -175,6 +200,7 @@ class ScaleDecoder:
             probability=float(probabilities[scale_index][row, column]),
             penalty=penalties[scale_index],
         )
+        return [peak]
 
     def _upsample(self, response: Float32Array) -> Float32Array:
         """Upsample bicubically, so that cell i lies on pixel UPSAMPLING * i."""
@@ -203,11 +229,43 @@ def _probabilities(cls: Float32Array) -> Float32Array:
     return 1 / (1 + np.exp(cls[:anchors] - cls[anchors:]))
 
 
-def _argmax(ranking: Float32Array) -> tuple[int, int, int]:
+def _check_finite(ranking: Float32Array) -> None:
     if not np.isfinite(ranking).all():
         raise FloatingPointError("the network's output is not finite")
+
+
+def _argmax(ranking: Float32Array) -> tuple[int, int, int]:
     first, row, column = (int(i) for i in np.unravel_index(np.argmax(ranking), ranking.shape))
     return first, row, column
+
+
+def _separate_peaks(
+    ranking: Float32Array, probability: Float32Array, boxes: Float32Array, count: int
+) -> Iterator[tuple[int, int, int]]:
+    """Yield anchor, row and column of up to `count` peaks of `ranking` [A, R, R], the best first.
+
+    After each peak, the cells around it and those whose `boxes` [4, A, R, R] lie on the same object leave the
+    competition: an object answers in many cells.
+    """
+    best = _argmax(ranking)
+    yield best
+    if count == 1:
+        return
+    anchors = ranking.argmax(axis=0)
+    rows, columns = np.indices(anchors.shape)
+    remaining = np.take_along_axis(ranking, anchors[None], axis=0)[0]
+    centers = boxes[:2, anchors, rows, columns]
+    for _ in range(count - 1):
+        anchor, row, column = best
+        center, size = boxes[:, anchor, row, column].reshape(2, 2, 1, 1)
+        is_same = (np.abs(centers - center) < PEAK_SPACING * size).all(axis=0)
+        remaining[is_same] = 0
+        remaining[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2] = 0
+        row, column = (int(i) for i in np.unravel_index(remaining.argmax(), remaining.shape))
+        best = int(anchors[row, column]), row, column
+        if not remaining[row, column] > 0 or probability[best] < MIN_PEAK_PROBABILITY:
+            return
+        yield best
 
 
 def _shape_penalty(

@@ -68,7 +68,7 @@ class SearchRegion(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """The best peak of the response in a search region, with the crop and the network's output."""
+    """A peak of the response in a search region, with the crop and the network's output."""
 
     region: SearchRegion
     window: CropWindow
@@ -134,7 +134,7 @@ class Tracker:
         :class:`ImageError` for anything but such an image.
         """
         region = self._initial_region(image, box_xywh)
-        (candidate,) = self.search(image, [region])
+        ((candidate,),) = self.search(image, [region])
         with self._timed("refine"):
             (probability,) = self._mask_probabilities([candidate])
         with self._timed("paste"):
@@ -153,14 +153,14 @@ class Tracker:
         :meth:`init`.
         """
         regions = [self._initial_region(image, box) for box in boxes_xywh]
-        return self.refine(image, self.search(image, regions))
+        return self.refine(image, [best for best, *_ in self.search(image, regions)])
 
     def step(self, image: Image, regions: Sequence[SearchRegion]) -> list[tuple[SearchRegion, TrackResult]]:
         """Search each region of the next image; return the regions for the image after it, and the results.
 
         This is the plain SiamMask step: it follows the best peak, whatever its confidence.
         """
-        candidates = self.search(image, regions)
+        candidates = [best for best, *_ in self.search(image, regions)]
         results = self.refine(image, candidates)
         followed = [
             SearchRegion(candidate.region.template, self.next_place(candidate, image.shape))
@@ -168,8 +168,11 @@ class Tracker:
         ]
         return list(zip(followed, results, strict=True))
 
-    def search(self, image: Image, regions: Sequence[SearchRegion]) -> list[Candidate]:
-        """Return the best candidate in each of `regions` of a BGR image. All are searched as one batch."""
+    def search(self, image: Image, regions: Sequence[SearchRegion], count: int = 1) -> list[list[Candidate]]:
+        """Return one to `count` candidates, the best first, in each of `regions` of a BGR image.
+
+        All regions are searched as one batch. Candidates are valid until the next search.
+        """
         _check_image(image)
         self.timings = {}
         scales = self._decoder.scales
@@ -182,9 +185,11 @@ class Tracker:
         candidates = []
         with self._timed("decode"):
             for first, region in zip(range(0, len(outputs), len(scales)), regions, strict=True):
-                peak = self._best_peak(outputs[first : first + len(scales)], region)
-                chosen = first + peak.scale_index
-                candidates.append(Candidate(region, windows[chosen], peak, outputs[chosen]))
+                peaks = self._peaks(outputs[first : first + len(scales)], region, count)
+                chosen = [(first + peak.scale_index, peak) for peak in peaks]
+                candidates.append(
+                    [Candidate(region, windows[index], peak, outputs[index]) for index, peak in chosen]
+                )
         return candidates
 
     def refine(self, image: Image, candidates: Sequence[Candidate]) -> list[TrackResult]:
@@ -234,10 +239,11 @@ class Tracker:
         kernels = self.engine.encode_template(crop[None])[0]
         return SearchRegion(Template(kernels, padding, BoxFusion(self.config.mask_box_weight)), place)
 
-    def _best_peak(self, outputs: Sequence[SearchOutput], region: SearchRegion) -> Peak:
+    def _peaks(self, outputs: Sequence[SearchOutput], region: SearchRegion, count: int) -> list[Peak]:
         config = self.config if region.prefers_center else replace(self.config, window_influence=0.0)
         scale = region.window(self.config).scale
-        return self._decoder.best(outputs, (region.place.width * scale, region.place.height * scale), config)
+        size = region.place.width * scale, region.place.height * scale
+        return self._decoder.peaks(outputs, size, config, count)
 
     def _cut(self, image: Image, windows: list[CropWindow], templates: Sequence[Template]) -> Image:
         """Return search crops [N, 255, 255, 3] in a buffer that is kept from image to image."""

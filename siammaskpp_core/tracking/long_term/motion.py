@@ -1,4 +1,4 @@
-"""The motion model: a Kalman filter for a target's centre, with a velocity that decays when it is not observed.
+"""The motion model: a Kalman filter for a target's centre, with a velocity that decays while it is hidden.
 
 Both axes share one covariance. Noise is proportional to the target's mean side, so that the filter behaves
 alike at every distance of the object.

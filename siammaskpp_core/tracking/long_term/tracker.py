@@ -79,7 +79,7 @@ class LongTermTracker:
         config = config or LongTermConfig()
         regions = [self._search_regions(target, image.shape, stamp_ns, config) for target in targets]
         candidates = iter(self._tracker.search(image, [region for group in regions for region in group]))
-        best = [max((next(candidates) for _ in group), key=_rank) for group in regions]
+        best = [max((next(candidates)[0] for _ in group), key=_rank) for group in regions]
         results = [
             self._with_confidence(target, candidate, result)
             for target, candidate, result in zip(

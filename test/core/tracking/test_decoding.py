@@ -58,7 +58,8 @@ SIAMFC = NetworkConfig(
 
 
 def test_decoder_takes_the_best_anchor():
-    best = AnchorDecoder(NetworkConfig()).best([response({(2, 10, 14): 4.0})], (64, 64), TrackingConfig())
+    decoder = AnchorDecoder(NetworkConfig())
+    (best,) = decoder.peaks([response({(2, 10, 14): 4.0})], (64, 64), TrackingConfig())
     assert best.cell == (10, 14)
     np.testing.assert_array_equal(best.center_xy, [16, -16])
     np.testing.assert_array_equal(best.size_wh, [64, 64])
@@ -69,22 +70,41 @@ def test_decoder_takes_the_best_anchor():
 def test_the_window_prefers_the_near_one_of_two_equals():
     peaks = {(2, 12, 12): 2.0, (2, 3, 3): 2.2}
     decoder = AnchorDecoder(NetworkConfig())
-    assert decoder.best([response(peaks)], (64, 64), TrackingConfig()).cell == (12, 12)
-    assert decoder.best([response(peaks)], (64, 64), TrackingConfig(window_influence=0.0)).cell == (3, 3)
+    assert decoder.peaks([response(peaks)], (64, 64), TrackingConfig())[0].cell == (12, 12)
+    assert decoder.peaks([response(peaks)], (64, 64), TrackingConfig(window_influence=0.0))[0].cell == (3, 3)
 
 
 def test_the_penalty_prefers_the_known_shape():
     peaks = {(0, 12, 12): 2.0, (4, 12, 12): 2.0}  # wide, tall
     decoder = AnchorDecoder(NetworkConfig())
-    assert decoder.best([response(peaks)], (104, 32), TrackingConfig()).size_wh[0] == 104
-    assert decoder.best([response(peaks)], (32, 96), TrackingConfig()).size_wh[0] == 32
+    assert decoder.peaks([response(peaks)], (104, 32), TrackingConfig())[0].size_wh[0] == 104
+    assert decoder.peaks([response(peaks)], (32, 96), TrackingConfig())[0].size_wh[0] == 32
+
+
+def test_several_objects_give_several_peaks():
+    """Each object answers in neighbouring cells and anchors; weak answers are no peaks."""
+    answers = {(2, 12, 12): 5.0, (2, 12, 13): 4.0, (1, 12, 11): 4.5, (2, 12, 20): 3.0, (2, 13, 20): 2.9}
+    peaks = AnchorDecoder(NetworkConfig()).peaks(
+        [response(answers | {(2, 3, 3): -4.0})], (64, 64), TrackingConfig(), count=4
+    )
+    assert [peak.cell for peak in peaks] == [(12, 12), (12, 20)]
+    assert peaks[1].probability == pytest.approx(1 / (1 + np.exp(-3)))
+
+
+def test_no_more_peaks_than_asked_for():
+    answers = {(2, row, column): 3.0 for row in (2, 12, 22) for column in (2, 12, 22)}
+    decoder = AnchorDecoder(NetworkConfig())
+    for count in (1, 2, 4):
+        peaks = decoder.peaks([response(answers)], (64, 64), TrackingConfig(), count)
+        assert len({peak.cell for peak in peaks}) == count
+        assert peaks[0].cell == (12, 12)
 
 
 def test_a_network_that_answers_nan_is_an_error_not_a_box():
     output = response({})
     output.cls[7, 3, 3] = np.nan
     with pytest.raises(FloatingPointError, match="not finite"):
-        AnchorDecoder(NetworkConfig()).best([output], (64, 64), TrackingConfig())
+        AnchorDecoder(NetworkConfig()).peaks([output], (64, 64), TrackingConfig())
 
 
 def score_response(peak: float, row: int = 8, column: int = 8) -> SearchOutput:
@@ -100,7 +120,7 @@ def test_a_network_of_scores_finds_place_and_scale():
     assert isinstance(decoder, ScaleDecoder)
     assert decoder.scales[0] < decoder.scales[1] == 1 < decoder.scales[2]
     config = TrackingConfig(window_influence=0.0)
-    best = decoder.best(
+    (best,) = decoder.peaks(
         [score_response(1.0), score_response(2.0), score_response(4.0, 6, 9)], (50, 60), config
     )
     assert (best.scale_index, best.cell) == (2, (6, 9))
@@ -110,7 +130,7 @@ def test_a_network_of_scores_finds_place_and_scale():
 
 
 def test_scales_are_kept_unless_another_is_clearly_better():
-    best = make_decoder(SIAMFC).best(
+    (best,) = make_decoder(SIAMFC).peaks(
         [score_response(2.05), score_response(2.0), score_response(2.0)], (50, 60), TrackingConfig()
     )
     assert best.scale_index == 1

@@ -248,7 +248,7 @@ def test_where_it_may_be_anywhere_the_middle_is_not_preferred():
     image = picture(((200, 200), RED))
     region, _ = tracker.init(image, box(200, 200))
     found = tracker.search(image, [region, region._replace(prefers_center=False)])
-    assert [candidate.peak.cell for candidate in found] == [(12, 12), (1, 12)]
+    assert [best.peak.cell for (best,) in found] == [(12, 12), (1, 12)]
     for status in (TrackStatus(State.LOST), TrackStatus(State.UNCERTAIN, misses=2)):
         missed = Target(region.template, TrackState(region.place, status))
         regions = search_regions(missed, image.shape, 1, 181.0, CONFIG)
