@@ -82,7 +82,7 @@ class ShortTermAdapter:
 
     def init(self, image: Image, box_xywh: Float64Array) -> None:
         """See :class:`EvaluatedTracker`."""
-        region, _ = self._tracker.init(image, box_xywh)
+        region, _, _ = self._tracker.init(image, box_xywh)
         self._regions = [region]
 
     def update(self, image: Image) -> tuple[Float64Array | None, Mask | None]:

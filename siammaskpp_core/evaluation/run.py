@@ -85,13 +85,10 @@ def run_target_absent(folders: Sequence[Path], model: Path | None, options: Engi
             results.append(target_absent.run_case(LongTermTracker(tracker), case, partial(advance, label, 1)))
     threshold = LongTermConfig().confidence_high
     slope, offset = target_absent.fit_calibration(results)
-    own = tracker.config
     return (
         f"{target_absent.table(results, threshold)}\n\n"
-        "Calibrated on these cases, the model would have confidence_slope "
-        f"{slope * own.confidence_slope:.3f} and confidence_offset "
-        f"{slope * own.confidence_offset + offset:.3f} (it has {own.confidence_slope:g}, "
-        f"{own.confidence_offset:g})."
+        f"The confidence would be calibrated on these cases if its log odds were {slope:.2f} times as large, "
+        f"plus {offset:+.2f}."
     )
 
 

@@ -6,6 +6,7 @@ so a mask whose pixels span columns 3..5 has x = 3 and width = 3.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -29,6 +30,11 @@ class Place(NamedTuple):
     center_y: float
     width: float
     height: float
+
+    @property
+    def mean_side(self) -> float:
+        """The root of the area."""
+        return math.sqrt(self.width * self.height)
 
     @property
     def box_xywh(self) -> Float64Array:

@@ -31,18 +31,36 @@ class TrackingConfig(Checked):
     )
     confidence_slope: float = option(
         1.0,
-        "Slope of the calibration: confidence = logistic(slope * (logit - weight * baseline) + offset)",
+        "Slope of the calibration of a single step: confidence = logistic(slope * logit + offset)",
         low=0.01,
         high=10.0,
     )
     confidence_offset: float = option(
         0.0, "Offset of the calibration (see confidence_slope)", low=-20.0, high=20.0
     )
-    baseline_weight: float = option(
+    evidence_logit: float = option(
+        1.0, "Weight of the network's logit when a peak is weighed as the target", low=0.0, high=10.0
+    )
+    evidence_appearance: float = option(
         0.0,
-        "Weight of the target's baseline logit, the smoothed logit of its observations so far",
+        "Weight of the response of the target's appearance model; 0 switches the model off",
         low=0.0,
-        high=0.9,
+        high=30.0,
+    )
+    evidence_offset: float = option(
+        0.0, "Constant part of the evidence for a peak where the target is expected", low=-20.0, high=20.0
+    )
+    evidence_motion: float = option(
+        2.0, "Weight of the distance of a peak from where the target is expected", low=0.0, high=10.0
+    )
+    evidence_spread: float = option(
+        1.0, "Weight of the uncertainty of where the target is expected", low=0.0, high=10.0
+    )
+    evidence_elsewhere: float = option(
+        3.0,
+        "Evidence that a peak elsewhere in the image needs beyond one where the target is expected",
+        low=0.0,
+        high=20.0,
     )
     mask_box_weight: float = option(
         1.0,

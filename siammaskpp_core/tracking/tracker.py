@@ -123,12 +123,12 @@ class Tracker:
         self.has_masks = network.mask != "none"
         self._crops = np.empty((0, SEARCH_SIZE, SEARCH_SIZE, 3), np.uint8)
 
-    def init(self, image: Image, box_xywh: ArrayLike) -> tuple[SearchRegion, TrackResult]:
+    def init(self, image: Image, box_xywh: ArrayLike) -> tuple[SearchRegion, Candidate, TrackResult]:
         """Make the template of the object in a box of an image, and search for it in that image.
 
         `image` is BGR, uint8 [H, W, 3]; `box_xywh` is x, y, width, height in pixels. Returns the region in
-        which to search the next image, and the result of the search in this one. That result tells the
-        template how the box was drawn (`mask_box_gain` and `size_correction` of the configuration).
+        which to search the next image, and the best candidate in this one with its result. That result tells
+        the template how the box was drawn (`mask_box_gain` and `size_correction` of the configuration).
 
         Raises :class:`~siammaskpp_core.tracking.boxes.BoxError` for a box that cannot be tracked and
         :class:`ImageError` for anything but such an image.
@@ -144,7 +144,7 @@ class Tracker:
             mask_box = None if shape is None else shape.box_xywh
             fusion = BoxFusion.learned(region.place.box_xywh, candidate.place.box_xywh, mask_box, self.config)
             region = region._replace(template=replace(region.template, box_fusion=fusion))
-        return region, self._result(candidate, fusion, mask, shape)
+        return region, candidate, self._result(candidate, fusion, mask, shape)
 
     def try_boxes(self, image: Image, boxes_xywh: Sequence[ArrayLike]) -> list[TrackResult]:
         """Return the result for each box as if a target had been set on it in this image.
@@ -163,8 +163,8 @@ class Tracker:
         candidates = [best for best, *_ in self.search(image, regions)]
         results = self.refine(image, candidates)
         followed = [
-            SearchRegion(candidate.region.template, self.next_place(candidate, image.shape))
-            for candidate in candidates
+            SearchRegion(candidate.region.template, self.next_place(candidate, result, image.shape))
+            for candidate, result in zip(candidates, results, strict=True)
         ]
         return list(zip(followed, results, strict=True))
 
@@ -207,21 +207,28 @@ class Tracker:
             ]
 
     def next_place(
-        self, candidate: Candidate, image_shape: tuple[int, ...], adopts_size: bool = False
+        self,
+        candidate: Candidate,
+        result: TrackResult,
+        image_shape: tuple[int, ...],
+        adopts_size: bool = False,
     ) -> Place:
         """Return where to search for a target in the next image when it has been found as `candidate`.
 
-        Its size approaches that of the candidate by `size_lr` times the candidate's score, or takes it at
-        once when `adopts_size`.
+        The centre is that of the decoded box. The size approaches that of the reported box of `result` by
+        `size_lr` times the candidate's score, or takes it at once when `adopts_size`. The reference
+        implementation takes the size of the decoded box as well; but that box is often too large, and a
+        search region that is too large makes the next one larger still.
         """
         peak, before, found = candidate.peak, candidate.region.place, candidate.place
         rate = 1.0 if adopts_size else peak.penalty * peak.probability * self.config.size_lr
+        found_width, found_height = map(float, result.box_xywh[2:])
         height, width = image_shape[:2]
         return Place(
             float(np.clip(found.center_x, 0, width)),
             float(np.clip(found.center_y, 0, height)),
-            float(np.clip(before.width + rate * (found.width - before.width), MIN_SIDE_PX, width)),
-            float(np.clip(before.height + rate * (found.height - before.height), MIN_SIDE_PX, height)),
+            float(np.clip(before.width + rate * (found_width - before.width), MIN_SIDE_PX, width)),
+            float(np.clip(before.height + rate * (found_height - before.height), MIN_SIDE_PX, height)),
         )
 
     def response_extent_px(self, region: SearchRegion) -> float:
@@ -276,7 +283,7 @@ class Tracker:
     def _result(
         self, candidate: Candidate, fusion: BoxFusion, mask: Mask | None, shape: MaskOutline | None
     ) -> TrackResult:
-        confidence = calibrated(candidate.peak.probability, None, self.config)
+        confidence = calibrated(candidate.peak.probability, self.config)
         decoded = candidate.place.box_xywh
         if shape is not None:
             box = fusion.box(decoded, shape.box_xywh)

@@ -11,7 +11,7 @@ from siammaskpp_core.arrays import Float64Array
 from siammaskpp_core.evaluation.identity.cases import IdentityCase
 from siammaskpp_core.evaluation.one_pass import FRAME_INTERVAL_NS
 from siammaskpp_core.evaluation.report import markdown_table
-from siammaskpp_core.tracking import LongTermTracker
+from siammaskpp_core.tracking import LongTermTracker, State
 from siammaskpp_core.tracking.boxes import overlap
 
 SWITCH_FRAMES = 3
@@ -27,9 +27,9 @@ FINAL_FRAMES = 5
 class IdentityResult:
     """The result of one case.
 
-    believed [N], on_target [N], on_other [N]: for each frame after the first, whether the tracker said that
-    it sees the target, and which object its box was on. A frame in which the objects cannot be told apart,
-    or whose truth is unknown, is on none of them.
+    believed [N], on_target [N], on_other [N]: for each frame after the first, whether the target was TRACKING
+    and seen, and which object its box was on. A frame in which the objects cannot be told apart, or whose
+    truth is unknown, is on none of them.
     """
 
     kind: str
@@ -84,7 +84,7 @@ def run_case(
     for index, frame in enumerate(frames, start=1):
         (found,) = tracker.step(frame.image, [target], index * FRAME_INTERVAL_NS)
         on_target, on_other = which_object(found.box_xywh, frame.box_xywh, frame.others_xywh)
-        result.believed.append(target.is_seen)
+        result.believed.append(target.is_seen and target.state is State.TRACKING)
         result.on_target.append(on_target)
         result.on_other.append(on_other)
         on_frame()

@@ -64,16 +64,19 @@ class Motion(NamedTuple):
             velocity_variance=keep**2 * self.velocity_variance + power * elapsed_s,
         )
 
+    def spread(self, side_px: float) -> float:
+        """Return the variance of the distance of an observation from the estimate along an axis, in px^2."""
+        return self.variance + (OBSERVATION_SIDES * side_px) ** 2
+
     def squared_distance(self, x: float, y: float, side_px: float) -> float:
         """Return the squared distance of an observation from the estimate, in standard deviations."""
-        spread = self.variance + (OBSERVATION_SIDES * side_px) ** 2
-        return ((x - self.x) ** 2 + (y - self.y) ** 2) / spread
+        return ((x - self.x) ** 2 + (y - self.y) ** 2) / self.spread(side_px)
 
-    def observed(self, x: float, y: float, side_px: float, probability: float = 1.0) -> Motion:
-        """Return the estimate after an observation that is the object's with this probability."""
-        spread = self.variance + (OBSERVATION_SIDES * side_px) ** 2
-        gain = probability * self.variance / spread
-        velocity_gain = probability * self.covariance / spread
+    def observed(self, x: float, y: float, side_px: float) -> Motion:
+        """Return the estimate after an observation of the centre."""
+        spread = self.spread(side_px)
+        gain = self.variance / spread
+        velocity_gain = self.covariance / spread
         shift_x, shift_y = x - self.x, y - self.y
         return Motion(
             x=self.x + gain * shift_x,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import NamedTuple
 
@@ -40,12 +40,30 @@ class Evidence(Enum):
 class Observation(NamedTuple):
     """The result of the search in one image: confidence, and box (x, y, w, h) in pixels.
 
-    `has_mask` is False when the network predicts masks and this one is empty.
+    `has_mask` is False when the network predicts masks and this one is empty. `is_elsewhere` is True for a
+    candidate of the global search, which is not where the target is expected.
     """
 
     confidence: float
     box_xywh: Sequence[float]
     has_mask: bool = True
+    is_elsewhere: bool = False
+
+
+class Streak(NamedTuple):
+    """Images in a row of which something is true: their number, and the stamp of the first of them."""
+
+    images: int = 0
+    since_ns: int = 0
+
+    def extended(self, stamp_ns: int) -> Streak:
+        """Return the streak after one more image."""
+        return Streak(self.images + 1, self.since_ns if self.images else stamp_ns)
+
+    def is_lost(self, stamp_ns: int, config: LongTermConfig) -> bool:
+        """Return True when the streak is long enough for a target to be LOST."""
+        is_long = self.images > 0 and stamp_ns - self.since_ns >= config.lost_after_s * 1e9
+        return is_long or self.images >= config.lost_after_frames
 
 
 @dataclass(frozen=True)
@@ -58,19 +76,14 @@ class TrackStatus:
     state: State = State.TRACKING
     is_seen: bool = False
     """True when the place found in the newest image is accepted as the target's; False while LOST."""
-    last_box_xywh: Box | None = None
-    """Box of the last accepted observation, moved by the motion model since then.
-
-    It is None before the first observation and after a jump back in time.
-    """
+    missed: Streak = field(default_factory=Streak)
+    """The newest images that do not show the target."""
+    unclear: Streak = field(default_factory=Streak)
+    """The newest images that do not show the target clearly."""
     candidate_box_xywh: Box | None = None
-    """Box of the newest candidate for re-detection; None unless LOST."""
+    """Box of the newest candidate for re-detection, if there is one."""
     hits: int = 0
     """Number of good observations in a row, each near the one before, that confirm the candidate."""
-    misses: int = 0
-    """Number of images in a row that did not show the target."""
-    missed_since_ns: int = 0
-    """Stamp of the first of these images."""
     stamp_ns: int | None = None
     """Stamp of the newest image; None before the first."""
 
@@ -100,6 +113,16 @@ def is_near(box_xywh: Sequence[float], other_xywh: Sequence[float], config: Long
     )
 
 
+def is_searched_for(status: TrackStatus, config: LongTermConfig) -> bool:
+    """Return True when the global search looks for the target, besides the search where it is expected.
+
+    So it is with a LOST target, and with one that has not been seen clearly for as long as that would take.
+    """
+    if status.state is State.LOST:
+        return True
+    return status.stamp_ns is not None and status.unclear.is_lost(status.stamp_ns, config)
+
+
 def advance(
     status: TrackStatus, observation: Observation, stamp_ns: int, config: LongTermConfig
 ) -> TrackStatus:
@@ -110,48 +133,43 @@ def advance(
     if has_jumped_back(status.stamp_ns, stamp_ns):
         status = TrackStatus(status.state)
     found = evidence(observation, config)
-    if found is Evidence.NONE:
-        return _missed(status, stamp_ns, config)
-    x, y, width, height = map(float, observation.box_xywh)
-    box = (x, y, width, height)
-    if status.state is State.TRACKING and found is Evidence.GOOD:
-        return TrackStatus(State.TRACKING, True, box, stamp_ns=stamp_ns)
-    if status.state is State.LOST:
-        return _redetected(status, box, found, stamp_ns, config)
-    if status.last_box_xywh is None or is_near(box, status.last_box_xywh, config):
-        state = State.TRACKING if found is Evidence.GOOD else State.UNCERTAIN
-        return TrackStatus(state, True, box, stamp_ns=stamp_ns)
-    # A similar object away from where a doubtful target is expected counts as a distractor.
-    return _missed(status, stamp_ns, config)
-
-
-def moved(status: TrackStatus, shift_x_px: float, shift_y_px: float) -> TrackStatus:
-    """Return the status of a target whose expected place has moved by a number of pixels."""
-    if status.last_box_xywh is None:
-        return status
-    x, y, width, height = status.last_box_xywh
-    return replace(status, last_box_xywh=(x + shift_x_px, y + shift_y_px, width, height))
-
-
-def _missed(status: TrackStatus, stamp_ns: int, config: LongTermConfig) -> TrackStatus:
-    misses = status.misses + 1
-    since_ns = status.missed_since_ns if status.misses else stamp_ns
-    is_over = misses >= config.lost_after_frames or stamp_ns - since_ns >= config.lost_after_s * 1e9
-    state = State.LOST if is_over or status.state is State.LOST else State.UNCERTAIN
-    return TrackStatus(
-        state, False, status.last_box_xywh, misses=misses, missed_since_ns=since_ns, stamp_ns=stamp_ns
-    )
+    if status.state is State.LOST or observation.is_elsewhere:
+        return _redetected(status, observation, found, stamp_ns, config)
+    if found is Evidence.GOOD:
+        return TrackStatus(State.TRACKING, is_seen=True, stamp_ns=stamp_ns)
+    unclear = status.unclear.extended(stamp_ns)
+    if found is Evidence.WEAK:
+        return TrackStatus(State.UNCERTAIN, is_seen=True, unclear=unclear, stamp_ns=stamp_ns)
+    missed = status.missed.extended(stamp_ns)
+    state = _state_of_missed(status.state, missed, stamp_ns, config)
+    return TrackStatus(state, missed=missed, unclear=unclear, stamp_ns=stamp_ns)
 
 
 def _redetected(
-    status: TrackStatus, box: Box, found: Evidence, stamp_ns: int, config: LongTermConfig
+    status: TrackStatus, observation: Observation, found: Evidence, stamp_ns: int, config: LongTermConfig
 ) -> TrackStatus:
-    """Return the status of a LOST target after an observation, which must be confirmed in the same place."""
-    if found is Evidence.WEAK:
-        # The next image searches around it: the network knows best what lies in the middle of a region.
-        return TrackStatus(State.LOST, False, status.last_box_xywh, box, stamp_ns=stamp_ns)
+    """Return the status after an observation that must be confirmed in the same place.
+
+    The next image searches around a weak one as well: the network knows best what lies in the middle of a
+    region.
+    """
+    x, y, width, height = map(float, observation.box_xywh)
+    box = (x, y, width, height)
     candidate = status.candidate_box_xywh
     hits = status.hits + 1 if candidate and is_near(box, candidate, config) else 1
-    if hits >= config.confirm_frames:
-        return TrackStatus(State.TRACKING, True, box, stamp_ns=stamp_ns)
-    return TrackStatus(State.LOST, False, status.last_box_xywh, box, hits, stamp_ns=stamp_ns)
+    if found is Evidence.GOOD and hits >= config.confirm_frames:
+        return TrackStatus(State.TRACKING, is_seen=True, stamp_ns=stamp_ns)
+    missed = status.missed.extended(stamp_ns)
+    return TrackStatus(
+        _state_of_missed(status.state, missed, stamp_ns, config),
+        missed=missed,
+        unclear=status.unclear.extended(stamp_ns),
+        candidate_box_xywh=None if found is Evidence.NONE else box,
+        hits=hits if found is Evidence.GOOD else 0,
+        stamp_ns=stamp_ns,
+    )
+
+
+def _state_of_missed(state: State, missed: Streak, stamp_ns: int, config: LongTermConfig) -> State:
+    is_lost = state is State.LOST or missed.is_lost(stamp_ns, config)
+    return State.LOST if is_lost else State.UNCERTAIN

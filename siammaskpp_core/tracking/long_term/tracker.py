@@ -2,41 +2,72 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from siammaskpp_core.arrays import Image
-from siammaskpp_core.tracking.boxes import Place
-from siammaskpp_core.tracking.decoding import calibrated, updated_baseline
+from siammaskpp_core.tracking.boxes import overlap
+from siammaskpp_core.tracking.long_term.appearance import learn, update
 from siammaskpp_core.tracking.long_term.config import LongTermConfig
-from siammaskpp_core.tracking.long_term.redetection import GlobalSearch, GridRegion, grid_regions
+from siammaskpp_core.tracking.long_term.decision import (
+    OtherObject,
+    Weighed,
+    center_cells,
+    choose,
+    size_cells,
+    weigh,
+)
+from siammaskpp_core.tracking.long_term.distractors import (
+    EXCHANGE_LOG_ODDS,
+    IDENTITY_CERTAIN,
+    Peak,
+    identity_log_odds,
+    identity_probability,
+    visible_rival,
+)
+from siammaskpp_core.tracking.long_term.distractors import updated as updated_distractors
+from siammaskpp_core.tracking.long_term.motion import Motion
+from siammaskpp_core.tracking.long_term.redetection import GlobalSearch
+from siammaskpp_core.tracking.long_term.regions import Regions, search_regions
 from siammaskpp_core.tracking.long_term.state import (
-    Box,
     Evidence,
     Observation,
     State,
     TrackStatus,
     advance,
     evidence,
-    moved,
+    is_searched_for,
 )
-from siammaskpp_core.tracking.long_term.target import Target, TrackState, predicted_place, smoothed_velocity
+from siammaskpp_core.tracking.long_term.target import Target, TrackState
 from siammaskpp_core.tracking.tracker import Candidate, SearchRegion, Tracker, TrackResult
 
-# A LOST target may reappear larger or smaller by up to this factor.
-_MAX_GROWTH = 3.0
+PEAKS = 4
+"""Peaks of the response that are considered in each search region."""
+FOLLOW_PROBABILITY = 0.2
+"""A candidate that is the target with at least this probability moves the place where it is expected."""
+LEARN_PROBABILITY = 0.6
+"""The appearance model learns from a candidate that is the target with at least this probability."""
+RECOGNISED_PROBABILITY = 0.7
+"""Peaks beside a target that is recognised with at least this probability are distractors."""
+DISTRACTOR_PROBABILITY = 0.3
+"""A distractor has at least this probability by the network."""
+SAME_OBJECT_OVERLAP = 0.2
+"""Peaks whose boxes overlap by more than this may be one object."""
+SAME_PEAK_OVERLAP = 0.7
+"""Candidates of two targets whose boxes overlap by more than this are one peak."""
 
 
 class LongTermTracker:
-    """A tracker that decides over time: which result is the target, and where to search when it is not seen.
+    """A tracker that decides over time: which candidate is the target, and where to search for it.
 
-    While a target is TRACKING it is followed exactly as by the plain step of
-    :class:`~siammaskpp_core.tracking.tracker.Tracker`. While it is UNCERTAIN its size stays, and its place
-    comes from observations near the expected one or from its velocity. While it is LOST it is searched for in
-    the whole image. The tracker keeps no target: all memory is in the :class:`Target` objects of the caller.
+    While a target is seen clearly it is followed by one search region per image, as by the plain step of
+    :class:`~siammaskpp_core.tracking.tracker.Tracker`, but at the place that its motion predicts. A target
+    that has not been seen clearly for a while is searched for in the whole image as well. The tracker keeps
+    no target: all memory is in the :class:`Target` objects of the caller.
     """
 
     def __init__(self, tracker: Tracker) -> None:
@@ -56,9 +87,14 @@ class LongTermTracker:
         `is_seen` says whether the image shows it with enough confidence. Raises the errors of
         :meth:`siammaskpp_core.tracking.tracker.Tracker.init`.
         """
-        region, result = self._tracker.init(image, box_xywh)
+        region, candidate, result = self._tracker.init(image, box_xywh)
         is_seen = evidence(_observation(result), config or LongTermConfig()) is not Evidence.NONE
-        return Target(region.template, TrackState(region.place, TrackStatus(is_seen=is_seen))), result
+        features = candidate.output.conv3
+        appearance = None
+        if self._tracker.config.evidence_appearance and features is not None:
+            appearance = learn(np.asarray(features, np.float32), size_cells(region.place, candidate))
+        track = TrackState.starting_at(region.place, appearance, TrackStatus(is_seen=is_seen))
+        return Target(region.template, track), result
 
     def try_boxes(self, image: Image, boxes_xywh: Sequence[ArrayLike]) -> list[TrackResult]:
         """See :meth:`siammaskpp_core.tracking.tracker.Tracker.try_boxes`."""
@@ -77,128 +113,199 @@ class LongTermTracker:
         target is changed when an error is raised.
         """
         config = config or LongTermConfig()
-        regions = [self._search_regions(target, image.shape, stamp_ns, config) for target in targets]
-        candidates = iter(self._tracker.search(image, [region for group in regions for region in group]))
-        best = [max((next(candidates)[0] for _ in group), key=_rank) for group in regions]
+        predicted = [
+            Target(target.template, target.track.predicted(stamp_ns, image.shape)) for target in targets
+        ]
+        regions = [self._regions(target, image.shape, config) for target in predicted]
+        found = iter(self._tracker.search(image, [each for group in regions for each in group.all], PEAKS))
+        chosen = without_shared_peaks(
+            [
+                self._choose(target.track, group, found, _others(target, predicted), config)
+                for target, group in zip(predicted, regions, strict=True)
+            ]
+        )
         results = [
-            self._with_confidence(target, candidate, result)
-            for target, candidate, result in zip(
-                targets, best, self._tracker.refine(image, best), strict=True
+            _with_identity(result, target.track, each)
+            for result, target, each in zip(
+                self._tracker.refine(image, [each.candidate for each in chosen]),
+                predicted,
+                chosen,
+                strict=True,
             )
         ]
-        for target, group, candidate, result in zip(targets, regions, best, results, strict=True):
-            target.track = self._advanced(
-                target.track, group, candidate, result, image.shape, stamp_ns, config
-            )
+        advanced = [
+            self._advanced(target.track, group, each, result, image.shape, stamp_ns, config)
+            for target, group, each, result in zip(predicted, regions, chosen, results, strict=True)
+        ]
+        for target, track in zip(targets, advanced, strict=True):
+            target.track = track
         return results
 
-    def _search_regions(
-        self, target: Target, image_shape: tuple[int, ...], stamp_ns: int, config: LongTermConfig
-    ) -> list[SearchRegion]:
-        extent_px = self._tracker.response_extent_px(usual_region(target))
-        return search_regions(target, image_shape, stamp_ns, extent_px, config)
+    def _regions(self, target: Target, image_shape: tuple[int, ...], config: LongTermConfig) -> Regions:
+        usual = SearchRegion(target.template, target.track.place)
+        return search_regions(target, image_shape, self._tracker.response_extent_px(usual), config)
 
-    def _with_confidence(self, target: Target, candidate: Candidate, result: TrackResult) -> TrackResult:
-        """Return the result with a confidence that is relative to the target's baseline."""
-        baseline = target.track.baseline_logit
-        confidence = calibrated(candidate.peak.probability, baseline, self._tracker.config)
-        return replace(result, confidence=confidence)
+    def _choose(
+        self,
+        track: TrackState,
+        regions: Regions,
+        found: Iterator[list[Candidate]],
+        others: Sequence[OtherObject],
+        config: LongTermConfig,
+    ) -> Weighed:
+        """Weigh the candidates that were found in a target's regions, and choose one."""
+        expected, elsewhere = (
+            [
+                each
+                for candidates in islice(found, len(searched))
+                for each in weigh(track, candidates, others, self._tracker.config, is_elsewhere)
+            ]
+            for searched, is_elsewhere in ((regions.expected, False), (regions.elsewhere, True))
+        )
+        is_lost = track.status.state is State.LOST
+        return choose(expected, elsewhere, config.confidence_low if is_lost else config.confidence_high)
 
     def _advanced(
         self,
         track: TrackState,
-        regions: Sequence[SearchRegion],
-        candidate: Candidate,
+        regions: Regions,
+        chosen: Weighed,
         result: TrackResult,
         image_shape: tuple[int, ...],
         stamp_ns: int,
         config: LongTermConfig,
     ) -> TrackState:
-        """Return the track state after an image in which `candidate` was the best of all `regions`."""
-        before, status = track.status, advance(track.status, _observation(result), stamp_ns, config)
-        place, baseline = track.place, track.baseline_logit
-        if status.is_seen:
-            was_lost = before.state is State.LOST
-            place = self._tracker.next_place(candidate, image_shape, adopts_size=was_lost)
-            baseline = updated_baseline(baseline, candidate.peak.probability, result.confidence)
-        elif status.state is State.UNCERTAIN and status.misses:
-            place = predicted_place(track, stamp_ns, image_shape)
-            shift_x, shift_y = place.center_x - track.place.center_x, place.center_y - track.place.center_y
-            status = moved(status, shift_x, shift_y)
-        if status.state is State.UNCERTAIN:
+        """Return the track state after an image in which `chosen` is probably the target."""
+        status = advance(track.status, _observation(result, chosen.is_elsewhere), stamp_ns, config)
+        track = replace(track, status=status)
+        if status.is_seen or not (chosen.is_elsewhere or chosen.probability < FOLLOW_PROBABILITY):
+            track = self._moved(track, chosen, result, image_shape, config)
+        track = _with_distractors(track, chosen)
+        if _may_learn(track, chosen, result):
+            assert track.appearance is not None
+            assert chosen.response is not None
+            size = size_cells(track.place, chosen.candidate)
+            model = update(track.appearance, chosen.response, center_cells(chosen.candidate), size)
+            track = replace(track, appearance=model)
+        if not is_searched_for(status, config):
+            return replace(track, global_search=GlobalSearch())
+        return replace(track, global_search=track.global_search.searched(regions.grid))
+
+    def _moved(
+        self,
+        track: TrackState,
+        chosen: Weighed,
+        result: TrackResult,
+        image_shape: tuple[int, ...],
+        config: LongTermConfig,
+    ) -> TrackState:
+        """Return the track state with place and motion after an observation of the target."""
+        place = self._tracker.next_place(
+            chosen.candidate, result, image_shape, adopts_size=chosen.is_elsewhere
+        )
+        is_vague = chosen.probability < config.confidence_low or _has_merged(track)
+        if is_vague and not chosen.is_elsewhere:
             place = place._replace(width=track.place.width, height=track.place.height)
-        velocity = track.velocity_px_s
-        if before.state is State.LOST:
-            velocity = (0.0, 0.0)
-        elif before.state is status.state is State.TRACKING:
-            velocity = smoothed_velocity(track, place, stamp_ns)
-        global_search = GlobalSearch()
-        if before.state is status.state is State.LOST:
-            grid = [grid_region(region) for region in regions if not region.prefers_center]
-            global_search = track.global_search.searched(grid)
-        return TrackState(place, status, velocity, baseline, global_search)
+        x, y = place.center_x, place.center_y
+        if chosen.is_elsewhere:
+            motion = Motion.starting_at(x, y, place.mean_side)
+        else:
+            motion = track.motion.observed(x, y, track.place.mean_side)
+        return replace(track, place=place, motion=motion)
 
 
-def usual_region(target: Target) -> SearchRegion:
-    """Return the search region of the usual size around the target's place."""
-    return SearchRegion(target.template, target.track.place)
+def without_shared_peaks(chosen: Sequence[Weighed]) -> list[Weighed]:
+    """Return the choices of all targets so that no two of them believe in one peak.
 
-
-def search_regions(
-    target: Target,
-    image_shape: tuple[int, ...],
-    stamp_ns: int,
-    extent_px: float,
-    config: LongTermConfig,
-) -> list[SearchRegion]:
-    """Return the regions in which to search for a target in an image of this shape and stamp.
-
-    It is one region while the target is seen. `extent_px` is the side of the square in which peaks can lie in
-    its usual region (:meth:`~siammaskpp_core.tracking.tracker.Tracker.response_extent_px`).
+    The less probable one gets the probability that the other one leaves.
     """
-    status = target.track.status
-    if status.state is State.LOST:
-        return _regions_of_lost(target, image_shape, extent_px, config)
-    if not status.misses:
-        return [usual_region(target)]
-    place = predicted_place(target.track, stamp_ns, image_shape)
-    scale = min(1 + config.search_scale_step * status.misses, config.search_scale_max)
-    regions = [SearchRegion(target.template, place, each, prefers_center=False) for each in (scale, 1.0)]
-    return regions[: config.search_regions_per_image]
+    result = list(chosen)
+    order = sorted(range(len(result)), key=lambda index: -result[index].probability)
+    for rank, index in enumerate(order):
+        for other in order[:rank]:
+            left = 1 - result[other].probability
+            if result[index].probability > left and _is_same_peak(result[index], result[other]):
+                result[index] = result[index]._replace(probability=left)
+    return result
 
 
-def grid_region(region: SearchRegion) -> GridRegion:
-    """Return the grid region of the global search that a search region covers."""
-    return GridRegion(region.place.center_x, region.place.center_y, region.scale)
+def _is_same_peak(first: Weighed, second: Weighed) -> bool:
+    boxes = (each.candidate.place.box_xywh for each in (first, second))
+    return bool(overlap(*boxes) > SAME_PEAK_OVERLAP)
 
 
-def _regions_of_lost(
-    target: Target, image_shape: tuple[int, ...], extent_px: float, config: LongTermConfig
-) -> list[SearchRegion]:
-    """Return the region around the candidate that is being confirmed, then regions of the global search."""
-    track = target.track
-    candidate = track.status.candidate_box_xywh
-    regions = [_region_around(target, candidate)] if candidate else []
-    lost_at = track.place.center_x, track.place.center_y
-    grid = grid_regions(image_shape, extent_px, lost_at, config.search_scale_max)
-    for x, y, scale in track.global_search.next(grid, config.search_regions_per_image - len(regions)):
-        place = track.place._replace(center_x=x, center_y=y)
-        regions.append(SearchRegion(target.template, place, scale, prefers_center=False))
-    return regions
+def _others(target: Target, targets: Sequence[Target]) -> list[OtherObject]:
+    """Return the objects that are known not to be a target: the other targets that are seen, distractors."""
+    others = [
+        OtherObject(other.track.motion, other.track.place)
+        for other in targets
+        if other is not target and other.state is not State.LOST
+    ]
+    return others + [
+        OtherObject(distractor.motion, distractor.place)
+        for distractor in target.track.distractors
+        if distractor.is_established
+    ]
 
 
-def _region_around(target: Target, candidate_xywh: Box) -> SearchRegion:
-    """Return the region around a candidate, scaled by its size: the target may have grown or shrunk."""
-    x, y, width, height = candidate_xywh
-    place: Place = target.track.place._replace(center_x=x + width / 2, center_y=y + height / 2)
-    growth = math.sqrt(width * height / (place.width * place.height))
-    return SearchRegion(target.template, place, min(max(growth, 1 / _MAX_GROWTH), _MAX_GROWTH))
+def _with_identity(result: TrackResult, track: TrackState, chosen: Weighed) -> TrackResult:
+    """Return the result with the probability that it is the target, all being known, as its confidence."""
+    confidence = chosen.probability * identity_probability(track.identity_log_odds)
+    return replace(result, confidence=confidence)
 
 
-def _observation(result: TrackResult) -> Observation:
+def _with_distractors(track: TrackState, chosen: Weighed) -> TrackState:
+    """Return the track state with the distractors of this image, and the identity that they leave."""
+    box = chosen.candidate.place.box_xywh
+    beside = [
+        Peak(each.candidate.place, each.appearance)
+        for each in chosen.beside
+        if each.candidate.peak.probability >= DISTRACTOR_PROBABILITY
+        and overlap(each.candidate.place.box_xywh, box) < SAME_OBJECT_OVERLAP
+    ]
+    if chosen.is_elsewhere:
+        beside = []
+    is_recognised = not chosen.is_elsewhere and chosen.probability >= RECOGNISED_PROBABILITY
+    distractors = updated_distractors(track.distractors, beside, track.place, may_begin=is_recognised)
+    appearance = chosen.appearance if chosen.probability >= 0.5 and not chosen.is_elsewhere else None
+    log_odds = identity_log_odds(track.identity_log_odds, distractors, track.place, appearance)
+    if log_odds >= IDENTITY_CERTAIN:
+        distractors = tuple(distractor._replace(is_rival=False) for distractor in distractors)
+    return _exchanged(replace(track, distractors=distractors, identity_log_odds=log_odds))
+
+
+def _exchanged(track: TrackState) -> TrackState:
+    """Return the track state in which a rival that looks more like the target has become the target."""
+    rival = visible_rival(track.distractors)
+    if rival is None or track.identity_log_odds > EXCHANGE_LOG_ODDS:
+        return track
+    place = track.place._replace(center_x=rival.motion.x, center_y=rival.motion.y)
+    followed = rival._replace(motion=track.motion, width_px=track.place.width, height_px=track.place.height)
+    distractors = tuple(followed if each is rival else each for each in track.distractors)
+    return replace(
+        track,
+        place=place,
+        motion=rival.motion,
+        distractors=distractors,
+        identity_log_odds=-track.identity_log_odds,
+    )
+
+
+def _has_merged(track: TrackState) -> bool:
+    return any(distractor.has_merged_with(track.place) for distractor in track.distractors)
+
+
+def _may_learn(track: TrackState, chosen: Weighed, result: TrackResult) -> bool:
+    """Return True when the appearance model may learn: the target is certain, and alone in its place."""
+    return (
+        chosen.response is not None
+        and track.status.is_seen
+        and result.confidence >= LEARN_PROBABILITY
+        and chosen.candidate.region.scale == 1.0
+        and not _has_merged(track)
+    )
+
+
+def _observation(result: TrackResult, is_elsewhere: bool = False) -> Observation:
     has_mask = result.mask is None or bool(result.mask.any())
-    return Observation(result.confidence, result.box_xywh.tolist(), has_mask)
-
-
-def _rank(candidate: Candidate) -> float:
-    return candidate.peak.probability * candidate.peak.penalty
+    return Observation(result.confidence, result.box_xywh.tolist(), has_mask, is_elsewhere)

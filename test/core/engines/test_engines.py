@@ -137,7 +137,7 @@ def test_description_comes_back(exported):
 def test_a_tracker_from_a_folder(exported):
     tracker = load_tracker(exported)
     image = np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8)
-    region, _ = tracker.init(image, (40, 30, 50, 50))
+    region, *_ = tracker.init(image, (40, 30, 50, 50))
     ((_, result),) = tracker.step(image, [region])
     assert result.mask.shape == (120, 160)
     assert 0 <= result.confidence <= 1

@@ -100,7 +100,7 @@ def measure(tracker: Tracker, frames: Iterator[Frame]) -> tuple[float, float]:
         (np.rint(image).clip(0, 255).astype(np.uint8), mask.astype(np.uint8)) for image, mask in frames
     )
     image, mask = next(pictures)
-    region, _ = tracker.init(image, mask_bounding_box(mask))
+    region, *_ = tracker.init(image, mask_bounding_box(mask))
     boxes, truth, similarities = [], [], []
     for image, mask in pictures:
         ((region, result),) = tracker.step(image, [region])

@@ -153,7 +153,7 @@ def test_the_command(folder, capsys):
     main(["evaluate", str(folder), "--protocol", "target-absent"])
     text = capsys.readouterr().out
     assert re.search(r"^\| all +\| ", text, re.MULTILINE)
-    assert "confidence_slope" in text
+    assert "log odds" in text
     assert main(["evaluate", str(folder), "--protocol", "target-absent", "--baselines", "kcf"]) != 0
 
 

@@ -82,7 +82,7 @@ def test_every_network_learns_is_exported_and_tracks(
     parity(model, load_engine(read_model(folder)))
     tracker = load_tracker(folder)
     image = np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8)
-    region, _ = tracker.init(image, (40, 30, 50, 50))
+    region, *_ = tracker.init(image, (40, 30, 50, 50))
     ((_, result),) = tracker.step(image, [region])
     assert np.isfinite(result.box_xywh).all()
     assert 0 <= result.confidence <= 1

@@ -9,9 +9,10 @@ from colour_engine import ColourEngine
 from siammaskpp_core.tracking import LongTermConfig, Place, Template, Tracker
 from siammaskpp_core.tracking.boxes import BoxFusion, overlap
 from siammaskpp_core.tracking.long_term.redetection import grid_regions
-from siammaskpp_core.tracking.long_term.state import State, TrackStatus
-from siammaskpp_core.tracking.long_term.target import Target, TrackState, predicted_place, smoothed_velocity
-from siammaskpp_core.tracking.long_term.tracker import LongTermTracker, grid_region, search_regions
+from siammaskpp_core.tracking.long_term.regions import Regions, search_regions
+from siammaskpp_core.tracking.long_term.state import State, Streak, TrackStatus
+from siammaskpp_core.tracking.long_term.target import Target, TrackState
+from siammaskpp_core.tracking.long_term.tracker import LongTermTracker
 
 SIZE = (640, 480)
 SIDE = 60
@@ -54,8 +55,8 @@ class Video:
         while self.show() is not State.LOST:
             pass
 
-    def next_regions(self):
-        return search_regions(self.target, (480, 640), self.stamp_ns, self.extent_px, self.config)
+    def next_regions(self) -> Regions:
+        return search_regions(self.target, (480, 640), self.extent_px, self.config)
 
     @property
     def extent_px(self):
@@ -71,51 +72,63 @@ class Video:
         return self.target.track.place[2:]
 
 
-def test_while_tracked_it_is_the_plain_tracker():
-    """To the bit, as long as no score is low."""
+def test_while_it_is_seen_one_region_is_searched():
+    """The results are those of the plain step; the region is where the motion model expects the target."""
     video, plain = Video(), Tracker(ColourEngine())
-    region, expected = plain.init(picture(((200, 200), RED)), box(200, 200))
+    region, _, expected = plain.init(picture(((200, 200), RED)), box(200, 200))
     np.testing.assert_array_equal(video.result.box_xywh, expected.box_xywh)
     for index in range(8):
         scene = ((200 + 9 * index, 200 + 5 * index), RED)
         assert video.show(scene) is State.TRACKING
         ((region, expected),) = plain.step(picture(scene), [region])
-        np.testing.assert_array_equal(video.result.mask, expected.mask)
-        np.testing.assert_array_equal(video.result.box_xywh, expected.box_xywh)
-        assert video.result.confidence == expected.confidence
-        assert video.target.track.place == region.place
+        np.testing.assert_allclose(video.result.box_xywh, expected.box_xywh, atol=2)
+        assert video.result.confidence > 0.9
+        assert video.size == pytest.approx(region.place[2:], abs=1)
     assert set(video.engine.searched) == {1}
 
 
-def test_short_cover_is_crossed_at_constant_velocity():
-    """8 px a frame to the right, 8 frames behind a wall: it comes out where it is expected."""
+def test_a_target_behind_a_wall_is_expected_farther_on():
+    """8 px an image to the right, four images behind a wall: it is found again where it comes out."""
     video = Video()
     for index in range(1, 13):
         assert video.show(((200 + 8 * index, 200), RED)) is State.TRACKING
-    assert video.target.track.velocity_px_s == (pytest.approx(160, rel=0.05), pytest.approx(0, abs=1))
-    size = video.size
-    for index in range(13, 21):
+    assert video.target.track.motion.velocity_x == pytest.approx(160, rel=0.3)
+    size, before = video.size, video.place[0]
+    for _ in range(13, 17):
         assert video.show() is State.UNCERTAIN
-        assert video.place == pytest.approx((200 + 8 * index, 200), abs=5)
-        assert video.size == size
         assert not video.target.is_seen
-    # 72 px from where it was last seen, more than its side: it is expected there, so it is believed at once.
-    assert video.show(((368, 200), RED)) is State.TRACKING
-    assert overlap(video.result.box_xywh, box(368, 200)) > 0.9
+        assert before < video.place[0] < 200 + 8 * 17
+        assert video.size == size
+        before = video.place[0]
+    assert video.show(((200 + 8 * 17, 200), RED)) is State.TRACKING
+    assert overlap(video.result.box_xywh, box(336, 200)) > 0.9
+
+
+def test_a_target_that_is_clearly_seen_is_believed_wherever_it_is_in_its_region():
+    """It was hidden for a moment and has jumped by more than its side: an invented place refuses nothing."""
+    for jump in (0, 40, 75):
+        video = Video()
+        for _ in range(6):
+            video.show(((200, 200), RED))
+        assert video.show() is State.UNCERTAIN
+        states = [video.show(((200 + jump, 200), RED)) for _ in range(2)]
+        assert states[-1] is State.TRACKING, jump
+        assert overlap(video.result.box_xywh, box(200 + jump, 200)) > 0.9
 
 
 def test_the_region_widens_step_by_step():
     video = Video(config=replace(CONFIG, search_scale_step=0.1, search_scale_max=1.25))
     video.show(((200, 200), RED))
-    sides = []
+    scales = []
     for _ in range(5):
         regions = video.next_regions()
-        sides.append([region.scale for region in regions])
+        assert not regions.elsewhere
+        scales.append([region.scale for region in regions.expected])
         video.show()
-    assert sides[0] == [1.0]
-    np.testing.assert_allclose(sides[1:], [[1.1, 1.0], [1.2, 1.0], [1.25, 1.0], [1.25, 1.0]])
+    assert scales[0] == [1.0]
+    np.testing.assert_allclose(scales[1:], [[1.1, 1.0], [1.2, 1.0], [1.25, 1.0], [1.25, 1.0]])
     video.config = replace(video.config, search_regions_per_image=1)
-    (region,) = video.next_regions()
+    (region,) = video.next_regions().all
     assert region.scale == 1.25
 
 
@@ -147,7 +160,7 @@ def test_no_image_searches_more_regions_than_allowed():
 
 
 def test_something_alike_is_not_taken_for_the_target():
-    """A doubtful object neither moves nor resizes a target that is UNCERTAIN or LOST."""
+    """A doubtful object neither moves nor resizes a target that is hidden or LOST."""
     video = Video()
     video.show(((200, 200), RED))
     size = video.size
@@ -158,33 +171,36 @@ def test_something_alike_is_not_taken_for_the_target():
     assert video.size == size
     assert not video.target.is_seen
     # The target itself is found beside it.
-    states = [video.show(((275, 200), PINKISH), ((500, 300), RED)) for _ in range(10)]
+    states = [video.show(((275, 200), PINKISH), ((500, 300), RED)) for _ in range(14)]
     assert states[-1] is State.TRACKING
     assert overlap(video.result.box_xywh, box(500, 300)) > 0.9
 
 
-def test_in_doubt_the_place_follows_and_the_size_waits():
+def test_in_doubt_the_place_follows():
     video = Video()
     video.show(((200, 200), RED))
-    size = video.size
     for index in range(1, 30):
         assert video.show(((200 + 4 * index, 200), PINKISH)) is State.UNCERTAIN
         assert video.target.is_seen
-    assert video.place == pytest.approx((316, 200), abs=2)
-    assert video.size == size
+    assert video.place == pytest.approx((316, 200), abs=4)
     assert video.show(((320, 200), RED)) is State.TRACKING
 
 
-def test_a_twin_is_not_taken_for_a_target_that_is_hidden_for_a_moment():
+def test_a_target_in_doubt_for_long_is_searched_for_elsewhere_too():
+    """It is followed all the time, and stays UNCERTAIN; the real one elsewhere is found and confirmed."""
     video = Video()
     video.show(((200, 200), RED))
-    assert video.show(((200, 200), PINKISH)) is State.UNCERTAIN
-    for _ in range(CONFIG.lost_after_frames - 1):
-        assert video.show(((290, 200), RED)) is State.UNCERTAIN
-        assert not video.target.is_seen
-    assert video.place == pytest.approx((200, 200), abs=1)
-    assert video.show(((200, 200), RED)) is State.TRACKING
-    assert video.place == pytest.approx((200, 200), abs=1)
+    for _ in range(CONFIG.lost_after_frames):
+        assert not video.next_regions().elsewhere
+        assert video.show(((200, 200), PINKISH)) is State.UNCERTAIN
+    assert video.next_regions().elsewhere
+    places = []
+    for _ in range(20):
+        video.show(((200, 200), PINKISH), ((480, 330), RED))
+        places.append(video.place[0])
+    assert places[0] == pytest.approx(200, abs=2)
+    assert places[-1] == pytest.approx(480, abs=2)
+    assert video.target.state is State.TRACKING
 
 
 def test_a_flicker_elsewhere_is_not_confirmed():
@@ -203,22 +219,23 @@ def test_a_lost_target_may_come_back_in_another_size(side):
     video.lose()
     while video.target.track.status.hits < 2:  # a region of the grid may show a piece of it
         assert video.show(((400, 300), RED), side=side) is State.LOST
-    region = video.next_regions()[0]
-    assert region.scale == pytest.approx(side / SIDE, rel=0.05)
+    (region,) = video.next_regions().elsewhere
+    assert region.scale == pytest.approx(side / SIDE, rel=0.1)
     assert (region.place.center_x, region.place.center_y) == pytest.approx((400, 300), abs=2)
     assert video.size[0] == pytest.approx(SIDE, rel=0.05)
     while video.show(((400, 300), RED), side=side) is not State.TRACKING:
         pass
-    assert overlap(video.result.box_xywh, box(400, 300, side)) > 0.9
-    assert video.size == pytest.approx((side, side), rel=0.05)
+    assert overlap(video.result.box_xywh, box(400, 300, side)) > 0.85
+    assert video.size == pytest.approx((side, side), rel=0.1)
 
 
 def test_a_candidate_without_size_is_searched_again():
     lost = target()
     for size, scale in ((0.0, 1 / 3), (1e6, 3.0)):
-        status = TrackStatus(State.LOST, candidate_box_xywh=(50, 50, size, size), hits=1)
+        status = TrackStatus(State.LOST, candidate_box_xywh=(50, 50, size, size), hits=1, missed=Streak(7))
         lost.track = replace(lost.track, status=status)
-        assert search_regions(lost, (480, 640), 1, 181.0, CONFIG)[0].scale == pytest.approx(scale)
+        (region,) = search_regions(lost, (480, 640), 181.0, CONFIG).elsewhere
+        assert region.scale == pytest.approx(scale)
 
 
 def test_a_target_that_was_lost_begins_without_velocity():
@@ -228,7 +245,7 @@ def test_a_target_that_was_lost_begins_without_velocity():
     video.lose()
     while video.show(((200, 350), RED)) is not State.TRACKING:
         pass
-    assert video.target.track.velocity_px_s == (0.0, 0.0)
+    assert abs(video.target.track.motion.velocity_x) < 10
     video.show()
     assert video.place == pytest.approx((200, 350), abs=2)
 
@@ -246,12 +263,13 @@ def test_where_it_may_be_anywhere_the_middle_is_not_preferred():
 
     tracker = Tracker(TwoPeaks())
     image = picture(((200, 200), RED))
-    region, _ = tracker.init(image, box(200, 200))
+    region, *_ = tracker.init(image, box(200, 200))
     found = tracker.search(image, [region, region._replace(prefers_center=False)])
     assert [best.peak.cell for (best,) in found] == [(12, 12), (1, 12)]
-    for status in (TrackStatus(State.LOST), TrackStatus(State.UNCERTAIN, misses=2)):
-        missed = Target(region.template, TrackState(region.place, status))
-        regions = search_regions(missed, image.shape, 1, 181.0, CONFIG)
+    for state in (State.LOST, State.UNCERTAIN):
+        status = TrackStatus(state, missed=Streak(2))
+        missed = Target(region.template, TrackState.starting_at(region.place, None, status))
+        regions = search_regions(missed, image.shape, 181.0, CONFIG).all
         assert regions
         assert not any(region.prefers_center for region in regions)
 
@@ -265,13 +283,13 @@ def test_a_jump_back_in_time_leaves_state_and_place():
     place = video.place
     video.stamp_ns = 0
     assert video.show() is State.UNCERTAIN
-    assert video.place == place  # how long ago it was seen is not known
-    assert video.target.track.status.misses == 1
+    assert video.place == pytest.approx(place, abs=1)  # how long ago it was seen is not known
+    assert video.target.track.status.missed.images == 1
     assert video.show(((300, 200), RED)) is State.TRACKING
 
 
-def test_two_targets_together_equal_two_apart():
-    """Through tracking, loss and return, to the bit; whoever else is followed in the same batch."""
+def test_two_targets_far_apart_do_not_disturb_each_other():
+    """Through tracking, loss and return, whoever else is followed in the same batch."""
     rng = np.random.default_rng(0)
     reds = [(200 + 6 * i, 200) for i in range(10)] + [None] * 14 + [(520, 400)] * 10
     blues = [(420 - 5 * i, 300) for i in range(16)] + [None] * 4 + [(320, 300)] * 14
@@ -296,10 +314,8 @@ def test_two_targets_together_equal_two_apart():
     for step, pair in enumerate(both):
         for index, (result, track) in enumerate(pair):
             expected, expected_track = alone[index][step][0]
-            assert track == expected_track
-            np.testing.assert_array_equal(result.mask, expected.mask)
-            np.testing.assert_array_equal(result.box_xywh, expected.box_xywh)
-            assert result.confidence == expected.confidence
+            assert track.status.state is expected_track.status.state
+            np.testing.assert_allclose(result.box_xywh, expected.box_xywh, atol=1)
             states.add((index, track.status.state))
     assert states == {(0, T), (0, U), (0, L), (1, T), (1, U)}
 
@@ -331,10 +347,10 @@ def test_a_lost_target_is_searched_for_in_every_region():
     video.lose()
     places = list(grid_regions((480, 640), video.extent_px, video.place, CONFIG.search_scale_max))
     searched = []
-    for _ in range(len(places) // 2):
-        searched += [grid_region(region) for region in video.next_regions()]
+    while len(searched) < len(places):
+        searched += video.next_regions().grid
         video.show()
-    assert searched == places
+    assert searched[: len(places)] == places
     assert {region.scale for region in places} == {1.0, 1.5}
 
 
@@ -344,36 +360,10 @@ def test_with_one_region_an_image_a_candidate_comes_first():
     video.lose()
     while not video.target.track.status.hits:
         video.show(((275, 200), RED))
-    (region,) = video.next_regions()
+    (region,) = video.next_regions().all
     assert (region.place.center_x, region.place.center_y) == pytest.approx((275, 200), abs=1)
 
 
-def target(stamp_ns=None, velocity=(0.0, 0.0), center=(100.0, 50.0)) -> Target:
-    kernels = np.zeros((1, 1, 1), np.float32)
-    template = Template(kernels, (0, 0, 0), BoxFusion())
-    return Target(template, track(stamp_ns, velocity, center))
-
-
-def track(stamp_ns=None, velocity=(0.0, 0.0), center=(100.0, 50.0)) -> TrackState:
-    return TrackState(Place(*center, 20.0, 20.0), TrackStatus(stamp_ns=stamp_ns), velocity)
-
-
-def test_velocity_by_hand():
-    # Half of the new velocity counts after 0.1 s: 30 px in 0.1 s are 300 px/s.
-    now = Place(100.0, 50.0, 20.0, 20.0)
-
-    def velocity(stamp_ns, before=(0.0, 0.0)):
-        return smoothed_velocity(track(stamp_ns, before, center=(70.0, 50.0)), now, 10**8)
-
-    def predicted(stamp_ns, velocity, now_ns=10**8):
-        return predicted_place(track(stamp_ns, velocity), now_ns, (480, 640))[:2]
-
-    assert velocity(0) == pytest.approx((150, 0))
-    assert velocity(0, (100.0, 8.0)) == pytest.approx((200, 4))
-    assert velocity(None, (7.0, 8.0)) == (7.0, 8.0)
-    assert velocity(10**9, (7.0, 8.0)) == (7.0, 8.0)
-    assert predicted(0, (200.0, -100.0)) == pytest.approx((120, 40))
-    assert predicted(0, (9000.0, -9000.0)) == (640, 0)
-    assert predicted(None, (200.0, 0.0)) == (100, 50)
-    assert predicted(0, (200.0, 0.0), 5 * 10**8) == (200, 50)
-    assert predicted(0, (200.0, 0.0), 6 * 10**8) == (100, 50)  # the camera has paused
+def target() -> Target:
+    template = Template(np.zeros((1, 1, 1), np.float32), (0, 0, 0), BoxFusion())
+    return Target(template, TrackState.starting_at(Place(100.0, 50.0, 20.0, 20.0), None, TrackStatus()))

@@ -56,13 +56,6 @@ def test_uncertainty_grows_while_nothing_is_seen_and_shrinks_with_an_observation
     assert motion.predicted(0.3, SIDE).squared_distance(motion.x + 20, motion.y, SIDE) < near
 
 
-def test_an_improbable_observation_moves_it_less():
-    motion = followed((0.0, 0.0)).predicted(STEP_S, SIDE)
-    sure, unsure = (motion.observed(motion.x + 10, motion.y, SIDE, p) for p in (1.0, 0.2))
-    assert 0 < unsure.x - motion.x < sure.x - motion.x
-    assert motion.observed(motion.x + 10, motion.y, SIDE, 0.0) == motion
-
-
 def test_it_scales_with_the_target():
     """Everything twice as large gives an estimate that is twice as large."""
     small, large = Motion.starting_at(10, 20, 30), Motion.starting_at(20, 40, 60)

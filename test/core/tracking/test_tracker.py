@@ -7,7 +7,7 @@ from colour_engine import response
 
 from siammaskpp_core.network.config import NetworkConfig
 from siammaskpp_core.network.protocol import SearchOutput
-from siammaskpp_core.tracking import ImageError, LongTermTracker, Tracker
+from siammaskpp_core.tracking import ImageError, Tracker
 from siammaskpp_core.tracking.boxes import overlap
 from siammaskpp_core.tracking.config import TrackingConfig
 
@@ -47,7 +47,7 @@ class Followed:
 
     def __init__(self, tracker, image, box):
         self.tracker = tracker
-        self.region, self.result = tracker.init(image, box)
+        self.region, _, self.result = tracker.init(image, box)
 
     def step(self, image):
         ((self.region, self.result),) = self.tracker.step(image, [self.region])
@@ -175,33 +175,6 @@ def test_calibration_changes_the_confidence_and_not_the_place(slope, offset, sco
     other = Followed(Tracker(BrightEngine()), scene(100, 80), (100, 80, 40, 40))
     other.step(image)
     assert target.place == other.place
-
-
-def test_the_confidence_is_relative_to_the_baseline():
-    class Fading(BrightEngine):
-        logit = 8.0
-
-        def search(self, crops, kernels):
-            return [
-                output._replace(cls=output.cls * self.logit / 5) for output in super().search(crops, kernels)
-            ]
-
-    engine, image = Fading(), scene(100, 80)
-    config = TrackingConfig(confidence_slope=0.5, confidence_offset=-1, baseline_weight=0.25)
-    tracker = LongTermTracker(Tracker(engine, config=config))
-
-    def scores(logits):
-        for engine.logit in logits:
-            (result,) = tracker.step(image, [target], 0)
-            yield -np.log(1 / result.confidence - 1)
-
-    target, first = tracker.init(image, (100, 80, 40, 40))
-    assert -np.log(1 / first.confidence - 1) == pytest.approx(2, abs=1e-3)
-    assert list(scores([8, 8])) == pytest.approx([2, 2], abs=1e-3)  # 0.5 * (8 - 0.25 * 8) - 1
-    usual = 8 + 0.1 * (6 - 8)
-    assert list(scores([6, 1])) == pytest.approx([1, 0.5 * (1 - 0.25 * usual) - 1], abs=1e-3)
-    # A low confidence leaves the baseline as it is.
-    assert list(scores([8])) == pytest.approx([0.5 * (8 - 0.25 * usual) - 1], abs=1e-3)
 
 
 def test_targets_together_equal_targets_alone():

@@ -92,7 +92,7 @@ def test_import_makes_a_model_folder_that_tracks(checkpoint, tmp_path, capsys):
     tracker = load_tracker(folder)
     assert tracker.config.window_influence == 0.41
     image = np.random.default_rng(0).integers(0, 256, (240, 320, 3), dtype=np.uint8)
-    _, result = tracker.init(image, (100, 80, 60, 50))
+    *_, result = tracker.init(image, (100, 80, 60, 50))
     assert result.mask.shape == (240, 320)
     assert np.isfinite(result.box_xywh).all()
     model, tracking = load_checkpoint(folder / "weights.pt")

@@ -1,0 +1,130 @@
+"""Decides which candidate is the target, from looks, motion, and the objects around it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from siammaskpp_core.network.config import STRIDE
+from siammaskpp_core.tracking.boxes import Place
+from siammaskpp_core.tracking.config import TrackingConfig
+from siammaskpp_core.tracking.decoding import logit
+from siammaskpp_core.tracking.long_term.appearance import AppearanceResponse, Point, respond
+from siammaskpp_core.tracking.long_term.association import (
+    OTHER_APPEARANCE,
+    appearance_log_ratio,
+    motion_log_ratio,
+    peak_probabilities,
+    size_log_ratio,
+)
+from siammaskpp_core.tracking.long_term.motion import Motion
+from siammaskpp_core.tracking.long_term.target import TrackState
+from siammaskpp_core.tracking.tracker import Candidate
+
+MAX_OTHERS = 3
+"""Known other objects that are considered beside the target in one region: the most certain ones."""
+
+
+class OtherObject(NamedTuple):
+    """A known object that is not the target: a distractor, or another target."""
+
+    motion: Motion
+    place: Place
+
+
+class Weighed(NamedTuple):
+    """A candidate and the probability that it is the target."""
+
+    candidate: Candidate
+    probability: float
+    appearance: float
+    """Response of the target's appearance model at the candidate; neutral when there is no model."""
+    response: AppearanceResponse | None
+    beside: tuple[Weighed, ...] = ()
+    """The other candidates of the same region."""
+    is_elsewhere: bool = False
+
+
+def weigh(
+    track: TrackState,
+    candidates: Sequence[Candidate],
+    others: Sequence[OtherObject],
+    config: TrackingConfig,
+    is_elsewhere: bool,
+) -> list[Weighed]:
+    """Weigh the candidates of one search region.
+
+    `track` and `others` are predicted for this image. The region is where the target is expected, or
+    elsewhere.
+    """
+    response = _response(track, candidates[0])
+    appearances = [
+        OTHER_APPEARANCE if response is None else response.at(center_cells(candidate))
+        for candidate in candidates
+    ]
+    looks = np.array(
+        [
+            appearance_log_ratio(logit(candidate.peak.probability), appearance, config)
+            for candidate, appearance in zip(candidates, appearances, strict=True)
+        ]
+    )
+    # Objects jump, and cameras do: a peak far from the prediction is worth as much as one elsewhere.
+    where = np.full(len(candidates), -config.evidence_elsewhere)
+    if not is_elsewhere:
+        side_px = track.place.mean_side
+        near = [motion_log_ratio(track.motion, each.place, side_px, config) for each in candidates]
+        where = np.maximum(where, near)
+    explained = np.array(
+        [[_other_log_ratio(other, each, config) for each in candidates] for other in others[:MAX_OTHERS]]
+    )
+    probabilities = peak_probabilities(looks + where, explained.reshape(-1, len(candidates)))
+    weighed = [
+        Weighed(candidate, probability, appearance, response, is_elsewhere=is_elsewhere)
+        for candidate, probability, appearance in zip(
+            candidates, probabilities.tolist(), appearances, strict=True
+        )
+    ]
+    return [each._replace(beside=tuple(other for other in weighed if other is not each)) for each in weighed]
+
+
+def choose(expected: Sequence[Weighed], elsewhere: Sequence[Weighed], threshold: float) -> Weighed:
+    """Return the candidate that is probably the target.
+
+    One elsewhere must be more probable than `threshold`, when none is where the target is expected.
+    """
+    best = max(expected, key=lambda each: each.probability, default=None)
+    rival = max(elsewhere, key=lambda each: each.probability, default=None)
+    if best is None or rival is None:
+        chosen = best or rival
+        assert chosen is not None
+        return chosen
+    is_preferred = rival.probability >= threshold > best.probability
+    return rival if is_preferred else best
+
+
+def center_cells(candidate: Candidate) -> Point:
+    """Return the centre of a candidate's box in cells of the response, relative to the region's centre."""
+    x, y = candidate.peak.center_xy / STRIDE
+    return float(x), float(y)
+
+
+def size_cells(place: Place, candidate: Candidate) -> Point:
+    """Return the size of a place in cells of the response in which a candidate lies."""
+    scale = candidate.window.scale / STRIDE
+    return place.width * scale, place.height * scale
+
+
+def _response(track: TrackState, candidate: Candidate) -> AppearanceResponse | None:
+    features = candidate.output.conv3
+    if track.appearance is None or features is None:
+        return None
+    return respond(track.appearance, np.asarray(features, np.float32))
+
+
+def _other_log_ratio(other: OtherObject, candidate: Candidate, config: TrackingConfig) -> float:
+    """Return what speaks for a candidate to be a known other object, which looks as most of its class do."""
+    looks = appearance_log_ratio(logit(candidate.peak.probability), OTHER_APPEARANCE, config)
+    where = motion_log_ratio(other.motion, candidate.place, other.place.mean_side, config)
+    return looks + where + size_log_ratio(candidate.place, other.place)
