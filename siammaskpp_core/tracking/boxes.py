@@ -59,6 +59,16 @@ class RotatedBox:
         x, y, width, height = box_xywh.tolist()
         return cls(x + width / 2, y + height / 2, width, height, 0.0)
 
+    def described_near(self, angle_rad: float) -> RotatedBox:
+        """Return the same rectangle with the angle, of the four that describe it, nearest to `angle_rad`.
+
+        The new angle lies between -pi and pi.
+        """
+        turns = round((angle_rad - self.angle_rad) / (np.pi / 2))
+        angle = math.remainder(self.angle_rad + turns * np.pi / 2, 2 * np.pi)
+        sides = (self.height, self.width) if turns % 2 else (self.width, self.height)
+        return RotatedBox(self.center_x, self.center_y, *sides, angle)
+
     def corners(self) -> Float32Array:
         """Return the four corners [4, 2] in pixels, in order around the box."""
         cos, sin = np.cos(self.angle_rad), np.sin(self.angle_rad)

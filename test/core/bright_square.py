@@ -22,7 +22,8 @@ class BrightSquare:
     def init(self, image, box_xywh):
         x, y, width, height = checked_box(box_xywh, image.shape[1], image.shape[0])
         template = Template(np.zeros(0, np.float32), (0, 0, 0), BoxFusion())
-        target = Target(template, TrackState(Place(x + width / 2, y + height / 2, width, height)))
+        place = Place(x + width / 2, y + height / 2, width, height)
+        target = Target(template, TrackState.starting_at(place))
         return target, self._find(image, target, None)
 
     def step(self, image, targets, stamp_ns):
@@ -33,7 +34,7 @@ class BrightSquare:
         box = mask_bounding_box(mask)
         state = State.LOST if box is None else State.TRACKING
         status = TrackStatus(state, is_seen=box is not None, stamp_ns=stamp_ns)
-        target.track = TrackState(target.track.place, status)
+        target.track = TrackState.starting_at(target.track.place, status)
         if box is None:
             return TrackResult(np.ones(4), RotatedBox(1, 1, 1, 1, 0), float("nan"), mask)
         x, y, width, height = box

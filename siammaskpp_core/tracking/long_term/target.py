@@ -34,13 +34,13 @@ class TrackState:
     global_search: GlobalSearch = field(default_factory=GlobalSearch)
     """History of the global search since the target was last seen clearly."""
     angle_rad: float = 0.0
-    """Angle of the last rotated box."""
+    """Angle of the newest rotated box."""
 
     @classmethod
-    def starting_at(cls, place: Place, appearance: AppearanceModel | None, status: TrackStatus) -> TrackState:
+    def starting_at(cls, place: Place, status: TrackStatus | None = None) -> TrackState:
         """Return the state of a target that somebody has pointed at."""
         motion = Motion.starting_at(place.center_x, place.center_y, place.mean_side)
-        return cls(place, motion, appearance, status)
+        return cls(place, motion, status=status or TrackStatus())
 
     def predicted(self, stamp_ns: int, image_shape: tuple[int, ...]) -> TrackState:
         """Return the state with target and distractors where they are expected in an image.

@@ -89,11 +89,12 @@ class LongTermTracker:
         """
         region, candidate, result = self._tracker.init(image, box_xywh)
         is_seen = evidence(_observation(result), config or LongTermConfig()) is not Evidence.NONE
+        track = TrackState.starting_at(region.place, TrackStatus(is_seen=is_seen))
+        track = replace(track, angle_rad=result.rotated_box.angle_rad)
         features = candidate.output.conv3
-        appearance = None
         if self._tracker.config.evidence_appearance and features is not None:
-            appearance = learn(np.asarray(features, np.float32), size_cells(region.place, candidate))
-        track = TrackState.starting_at(region.place, appearance, TrackStatus(is_seen=is_seen))
+            model = learn(np.asarray(features, np.float32), size_cells(region.place, candidate))
+            track = replace(track, appearance=model)
         return Target(region.template, track), result
 
     def try_boxes(self, image: Image, boxes_xywh: Sequence[ArrayLike]) -> list[TrackResult]:
@@ -125,7 +126,7 @@ class LongTermTracker:
             ]
         )
         results = [
-            _with_identity(result, target.track, each)
+            _in_context(result, target.track, each)
             for result, target, each in zip(
                 self._tracker.refine(image, [each.candidate for each in chosen]),
                 predicted,
@@ -177,7 +178,7 @@ class LongTermTracker:
     ) -> TrackState:
         """Return the track state after an image in which `chosen` is probably the target."""
         status = advance(track.status, _observation(result, chosen.is_elsewhere), stamp_ns, config)
-        track = replace(track, status=status)
+        track = replace(track, status=status, angle_rad=result.rotated_box.angle_rad)
         if status.is_seen or not (chosen.is_elsewhere or chosen.probability < FOLLOW_PROBABILITY):
             track = self._moved(track, chosen, result, image_shape, config)
         track = _with_distractors(track, chosen)
@@ -248,10 +249,13 @@ def _others(target: Target, targets: Sequence[Target]) -> list[OtherObject]:
     ]
 
 
-def _with_identity(result: TrackResult, track: TrackState, chosen: Weighed) -> TrackResult:
-    """Return the result with the probability that it is the target, all being known, as its confidence."""
-    confidence = chosen.probability * identity_probability(track.identity_log_odds)
-    return replace(result, confidence=confidence)
+def _in_context(result: TrackResult, track: TrackState, chosen: Weighed) -> TrackResult:
+    """Return the result with the confidence, and the description of its rotated box, that the track gives."""
+    return replace(
+        result,
+        confidence=chosen.probability * identity_probability(track.identity_log_odds),
+        rotated_box=result.rotated_box.described_near(track.angle_rad),
+    )
 
 
 def _with_distractors(track: TrackState, chosen: Weighed) -> TrackState:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from siammaskpp_core.tracking import BoxError, TrackingConfig
-from siammaskpp_core.tracking.boxes import BoxFusion, checked_box, overlap
+from siammaskpp_core.tracking.boxes import BoxFusion, RotatedBox, checked_box, overlap
 
 
 def test_overlap_by_hand():
@@ -75,3 +75,28 @@ def test_no_size_is_changed_by_more_than_three_tenths():
 def test_nothing_is_learned_where_something_else_is_found():
     config = TrackingConfig(mask_box_weight=0.6, mask_box_gain=3.0, size_correction=1.0)
     assert BoxFusion.learned(GIVEN, GIVEN + (60, 0, 0, 0), None, config) == BoxFusion(0.6)
+
+
+@pytest.mark.parametrize("turns", range(-4, 5))
+def test_a_rotated_box_is_described_by_the_angle_nearest_to_another(turns):
+    box = RotatedBox(10, 20, 30, 8, 0.2)
+    near = box.described_near(0.1 + turns * np.pi / 2)
+    expected = (0.2 + turns * np.pi / 2 + np.pi) % (2 * np.pi) - np.pi
+    assert near.angle_rad == pytest.approx(expected)
+    assert (near.width, near.height) == ((8, 30) if turns % 2 else (30, 8))
+    assert {tuple(corner) for corner in near.corners().round(3)} == {
+        tuple(corner) for corner in box.corners().round(3)
+    }
+
+
+def test_the_angle_of_a_turning_box_does_not_jump():
+    """The smallest rectangle has an angle of 0 to 90 degrees, which jumps where an edge passes the axis."""
+    angle = 0.0
+    for degrees in range(0, 720, 5):
+        smallest = RotatedBox(
+            0, 0, *((30, 8) if degrees // 90 % 2 == 0 else (8, 30)), np.deg2rad(degrees % 90)
+        )
+        described = smallest.described_near(angle)
+        assert abs(np.angle(np.exp(1j * (described.angle_rad - angle)))) < np.deg2rad(6)
+        assert described.width == 30
+        angle = described.angle_rad

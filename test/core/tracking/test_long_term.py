@@ -268,7 +268,7 @@ def test_where_it_may_be_anywhere_the_middle_is_not_preferred():
     assert [best.peak.cell for (best,) in found] == [(12, 12), (1, 12)]
     for state in (State.LOST, State.UNCERTAIN):
         status = TrackStatus(state, missed=Streak(2))
-        missed = Target(region.template, TrackState.starting_at(region.place, None, status))
+        missed = Target(region.template, TrackState.starting_at(region.place, status))
         regions = search_regions(missed, image.shape, 181.0, CONFIG).all
         assert regions
         assert not any(region.prefers_center for region in regions)
@@ -366,4 +366,4 @@ def test_with_one_region_an_image_a_candidate_comes_first():
 
 def target() -> Target:
     template = Template(np.zeros((1, 1, 1), np.float32), (0, 0, 0), BoxFusion())
-    return Target(template, TrackState.starting_at(Place(100.0, 50.0, 20.0, 20.0), None, TrackStatus()))
+    return Target(template, TrackState.starting_at(Place(100.0, 50.0, 20.0, 20.0)))

@@ -12,10 +12,12 @@ from siammaskpp_core.tracking.long_term.state import (
     Evidence,
     Observation,
     State,
+    Streak,
     TrackStatus,
     advance,
     evidence,
     is_near,
+    is_searched_for,
 )
 
 NAN, INF = float("nan"), float("inf")
@@ -29,7 +31,7 @@ CONFIG = LongTermConfig(
     confirm_max_shift_sizes=1.0,
 )
 GOOD, WEAK, NONE = Observation(0.9, BOX), Observation(0.3, BOX), Observation(0.1, BOX)
-FAR, FAR_WEAK = (Observation(score, (200.0, 50.0, 40.0, 10.0)) for score in (0.9, 0.3))
+FAR, FAR_WEAK = (Observation(score, (200.0, 50.0, 40.0, 10.0), is_elsewhere=True) for score in (0.9, 0.3))
 OBSERVATIONS = {"G": GOOD, "w": WEAK, ".": NONE, "F": FAR, "f": FAR_WEAK}
 LETTERS = {State.TRACKING: "T", State.UNCERTAIN: "U", State.LOST: "L"}
 
@@ -81,16 +83,30 @@ def test_what_counts_as_evidence(observation, expected):
         ("....wwwww", "UUULLLLLL"),  # doubtful ones do not
         ("....GFGFG", "UUULLLLLL"),  # nor those that jump about
         ("....GFFF", "UUULLLLT"),
-        ("GFF", "TTT"),  # while it is tracked, a good score is believed wherever it is
-        ("GwFFFF", "TUUUUL"),  # but out of doubt, what is elsewhere is something else
-        ("GwFFFFFFF", "TUUUULLLT"),  # until it is lost, and may be anywhere
-        ("GwFG", "TUUT"),  # back where it was, it is believed
+        ("GwFFF", "TUUUT"),  # elsewhere it is believed when it is confirmed
+        ("GwFwFG", "TUUUUT"),  # a place elsewhere that is not confirmed changes nothing
+        ("GFFGFF", "TUUTUU"),
         ("GfffwG", "TUUUUT"),
-        ("Gffff", "TUUUL"),  # doubtful ones elsewhere say no more
+        ("Gffff", "TUUUL"),  # doubtful ones elsewhere are misses
     ],
 )
 def test_transitions(seen, states):
     assert course(seen) == states
+
+
+def test_a_target_in_doubt_is_searched_for_after_the_time_of_a_loss():
+    status = TrackStatus()
+    for index, letter in enumerate("Gw.w"):
+        status = advance(status, OBSERVATIONS[letter], index, CONFIG)
+        assert not is_searched_for(status, CONFIG)
+    status = advance(status, WEAK, 4, CONFIG)
+    assert is_searched_for(status, CONFIG)
+    assert (status.state, status.is_seen, status.missed.images) == (State.UNCERTAIN, True, 0)
+    assert not is_searched_for(advance(status, GOOD, 5, CONFIG), CONFIG)
+    assert is_searched_for(TrackStatus(State.LOST), CONFIG)
+    # By time as well.
+    status = advance(advance(TrackStatus(), WEAK, 0, CONFIG), WEAK, 10 * 10**9, CONFIG)
+    assert is_searched_for(status, CONFIG)
 
 
 def test_time_and_number_of_images_whichever_is_first():
@@ -118,14 +134,6 @@ def test_a_moving_target_is_confirmed_step_by_step():
         seen = Observation(0.9, (100 + 15 * index, 50, 40, 10))
         status = advance(status, seen, index, CONFIG)
     assert status.state is State.TRACKING
-    assert status.last_box_xywh == (130, 50, 40, 10)
-
-
-def test_a_weak_observation_elsewhere_does_not_move_the_target():
-    status = advance(TrackStatus(), GOOD, 1, CONFIG)
-    assert advance(status, WEAK._replace(box_xywh=(300, 50, 40, 10)), 2, CONFIG).last_box_xywh == BOX
-    nearby = (110.0, 50.0, 40.0, 10.0)
-    assert advance(status, WEAK._replace(box_xywh=nearby), 2, CONFIG).last_box_xywh == nearby
 
 
 def test_a_weak_observation_of_a_lost_target_is_searched_again_and_is_no_hit():
@@ -138,11 +146,11 @@ def test_a_jump_back_in_time_begins_anew():
     status = advance(TrackStatus(), GOOD, 10**9, CONFIG)
     for index in range(3):
         status = advance(status, NONE, 2 * 10**9 + index, CONFIG)
-    assert (status.state, status.misses) == (State.UNCERTAIN, 3)
+    assert (status.state, status.missed.images) == (State.UNCERTAIN, 3)
     assert has_jumped_back(status.stamp_ns, 10**9)
     assert not has_jumped_back(status.stamp_ns, status.stamp_ns)
     after = advance(status, NONE, 10**9, CONFIG)
-    assert (after.state, after.misses, after.missed_since_ns) == (State.UNCERTAIN, 1, 10**9)
+    assert (after.state, after.missed) == (State.UNCERTAIN, Streak(1, 10**9))
     lost = replace(status, state=State.LOST, candidate_box_xywh=BOX, hits=2)
     assert advance(lost, GOOD, 10**9, CONFIG).state is State.LOST
 
@@ -161,9 +169,9 @@ def test_the_same_stamps_give_the_same_states_again():
         ("G", True),
         ("w", True),
         (".", False),
-        ("GF", True),
+        ("GF", False),
         ("GwF", False),
-        ("GwFFF", False),
+        ("GwFFF", True),
         ("....GG", False),
         ("....GGG", True),
     ],

@@ -1,0 +1,90 @@
+"""Which candidate is the target: looks, motion and the objects around it."""
+
+import numpy as np
+import pytest
+
+from siammaskpp_core.tracking import Place
+from siammaskpp_core.tracking.config import TrackingConfig
+from siammaskpp_core.tracking.long_term.association import (
+    appearance_log_ratio,
+    motion_log_ratio,
+    size_log_ratio,
+)
+from siammaskpp_core.tracking.long_term.decision import Weighed, choose
+from siammaskpp_core.tracking.long_term.motion import Motion
+from siammaskpp_core.tracking.long_term.tracker import without_shared_peaks
+from siammaskpp_core.tracking.tracker import Candidate
+
+CONFIG = TrackingConfig(evidence_logit=0.2, evidence_appearance=6.7, evidence_offset=-0.4)
+SIDE = 40.0
+
+
+class At:
+    """A candidate, of which only the place counts here."""
+
+    def __init__(self, x: float):
+        self.place = Place(x, 100.0, SIDE, SIDE)
+
+
+def weighed(x: float, probability: float, is_elsewhere: bool = False) -> Weighed:
+    candidate: Candidate = At(x)  # type: ignore[assignment]
+    return Weighed(candidate, probability, 0.5, None, is_elsewhere=is_elsewhere)
+
+
+def log_ratio(x: float, misses: int = 0) -> float:
+    motion = Motion.starting_at(100, 100, SIDE)
+    for _ in range(20):
+        motion = motion.predicted(1 / 30, SIDE).observed(100, 100, SIDE)
+    for _ in range(misses + 1):
+        motion = motion.predicted(1 / 30, SIDE)
+    return motion_log_ratio(motion, Place(x, 100, SIDE, SIDE), SIDE, CONFIG)
+
+
+def test_looks_by_hand():
+    assert appearance_log_ratio(5.0, 1.0, CONFIG) == pytest.approx(1.0 + 6.7 - 0.4)
+    assert appearance_log_ratio(-2.0, 0.0, CONFIG) == pytest.approx(-0.8)
+
+
+def test_a_peak_where_the_target_is_expected_has_no_handicap():
+    assert log_ratio(100) == pytest.approx(0, abs=0.01)
+    assert log_ratio(104) > -1
+    assert np.all(np.diff([log_ratio(100 + step) for step in (0, 5, 10, 20, 40)]) < 0)
+
+
+def test_the_longer_it_is_hidden_the_less_a_peak_near_by_means_and_the_more_one_aside():
+    assert log_ratio(100, misses=20) < log_ratio(100) - 1
+    assert log_ratio(140, misses=20) > log_ratio(140)
+
+
+def test_another_size_speaks_against_an_object():
+    usual = Place(0, 0, 40, 40)
+    assert size_log_ratio(usual, usual) == 0
+    assert size_log_ratio(Place(0, 0, 44, 44), usual) > -0.1
+    assert size_log_ratio(Place(0, 0, 120, 120), usual) < -4
+    assert size_log_ratio(Place(0, 0, 80, 20), usual) == 0
+
+
+@pytest.mark.parametrize(
+    ("near", "far", "expected"),
+    [
+        ([0.9, 0.1], [0.95], 0.9),  # seen where it is expected: no search elsewhere counts
+        ([0.3], [0.4], 0.3),
+        ([0.3], [0.6], 0.6),
+        ([0.45], [0.5, 0.7], 0.7),
+        ([], [0.1], 0.1),
+        ([0.1], [], 0.1),
+    ],
+)
+def test_where_the_target_is_expected_comes_first(near, far, expected):
+    chosen = choose([weighed(100, p) for p in near], [weighed(500, p, True) for p in far], threshold=0.5)
+    assert chosen.probability == expected
+
+
+def test_no_two_targets_believe_in_one_peak():
+    first, second, third = without_shared_peaks([weighed(100, 0.8), weighed(101, 0.9), weighed(300, 0.9)])
+    assert first.probability == pytest.approx(0.1)
+    assert (second.probability, third.probability) == (0.9, 0.9)
+    equal = without_shared_peaks([weighed(100, 0.8), weighed(100, 0.8)])
+    assert sorted(round(each.probability, 6) for each in equal) == [0.2, 0.8]
+    weak = [weighed(100, 0.3), weighed(100, 0.4)]
+    assert without_shared_peaks(weak) == weak
