@@ -105,6 +105,16 @@ def outline(mask: Mask, filled: PixelRect, rotated_box: str = "min_area") -> Mas
     return MaskOutline(box, rotated)
 
 
+def separate_masks(masks: Sequence[Mask | None], confidences: Sequence[float]) -> None:
+    """Take pixels that several masks [H, W] share from all but the most confident one, in place."""
+    order = sorted(range(len(masks)), key=lambda index: -confidences[index])
+    for rank, index in enumerate(order):
+        mask = masks[index]
+        for other in (masks[better] for better in order[:rank]):
+            if mask is not None and other is not None:
+                cv2.subtract(mask, other, dst=mask)
+
+
 class LabelledMask(NamedTuple):
     """The mask of one target, None where it has none, with its value in a label picture."""
 

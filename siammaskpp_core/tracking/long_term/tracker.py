@@ -43,6 +43,7 @@ from siammaskpp_core.tracking.long_term.state import (
     is_searched_for,
 )
 from siammaskpp_core.tracking.long_term.target import Target, TrackState
+from siammaskpp_core.tracking.masks import separate_masks
 from siammaskpp_core.tracking.tracker import Candidate, SearchRegion, Tracker, TrackResult
 
 PEAKS = 4
@@ -110,8 +111,8 @@ class LongTermTracker:
     ) -> list[TrackResult]:
         """Find `targets` in the next image, taken at `stamp_ns`, and update their track states.
 
-        Returns one result for each target, in their order; `target.is_seen` says whether to accept it. No
-        target is changed when an error is raised.
+        Returns one result for each target, in their order; `target.is_seen` says whether to accept it. No two
+        masks share a pixel. No target is changed when an error is raised.
         """
         config = config or LongTermConfig()
         predicted = [
@@ -134,6 +135,7 @@ class LongTermTracker:
                 strict=True,
             )
         ]
+        separate_masks([result.mask for result in results], [result.confidence for result in results])
         advanced = [
             self._advanced(target.track, group, each, result, image.shape, stamp_ns, config)
             for target, group, each, result in zip(predicted, regions, chosen, results, strict=True)
@@ -216,17 +218,12 @@ class LongTermTracker:
 
 
 def without_shared_peaks(chosen: Sequence[Weighed]) -> list[Weighed]:
-    """Return the choices of all targets so that no two of them believe in one peak.
-
-    The less probable one gets the probability that the other one leaves.
-    """
+    """Return the choices of all targets; of several that chose one peak, only the most probable keeps it."""
     result = list(chosen)
     order = sorted(range(len(result)), key=lambda index: -result[index].probability)
     for rank, index in enumerate(order):
-        for other in order[:rank]:
-            left = 1 - result[other].probability
-            if result[index].probability > left and _is_same_peak(result[index], result[other]):
-                result[index] = result[index]._replace(probability=left)
+        if any(_is_same_peak(result[index], result[better]) for better in order[:rank]):
+            result[index] = result[index]._replace(probability=0.0)
     return result
 
 

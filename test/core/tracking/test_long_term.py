@@ -320,6 +320,18 @@ def test_two_targets_far_apart_do_not_disturb_each_other():
     assert states == {(0, T), (0, U), (0, L), (1, T), (1, U)}
 
 
+def test_one_object_is_not_two_targets():
+    """Two targets are set on one object: only one of them is believed, and their masks share no pixel."""
+    tracker = LongTermTracker(Tracker(ColourEngine()))
+    image = picture(((200, 200), RED))
+    targets = [tracker.init(image, box(200 + shift, 200))[0] for shift in (0, 2)]
+    for index in range(1, 6):
+        image = picture(((200 + 2 * index, 200), RED))
+        first, second = tracker.step(image, targets, index * 50_000_000, CONFIG)
+        assert sorted(target.is_seen for target in targets) == [False, True]
+        assert not (first.mask & second.mask).any()
+
+
 def test_all_targets_are_searched_in_one_batch():
     engine = ColourEngine()
     tracker = LongTermTracker(Tracker(engine))

@@ -15,6 +15,7 @@ from siammaskpp_core.tracking.masks import (
     mask_window,
     outline,
     paste_mask,
+    separate_masks,
     union_mask,
 )
 
@@ -289,6 +290,19 @@ def test_where_masks_overlap_the_higher_confidence_wins():
     left[0, :3], right[0, 1:] = 255, 255
     picture = label_picture((1, 4), [LabelledMask(1, 0.9, left), LabelledMask(2, 0.6, right)])
     assert picture.tolist() == [[1, 1, 1, 2]]
+
+
+def test_masks_that_overlap_are_separated():
+    first, second, third = (np.zeros((6, 8), np.uint8) for _ in range(3))
+    first[1:4, 1:5] = second[2:6, 3:8] = third[0:3, 4:8] = 255
+    before = second.copy()
+    separate_masks([first, None, second, third], [0.5, 0.99, 0.9, 0.7])
+    np.testing.assert_array_equal(second, before)
+    assert not (first & second).any()
+    assert not (third & second).any()
+    assert not (first & third).any()
+    np.testing.assert_array_equal(first | second | third, first | before | third)
+    assert first[1, 1] == third[0, 7] == 255
 
 
 def test_the_union_of_masks():
