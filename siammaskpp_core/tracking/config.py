@@ -39,7 +39,10 @@ class TrackingConfig(Checked):
         0.0, "Offset of the calibration (see confidence_slope)", low=-20.0, high=20.0
     )
     evidence_logit: float = option(
-        1.0, "Weight of the network's logit when a peak is weighed as the target", low=0.0, high=10.0
+        1.0, "Weight of the network's logit when a peak is weighed as the target", low=0.01, high=10.0
+    )
+    evidence_logit_offset: float = option(
+        0.0, "Constant that is added to the weighted logit", low=-20.0, high=20.0
     )
     evidence_appearance: float = option(
         0.0,
@@ -47,8 +50,8 @@ class TrackingConfig(Checked):
         low=0.0,
         high=30.0,
     )
-    evidence_offset: float = option(
-        0.0, "Constant part of the evidence for a peak where the target is expected", low=-20.0, high=20.0
+    evidence_appearance_offset: float = option(
+        0.0, "Constant that is added to the weighted response", low=-20.0, high=20.0
     )
     evidence_motion: float = option(
         2.0, "Weight of the distance of a peak from where the target is expected", low=0.0, high=10.0

@@ -65,12 +65,18 @@ def _weights_by_taken_peaks(ratios: Float64Array) -> dict[int, float]:
     return weights
 
 
-def appearance_log_ratio(logit: float, appearance: float, config: TrackingConfig) -> float:
+def looks_log_ratio(logit: float, appearance: float | None, config: TrackingConfig) -> float:
     """Return what the looks of a peak say for "it is the target" against "it is not".
 
-    `logit` is the network's, `appearance` the response, 0 to 1, of the target's appearance model.
+    `logit` is the network's, `appearance` the response, 0 to 1, of the target's appearance model, or None
+    without a model. The weaker of the two decides: the network does not know this target from others of its
+    kind, and the model can have learned what hides the target.
     """
-    return config.evidence_logit * logit + config.evidence_appearance * appearance + config.evidence_offset
+    network = config.evidence_logit * logit + config.evidence_logit_offset
+    if appearance is None:
+        return network
+    model = config.evidence_appearance * appearance + config.evidence_appearance_offset
+    return -float(np.logaddexp(-network, -model))
 
 
 def motion_log_ratio(motion: Motion, place: Place, side_px: float, config: TrackingConfig) -> float:

@@ -14,7 +14,7 @@ from siammaskpp_core.tracking.decoding import logit
 from siammaskpp_core.tracking.long_term.appearance import AppearanceResponse, Point, respond
 from siammaskpp_core.tracking.long_term.association import (
     OTHER_APPEARANCE,
-    appearance_log_ratio,
+    looks_log_ratio,
     motion_log_ratio,
     peak_probabilities,
     size_log_ratio,
@@ -39,12 +39,17 @@ class Weighed(NamedTuple):
 
     candidate: Candidate
     probability: float
-    appearance: float
-    """Response of the target's appearance model at the candidate; neutral when there is no model."""
+    appearance: float | None
+    """Response of the target's appearance model at the candidate; None without a model."""
     response: AppearanceResponse | None
     beside: tuple[Weighed, ...] = ()
     """The other candidates of the same region."""
     is_elsewhere: bool = False
+
+    @property
+    def logit(self) -> float:
+        """The logit of the network."""
+        return logit(self.candidate.peak.probability)
 
 
 def weigh(
@@ -60,13 +65,10 @@ def weigh(
     elsewhere.
     """
     response = _response(track, candidates[0])
-    appearances = [
-        OTHER_APPEARANCE if response is None else response.at(center_cells(candidate))
-        for candidate in candidates
-    ]
+    appearances = [None if response is None else response.at(center_cells(each)) for each in candidates]
     looks = np.array(
         [
-            appearance_log_ratio(logit(candidate.peak.probability), appearance, config)
+            looks_log_ratio(logit(candidate.peak.probability), appearance, config)
             for candidate, appearance in zip(candidates, appearances, strict=True)
         ]
     )
@@ -76,8 +78,12 @@ def weigh(
         side_px = track.place.mean_side
         near = [motion_log_ratio(track.motion, each.place, side_px, config) for each in candidates]
         where = np.maximum(where, near)
+    usual = None if response is None else OTHER_APPEARANCE
     explained = np.array(
-        [[_other_log_ratio(other, each, config) for each in candidates] for other in others[:MAX_OTHERS]]
+        [
+            [_other_log_ratio(other, each, usual, config) for each in candidates]
+            for other in others[:MAX_OTHERS]
+        ]
     )
     probabilities = peak_probabilities(looks + where, explained.reshape(-1, len(candidates)))
     weighed = [
@@ -123,8 +129,10 @@ def _response(track: TrackState, candidate: Candidate) -> AppearanceResponse | N
     return respond(track.appearance, np.asarray(features, np.float32))
 
 
-def _other_log_ratio(other: OtherObject, candidate: Candidate, config: TrackingConfig) -> float:
-    """Return what speaks for a candidate to be a known other object, which looks as most of its class do."""
-    looks = appearance_log_ratio(logit(candidate.peak.probability), OTHER_APPEARANCE, config)
+def _other_log_ratio(
+    other: OtherObject, candidate: Candidate, appearance: float | None, config: TrackingConfig
+) -> float:
+    """Return what speaks for a candidate to be a known other object, with the looks of its kind."""
+    looks = looks_log_ratio(logit(candidate.peak.probability), appearance, config)
     where = motion_log_ratio(other.motion, candidate.place, other.place.mean_side, config)
     return looks + where + size_log_ratio(candidate.place, other.place)

@@ -33,6 +33,8 @@ class TrackState:
     """Log odds that the object which is followed is the target, and not one of the distractors."""
     global_search: GlobalSearch = field(default_factory=GlobalSearch)
     """History of the global search since the target was last seen clearly."""
+    usual_logit: float | None = None
+    """Smoothed logit of the network when the target was seen clearly; None before the first time."""
     angle_rad: float = 0.0
     """Angle of the newest rotated box."""
 

@@ -52,6 +52,10 @@ FOLLOW_PROBABILITY = 0.2
 """A candidate that is the target with at least this probability moves the place where it is expected."""
 LEARN_PROBABILITY = 0.6
 """The appearance model learns from a candidate that is the target with at least this probability."""
+LEARN_LOGIT = 0.5
+"""Its logit is at least this fraction of the usual one: else the model would learn what hides the target."""
+USUAL_LOGIT_RATE = 0.1
+"""Weight of the newest logit in the usual one."""
 RECOGNISED_PROBABILITY = 0.7
 """Peaks beside a target that is recognised with at least this probability are distractors."""
 DISTRACTOR_PROBABILITY = 0.3
@@ -184,6 +188,8 @@ class LongTermTracker:
         if status.is_seen or not (chosen.is_elsewhere or chosen.probability < FOLLOW_PROBABILITY):
             track = self._moved(track, chosen, result, image_shape, config)
         track = _with_distractors(track, chosen)
+        if status.state is State.TRACKING:
+            track = replace(track, usual_logit=_smoothed(track.usual_logit, chosen.logit))
         if _may_learn(track, chosen, result):
             assert track.appearance is not None
             assert chosen.response is not None
@@ -259,7 +265,7 @@ def _with_distractors(track: TrackState, chosen: Weighed) -> TrackState:
     """Return the track state with the distractors of this image, and the identity that they leave."""
     box = chosen.candidate.place.box_xywh
     beside = [
-        Peak(each.candidate.place, each.appearance)
+        Peak(each.candidate.place, each.appearance or 0.0)
         for each in chosen.beside
         if each.candidate.peak.probability >= DISTRACTOR_PROBABILITY
         and overlap(each.candidate.place.box_xywh, box) < SAME_OBJECT_OVERLAP
@@ -303,8 +309,19 @@ def _may_learn(track: TrackState, chosen: Weighed, result: TrackResult) -> bool:
         and track.status.is_seen
         and result.confidence >= LEARN_PROBABILITY
         and chosen.candidate.region.scale == 1.0
+        and chosen.logit >= _least_logit(track)
         and not _has_merged(track)
     )
+
+
+def _least_logit(track: TrackState) -> float:
+    """Return the logit below which an image does not show the target as well as usual."""
+    usual = track.usual_logit or 0.0
+    return min(LEARN_LOGIT * usual, usual)
+
+
+def _smoothed(usual: float | None, newest: float) -> float:
+    return newest if usual is None else usual + USUAL_LOGIT_RATE * (newest - usual)
 
 
 def _observation(result: TrackResult, is_elsewhere: bool = False) -> Observation:

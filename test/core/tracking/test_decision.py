@@ -6,7 +6,7 @@ import pytest
 from siammaskpp_core.tracking import Place
 from siammaskpp_core.tracking.config import TrackingConfig
 from siammaskpp_core.tracking.long_term.association import (
-    appearance_log_ratio,
+    looks_log_ratio,
     motion_log_ratio,
     size_log_ratio,
 )
@@ -15,7 +15,12 @@ from siammaskpp_core.tracking.long_term.motion import Motion
 from siammaskpp_core.tracking.long_term.tracker import without_shared_peaks
 from siammaskpp_core.tracking.tracker import Candidate
 
-CONFIG = TrackingConfig(evidence_logit=0.2, evidence_appearance=6.7, evidence_offset=-0.4)
+CONFIG = TrackingConfig(
+    evidence_logit=1.2,
+    evidence_logit_offset=1.0,
+    evidence_appearance=8.0,
+    evidence_appearance_offset=-2.0,
+)
 SIDE = 40.0
 
 
@@ -40,9 +45,12 @@ def log_ratio(x: float, misses: int = 0) -> float:
     return motion_log_ratio(motion, Place(x, 100, SIDE, SIDE), SIDE, CONFIG)
 
 
-def test_looks_by_hand():
-    assert appearance_log_ratio(5.0, 1.0, CONFIG) == pytest.approx(1.0 + 6.7 - 0.4)
-    assert appearance_log_ratio(-2.0, 0.0, CONFIG) == pytest.approx(-0.8)
+def test_looks_are_as_good_as_the_weaker_of_network_and_model():
+    assert looks_log_ratio(2.0, None, CONFIG) == pytest.approx(3.4)
+    assert looks_log_ratio(8.0, 0.5, CONFIG) == pytest.approx(2.0, abs=0.01)
+    assert looks_log_ratio(-2.0, 1.0, CONFIG) == pytest.approx(-1.4, abs=0.01)
+    both = looks_log_ratio(2.5, 0.75, CONFIG)  # 4 and 4
+    assert both == pytest.approx(4 - np.log(2))
 
 
 def test_a_peak_where_the_target_is_expected_has_no_handicap():
