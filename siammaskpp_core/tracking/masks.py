@@ -31,6 +31,8 @@ class MaskOutline(NamedTuple):
 
     box_xywh: Float64Array
     rotated_box: RotatedBox
+    fraction: float
+    """Fraction of the mask's pixels that are in this part."""
 
 
 def mask_window(window: CropWindow, cell: tuple[int, int]) -> CropWindow:
@@ -87,10 +89,10 @@ def _extent_above(probability: Float32Array, threshold: float) -> PixelRect:
 
 
 def outline(mask: Mask, filled: PixelRect, rotated_box: str = "min_area") -> MaskOutline | None:
-    """Return the outline of the largest connected part of `mask`; None when the mask is empty.
+    """Keep only the largest connected part of `mask`, and return its outline; None when the mask is empty.
 
-    The mask is empty outside `filled`. `rotated_box` is "min_area" or "ellipse"; see
-    :func:`min_area_box` and :func:`ellipse_box`.
+    Mask, box and rotated box then tell of the same pixels. The mask is empty outside `filled`. `rotated_box`
+    is "min_area" or "ellipse"; see :func:`min_area_box` and :func:`ellipse_box`.
     """
     part = mask[filled.top : filled.bottom, filled.left : filled.right]
     if not part.size:
@@ -99,10 +101,16 @@ def outline(mask: Mask, filled: PixelRect, rotated_box: str = "min_area") -> Mas
     contours, _ = cv2.findContours(part, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=corner)
     if not contours:
         return None
-    contour = max(contours, key=cv2.contourArea)
+    contour, *others = sorted(contours, key=cv2.contourArea, reverse=True)
+    fraction = 1.0
+    if others:
+        pixels = cv2.countNonZero(part)
+        for other in others:
+            cv2.drawContours(mask, [other], -1, 0, cv2.FILLED)
+        fraction = cv2.countNonZero(part) / pixels
     box = np.array(cv2.boundingRect(contour), dtype=np.float64)
     rotated = ellipse_box(contour, mask) if rotated_box == "ellipse" else min_area_box(contour)
-    return MaskOutline(box, rotated)
+    return MaskOutline(box, rotated, fraction)
 
 
 def separate_masks(masks: Sequence[Mask | None], confidences: Sequence[float]) -> None:

@@ -89,18 +89,19 @@ class Candidate(NamedTuple):
 class TrackResult:
     """Where a target is in one image.
 
-    `box_xywh`, float64 [4], is the axis-aligned box: the bounding box of the mask's largest part fused with
-    the decoded box (:class:`~siammaskpp_core.tracking.boxes.BoxFusion`). `rotated_box` encloses the
-    mask's largest part. Both come from the decoded box alone when the mask is empty or the network has none.
-    `confidence`, 0 to 1, is the calibrated probability that this is the target. `mask`, uint8 [H, W], is 255
-    on the target and 0 elsewhere; it is None for a network without masks. Boxes are in continuous pixel
-    coordinates (see :mod:`siammaskpp_core.tracking.boxes`).
+    `box_xywh`, float64 [4], is the axis-aligned box: the bounding box of the mask fused with the decoded box
+    (:class:`~siammaskpp_core.tracking.boxes.BoxFusion`). `rotated_box` encloses the mask. Both come from the
+    decoded box alone when the mask is empty or the network has none. `confidence`, 0 to 1, is the calibrated
+    probability that this is the target. `mask`, uint8 [H, W], is 255 on the target and 0 elsewhere, or None for
+    a network without masks. It is the largest of the parts that the network has found, with `mask_fraction`
+    of their pixels. Boxes are in continuous pixel coordinates (see :mod:`siammaskpp_core.tracking.boxes`).
     """
 
     box_xywh: Float64Array
     rotated_box: RotatedBox
     confidence: float
     mask: Mask | None
+    mask_fraction: float = 1.0
 
 
 class Tracker:
@@ -270,7 +271,7 @@ class Tracker:
     def _paste(
         self, image: Image, candidate: Candidate, probability: Float32Array | None
     ) -> tuple[Mask | None, MaskOutline | None]:
-        """Return the mask in the image and the outline of its largest part."""
+        """Return the mask in the image, of which only the largest part is kept, and its outline."""
         if probability is None:
             return None, None
         config, window = self.config, mask_window(candidate.window, candidate.peak.cell)
@@ -287,7 +288,7 @@ class Tracker:
         decoded = candidate.place.box_xywh
         if shape is not None:
             box = fusion.box(decoded, shape.box_xywh)
-            return TrackResult(box, shape.rotated_box, confidence, mask)
+            return TrackResult(box, shape.rotated_box, confidence, mask, shape.fraction)
         box = fusion.box(decoded, None)
         return TrackResult(box, RotatedBox.axis_aligned(box), confidence, mask)
 

@@ -253,10 +253,14 @@ def _others(target: Target, targets: Sequence[Target]) -> list[OtherObject]:
 
 
 def _in_context(result: TrackResult, track: TrackState, chosen: Weighed) -> TrackResult:
-    """Return the result with the confidence, and the description of its rotated box, that the track gives."""
+    """Return the result with the confidence, and the description of its rotated box, that the track gives.
+
+    A mask in pieces lowers the confidence: it shows something that covers the target, or several objects.
+    """
+    identity = identity_probability(track.identity_log_odds)
     return replace(
         result,
-        confidence=chosen.probability * identity_probability(track.identity_log_odds),
+        confidence=chosen.probability * identity * result.mask_fraction,
         rotated_box=result.rotated_box.described_near(track.angle_rad),
     )
 

@@ -116,11 +116,23 @@ def test_nothing_is_touched_by_a_mask_below_the_threshold():
     assert region == PixelRect(0, 0, 0, 0)
 
 
-def test_the_outline_is_the_largest_part():
+@pytest.mark.parametrize("kind", ["min_area", "ellipse"])
+def test_mask_and_boxes_are_of_the_largest_part(kind):
     mask = np.zeros((50, 60), np.uint8)
-    mask[5:9, 5:9] = 255
     mask[20:40, 10:50] = 255
-    np.testing.assert_array_equal(outline(mask, PixelRect(0, 0, 60, 50)).box_xywh, [10, 20, 40, 20])
+    mask[25:35, 20:30] = 0  # a hole in it stays
+    largest = mask.copy()
+    mask[5:9, 5:9] = mask[45, 3] = 255
+    found = outline(mask, PixelRect(0, 0, 60, 50), kind)
+    np.testing.assert_array_equal(found.box_xywh, [10, 20, 40, 20])
+    np.testing.assert_array_equal(mask, largest)
+    assert found.fraction == pytest.approx(700 / 717)
+    rows, columns = np.nonzero(mask)
+    centres = np.column_stack([columns + 0.5, rows + 0.5]).astype(np.float32)
+    inside = [
+        cv2.pointPolygonTest(found.rotated_box.corners(), point.tolist(), False) >= 0 for point in centres
+    ]
+    assert np.mean(inside) == 1.0
 
 
 def linear_fit(probability, picture, radius):
