@@ -92,7 +92,7 @@ class TrackResult:
     `box_xywh`, float64 [4], is the axis-aligned box: the bounding box of the mask fused with the decoded box
     (:class:`~siammaskpp_core.tracking.boxes.BoxFusion`). `rotated_box` encloses the mask. Both come from the
     decoded box alone when the mask is empty or the network has none. `confidence`, 0 to 1, is the calibrated
-    probability that this is the target. `mask`, uint8 [H, W], is 255 on the target and 0 elsewhere, or None for
+    probability that this is the target. `mask`, uint8 [H, W], is 255 on the target and 0 elsewhere; None for
     a network without masks. It is the largest of the parts that the network has found, with `mask_fraction`
     of their pixels. Boxes are in continuous pixel coordinates (see :mod:`siammaskpp_core.tracking.boxes`).
     """
