@@ -43,7 +43,7 @@ PEAK_MIN = 0.2
 Point = tuple[float, float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class AppearanceModel:
     """The appearance model of one target: D projected channels, and a filter of 9 D + 1 weights.
 
@@ -62,7 +62,7 @@ class AppearanceModel:
     """Running mean of the filter's response at the target."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class AppearanceResponse:
     """The response of a model to one search region, float32 [R, R]: about 1 at the target, 0 elsewhere."""
 

@@ -75,8 +75,13 @@ def looks_log_ratio(logit: float, appearance: float | None, config: TrackingConf
     network = config.evidence_logit * logit + config.evidence_logit_offset
     if appearance is None:
         return network
-    model = config.evidence_appearance * appearance + config.evidence_appearance_offset
+    model = model_log_ratio(appearance, config)
     return -float(np.logaddexp(-network, -model))
+
+
+def model_log_ratio(appearance: float, config: TrackingConfig) -> float:
+    """Return what the appearance model alone says for "it is the target" against "it is not"."""
+    return config.evidence_appearance * appearance + config.evidence_appearance_offset
 
 
 def motion_log_ratio(motion: Motion, place: Place, side_px: float, config: TrackingConfig) -> float:

@@ -48,8 +48,8 @@ from siammaskpp_core.tracking.tracker import Candidate, SearchRegion, Tracker, T
 
 PEAKS = 4
 """Peaks of the response that are considered in each search region."""
-FOLLOW_PROBABILITY = 0.2
-"""A candidate that is the target with at least this probability moves the place where it is expected."""
+FOLLOW_PROBABILITY = 0.4
+"""A candidate with at least this probability moves the place where the target is expected."""
 LEARN_PROBABILITY = 0.6
 """The appearance model learns from a candidate that is the target with at least this probability."""
 LEARN_LOGIT = 0.5
@@ -185,7 +185,7 @@ class LongTermTracker:
         """Return the track state after an image in which `chosen` is probably the target."""
         status = advance(track.status, _observation(result, chosen.is_elsewhere), stamp_ns, config)
         track = replace(track, status=status, angle_rad=result.rotated_box.angle_rad)
-        if status.is_seen or not (chosen.is_elsewhere or chosen.probability < FOLLOW_PROBABILITY):
+        if status.is_seen or (not chosen.is_elsewhere and chosen.follow_probability >= FOLLOW_PROBABILITY):
             track = self._moved(track, chosen, result, image_shape, config)
         track = _with_distractors(track, chosen)
         if status.state is State.TRACKING:
@@ -257,7 +257,7 @@ def _in_context(result: TrackResult, track: TrackState, chosen: Weighed) -> Trac
 
     A mask in pieces lowers the confidence: it shows something that covers the target, or several objects.
     """
-    identity = identity_probability(track.identity_log_odds)
+    identity = 1.0 if chosen.is_elsewhere else identity_probability(track.identity_log_odds)
     return replace(
         result,
         confidence=chosen.probability * identity * result.mask_fraction,
@@ -280,6 +280,8 @@ def _with_distractors(track: TrackState, chosen: Weighed) -> TrackState:
     distractors = updated_distractors(track.distractors, beside, track.place, may_begin=is_recognised)
     appearance = chosen.appearance if chosen.probability >= 0.5 and not chosen.is_elsewhere else None
     log_odds = identity_log_odds(track.identity_log_odds, distractors, track.place, appearance)
+    if track.status.state is State.LOST:  # nothing is followed that might be somebody else
+        log_odds = IDENTITY_CERTAIN
     if log_odds >= IDENTITY_CERTAIN:
         distractors = tuple(distractor._replace(is_rival=False) for distractor in distractors)
     return _exchanged(replace(track, distractors=distractors, identity_log_odds=log_odds))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from siammaskpp_core.engines.load import load_tracker
-from siammaskpp_core.tracking import LongTermConfig, LongTermTracker, State
+from siammaskpp_core.tracking import LongTermConfig, LongTermTracker, State, TrackResult
 from siammaskpp_core.tracking.boxes import overlap
 
 WIDTH, HEIGHT = 640, 480
@@ -65,11 +65,15 @@ class Follower:
 
     def show(self, center: tuple[float, float] | None, covered: bool = False) -> tuple[State, bool]:
         """The state, and whether the object was found where it is."""
+        result = self.result(center, covered)
+        is_there = center is not None and float(overlap(result.box_xywh, self.scene.box(center))) > 0.5
+        return self.target.state, self.target.is_seen and is_there
+
+    def result(self, center: tuple[float, float] | None, covered: bool = False) -> TrackResult:
         self.stamp_ns += PERIOD_NS
         image = self.scene.image(center, covered)
         (result,) = self.tracker.step(image, [self.target], self.stamp_ns)
-        is_there = center is not None and float(overlap(result.box_xywh, self.scene.box(center))) > 0.5
-        return self.target.state, self.target.is_seen and is_there
+        return result
 
     def frames_until_found(self, center: tuple[float, float]) -> float:
         """How many images it takes until the object is TRACKING where it is; it moves a little."""
@@ -126,7 +130,31 @@ def test_two_targets_in_turns_equal_two_runs(tracker: LongTermTracker) -> None:
             kernels, expected_kernels = (item.template.kernels for item in (follower.target, expected))
             np.testing.assert_array_equal(kernels, expected_kernels)
             assert follower.target.template.box_fusion == expected.template.box_fusion
-            assert follower.target.track == expected.track
+            track, expected_track = follower.target.track, expected.track
+            np.testing.assert_array_equal(track.appearance.weights, expected_track.appearance.weights)
+            assert replace(track, appearance=None) == replace(expected_track, appearance=None)
+
+
+@pytest.mark.slow
+def test_the_target_is_followed_past_others_of_its_kind(tracker: LongTermTracker) -> None:
+    """Another ball passes behind the target; it must not become the target."""
+    kept = 0
+    for seed in range(4):
+        scene, other = Scene(seed), Scene(seed + 20)
+        scene.wall = other.wall
+        follower = Follower(tracker, other, (160, 210))
+        on_other = 0
+        for step in range(1, 56):
+            center, passing = (160 + 6 * step, 210.0), (480 - 6 * step, 225.0)
+            other.wall = scene.image(passing)
+            result = follower.result(center)
+            if follower.target.is_seen and follower.target.state is State.TRACKING:
+                on_other += float(overlap(result.box_xywh, scene.box(passing))) > max(
+                    0.3, float(overlap(result.box_xywh, other.box(center)))
+                )
+        kept += float(overlap(result.box_xywh, other.box(center))) > 0.5
+        assert on_other < 3, f"seed {seed}: {on_other} images on the other ball"
+    assert kept >= 3
 
 
 def test_the_default_thresholds_fit_together() -> None:
