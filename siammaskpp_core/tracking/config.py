@@ -41,9 +41,6 @@ class TrackingConfig(Checked):
     evidence_logit: float = option(
         1.0, "Weight of the network's logit when a peak is weighed as the target", low=0.01, high=10.0
     )
-    evidence_logit_offset: float = option(
-        0.0, "Constant that is added to the weighted logit", low=-20.0, high=20.0
-    )
     evidence_appearance: float = option(
         0.0,
         "Weight of the response of the target's appearance model; 0 switches the model off",
@@ -52,6 +49,15 @@ class TrackingConfig(Checked):
     )
     evidence_appearance_offset: float = option(
         0.0, "Constant that is added to the weighted response", low=-20.0, high=20.0
+    )
+    reappearance_logit: float = option(
+        1.0,
+        "Weight of the network's logit alone, which limits the evidence for a target that was not seen",
+        low=0.01,
+        high=10.0,
+    )
+    reappearance_logit_offset: float = option(
+        0.0, "Constant that is added to that weighted logit", low=-20.0, high=20.0
     )
     evidence_motion: float = option(
         2.0, "Weight of the distance of a peak from where the target is expected", low=0.0, high=10.0

@@ -15,7 +15,6 @@ from siammaskpp_core.tracking.long_term.appearance import AppearanceResponse, Po
 from siammaskpp_core.tracking.long_term.association import (
     OTHER_APPEARANCE,
     looks_log_ratio,
-    model_log_ratio,
     motion_log_ratio,
     peak_probabilities,
     size_log_ratio,
@@ -43,8 +42,6 @@ class Weighed(NamedTuple):
     appearance: float | None
     """Response of the target's appearance model at the candidate; None without a model."""
     response: AppearanceResponse | None
-    follow_probability: float = 0.0
-    """Probability that the target is here, by the appearance model alone: seen or not, it is followed."""
     beside: tuple[Weighed, ...] = ()
     """The other candidates of the same region."""
     is_elsewhere: bool = False
@@ -69,9 +66,10 @@ def weigh(
     """
     response = _response(track, candidates[0])
     appearances = [None if response is None else response.at(center_cells(each)) for each in candidates]
+    was_seen = not (is_elsewhere or track.status.missed.images)
     looks = np.array(
         [
-            looks_log_ratio(logit(candidate.peak.probability), appearance, config)
+            looks_log_ratio(logit(candidate.peak.probability), appearance, config, was_seen)
             for candidate, appearance in zip(candidates, appearances, strict=True)
         ]
     )
@@ -88,16 +86,11 @@ def weigh(
             for other in others[:MAX_OTHERS]
         ]
     )
-    explained = explained.reshape(-1, len(candidates))
-    probabilities = peak_probabilities(looks + where, explained)
-    follow = probabilities
-    if response is not None:
-        model = np.array([model_log_ratio(each or 0.0, config) for each in appearances])
-        follow = np.maximum(probabilities, peak_probabilities(model + where, explained))
+    probabilities = peak_probabilities(looks + where, explained.reshape(-1, len(candidates)))
     weighed = [
-        Weighed(candidate, probability, appearance, response, followed, is_elsewhere=is_elsewhere)
-        for candidate, probability, appearance, followed in zip(
-            candidates, probabilities.tolist(), appearances, follow.tolist(), strict=True
+        Weighed(candidate, probability, appearance, response, is_elsewhere=is_elsewhere)
+        for candidate, probability, appearance in zip(
+            candidates, probabilities.tolist(), appearances, strict=True
         )
     ]
     return [each._replace(beside=tuple(other for other in weighed if other is not each)) for each in weighed]

@@ -48,7 +48,7 @@ from siammaskpp_core.tracking.tracker import Candidate, SearchRegion, Tracker, T
 
 PEAKS = 4
 """Peaks of the response that are considered in each search region."""
-FOLLOW_PROBABILITY = 0.4
+FOLLOW_PROBABILITY = 0.2
 """A candidate with at least this probability moves the place where the target is expected."""
 LEARN_PROBABILITY = 0.6
 """The appearance model learns from a candidate that is the target with at least this probability."""
@@ -185,7 +185,7 @@ class LongTermTracker:
         """Return the track state after an image in which `chosen` is probably the target."""
         status = advance(track.status, _observation(result, chosen.is_elsewhere), stamp_ns, config)
         track = replace(track, status=status, angle_rad=result.rotated_box.angle_rad)
-        if status.is_seen or (not chosen.is_elsewhere and chosen.follow_probability >= FOLLOW_PROBABILITY):
+        if status.is_seen or (not chosen.is_elsewhere and chosen.probability >= FOLLOW_PROBABILITY):
             track = self._moved(track, chosen, result, image_shape, config)
         track = _with_distractors(track, chosen)
         if status.state is State.TRACKING:

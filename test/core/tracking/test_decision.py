@@ -16,10 +16,11 @@ from siammaskpp_core.tracking.long_term.tracker import without_shared_peaks
 from siammaskpp_core.tracking.tracker import Candidate
 
 CONFIG = TrackingConfig(
-    evidence_logit=1.2,
-    evidence_logit_offset=1.0,
-    evidence_appearance=8.0,
-    evidence_appearance_offset=-2.0,
+    evidence_logit=0.5,
+    evidence_appearance=6.0,
+    evidence_appearance_offset=-1.0,
+    reappearance_logit=1.0,
+    reappearance_logit_offset=2.0,
 )
 SIDE = 40.0
 
@@ -45,11 +46,16 @@ def log_ratio(x: float, misses: int = 0) -> float:
     return motion_log_ratio(motion, Place(x, 100, SIDE, SIDE), SIDE, CONFIG)
 
 
-def test_looks_are_as_good_as_the_weaker_of_network_and_model():
-    assert looks_log_ratio(2.0, None, CONFIG) == pytest.approx(3.4)
-    assert looks_log_ratio(8.0, 0.5, CONFIG) == pytest.approx(2.0, abs=0.01)
-    assert looks_log_ratio(-2.0, 1.0, CONFIG) == pytest.approx(-1.4, abs=0.01)
-    both = looks_log_ratio(2.5, 0.75, CONFIG)  # 4 and 4
+def test_looks_of_a_target_that_was_seen_are_network_and_model_together():
+    assert looks_log_ratio(4.0, 0.5, CONFIG) == pytest.approx(2.0 + 3.0 - 1.0)
+    assert looks_log_ratio(-4.0, 1.0, CONFIG) == pytest.approx(-2.0 + 6.0 - 1.0)
+    assert looks_log_ratio(4.0, None, CONFIG) == pytest.approx(2.0)
+
+
+def test_a_target_that_was_hidden_must_convince_the_network_too():
+    assert looks_log_ratio(-4.0, 1.0, CONFIG, was_seen=False) == pytest.approx(-2.0, abs=0.02)
+    assert looks_log_ratio(8.0, 0.5, CONFIG, was_seen=False) == pytest.approx(6.0, abs=0.05)
+    both = looks_log_ratio(2.0, 2 / 3, CONFIG, was_seen=False)  # 4 and 4
     assert both == pytest.approx(4 - np.log(2))
 
 
