@@ -50,14 +50,20 @@ class TrackingConfig(Checked):
     evidence_appearance_offset: float = option(
         0.0, "Constant that is added to the weighted response", low=-20.0, high=20.0
     )
-    reappearance_logit: float = option(
-        1.0,
-        "Weight of the network's logit alone, which limits the evidence for a target that was not seen",
-        low=0.01,
-        high=10.0,
+    identity_logit: float = option(
+        1.0, "Weight of the network's logit as a witness of the target's identity", low=0.01, high=10.0
     )
-    reappearance_logit_offset: float = option(
+    identity_logit_offset: float = option(
         0.0, "Constant that is added to that weighted logit", low=-20.0, high=20.0
+    )
+    identity_appearance: float = option(
+        8.0,
+        "Weight of the appearance model's response as a witness of the target's identity",
+        low=0.0,
+        high=30.0,
+    )
+    identity_appearance_offset: float = option(
+        -2.0, "Constant that is added to that weighted response", low=-20.0, high=20.0
     )
     evidence_motion: float = option(
         2.0, "Weight of the distance of a peak from where the target is expected", low=0.0, high=10.0

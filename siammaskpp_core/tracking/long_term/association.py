@@ -65,27 +65,32 @@ def _weights_by_taken_peaks(ratios: Float64Array) -> dict[int, float]:
     return weights
 
 
-def looks_log_ratio(
-    logit: float, appearance: float | None, config: TrackingConfig, was_seen: bool = True
-) -> float:
-    """Return what the looks of a peak say for "it is the target" against "it is not".
+def following_log_ratio(logit: float, appearance: float | None, config: TrackingConfig) -> float:
+    """Return what the looks of a peak say for "the object that is followed is here" against "it is not".
 
     `logit` is the network's, `appearance` the response, 0 to 1, of the target's appearance model, or None
-    without a model. Both are added up for a target that `was_seen` in the image before: it may turn, and the
-    network loses sight of it before the model does. For one that was not, the network alone must be convinced
-    too: the model can have learned what hides the target.
+    without a model. Both are added up: an object that turns may lose the network and keep the model.
     """
     if appearance is None:
         return config.evidence_logit * logit
-    both = (
+    return (
         config.evidence_logit * logit
         + config.evidence_appearance * appearance
         + config.evidence_appearance_offset
     )
-    if was_seen:
-        return both
-    network = config.reappearance_logit * logit + config.reappearance_logit_offset
-    return -float(np.logaddexp(-network, -both))
+
+
+def identity_log_ratio(logit: float, appearance: float | None, config: TrackingConfig) -> float:
+    """Return what the looks of a peak say for "this is the target" against "it is something else".
+
+    The weaker of two witnesses decides: the network does not know this target from others of its kind, and
+    the appearance model can have learned what hides the target.
+    """
+    if appearance is None:
+        return config.evidence_logit * logit
+    network = config.identity_logit * logit + config.identity_logit_offset
+    model = config.identity_appearance * appearance + config.identity_appearance_offset
+    return -float(np.logaddexp(-network, -model))
 
 
 def motion_log_ratio(motion: Motion, place: Place, side_px: float, config: TrackingConfig) -> float:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
+from siammaskpp_core.arrays import Float64Array
 from siammaskpp_core.network.config import STRIDE
 from siammaskpp_core.tracking.boxes import Place
 from siammaskpp_core.tracking.config import TrackingConfig
@@ -14,7 +15,8 @@ from siammaskpp_core.tracking.decoding import logit
 from siammaskpp_core.tracking.long_term.appearance import AppearanceResponse, Point, respond
 from siammaskpp_core.tracking.long_term.association import (
     OTHER_APPEARANCE,
-    looks_log_ratio,
+    following_log_ratio,
+    identity_log_ratio,
     motion_log_ratio,
     peak_probabilities,
     size_log_ratio,
@@ -27,6 +29,9 @@ MAX_OTHERS = 3
 """Known other objects that are considered beside the target in one region: the most certain ones."""
 
 
+Witness: TypeAlias = Callable[[float, float | None, TrackingConfig], float]
+
+
 class OtherObject(NamedTuple):
     """A known object that is not the target: a distractor, or another target."""
 
@@ -35,10 +40,13 @@ class OtherObject(NamedTuple):
 
 
 class Weighed(NamedTuple):
-    """A candidate and the probability that it is the target."""
+    """A candidate and what is known about it."""
 
     candidate: Candidate
     probability: float
+    """Probability that it is the object which has been followed."""
+    belief: float
+    """Probability that it is the target: what is published."""
     appearance: float | None
     """Response of the target's appearance model at the candidate; None without a model."""
     response: AppearanceResponse | None
@@ -66,31 +74,27 @@ def weigh(
     """
     response = _response(track, candidates[0])
     appearances = [None if response is None else response.at(center_cells(each)) for each in candidates]
-    was_seen = not (is_elsewhere or track.status.missed.images)
-    looks = np.array(
-        [
-            looks_log_ratio(logit(candidate.peak.probability), appearance, config, was_seen)
-            for candidate, appearance in zip(candidates, appearances, strict=True)
-        ]
-    )
     # Objects jump, and cameras do: a peak far from the prediction is worth as much as one elsewhere.
     where = np.full(len(candidates), -config.evidence_elsewhere)
     if not is_elsewhere:
         side_px = track.place.mean_side
         near = [motion_log_ratio(track.motion, each.place, side_px, config) for each in candidates]
         where = np.maximum(where, near)
-    usual = None if response is None else OTHER_APPEARANCE
-    explained = np.array(
-        [
-            [_other_log_ratio(other, each, usual, config) for each in candidates]
-            for other in others[:MAX_OTHERS]
-        ]
+    follows, believes = (
+        _probabilities(witness, candidates, appearances, where, others, config)
+        for witness in (following_log_ratio, identity_log_ratio)
     )
-    probabilities = peak_probabilities(looks + where, explained.reshape(-1, len(candidates)))
     weighed = [
-        Weighed(candidate, probability, appearance, response, is_elsewhere=is_elsewhere)
-        for candidate, probability, appearance in zip(
-            candidates, probabilities.tolist(), appearances, strict=True
+        Weighed(
+            candidate,
+            believed if is_elsewhere else followed,
+            believed,
+            appearance,
+            response,
+            is_elsewhere=is_elsewhere,
+        )
+        for candidate, followed, believed, appearance in zip(
+            candidates, follows, believes, appearances, strict=True
         )
     ]
     return [each._replace(beside=tuple(other for other in weighed if other is not each)) for each in weighed]
@@ -107,7 +111,7 @@ def choose(expected: Sequence[Weighed], elsewhere: Sequence[Weighed], threshold:
         chosen = best or rival
         assert chosen is not None
         return chosen
-    is_preferred = rival.probability >= threshold > best.probability
+    is_preferred = rival.belief >= threshold > best.belief
     return rival if is_preferred else best
 
 
@@ -130,10 +134,26 @@ def _response(track: TrackState, candidate: Candidate) -> AppearanceResponse | N
     return respond(track.appearance, np.asarray(features, np.float32))
 
 
-def _other_log_ratio(
-    other: OtherObject, candidate: Candidate, appearance: float | None, config: TrackingConfig
-) -> float:
-    """Return what speaks for a candidate to be a known other object, with the looks of its kind."""
-    looks = looks_log_ratio(logit(candidate.peak.probability), appearance, config)
-    where = motion_log_ratio(other.motion, candidate.place, other.place.mean_side, config)
-    return looks + where + size_log_ratio(candidate.place, other.place)
+def _probabilities(
+    witness: Witness,
+    candidates: Sequence[Candidate],
+    appearances: Sequence[float | None],
+    where: Float64Array,
+    others: Sequence[OtherObject],
+    config: TrackingConfig,
+) -> list[float]:
+    """Return the probability of each candidate, by what a witness says about looks."""
+    logits = [logit(each.peak.probability) for each in candidates]
+    looks = [witness(*each, config) for each in zip(logits, appearances, strict=True)]
+    usual = None if appearances[0] is None else OTHER_APPEARANCE
+    explained = [
+        [
+            witness(each_logit, usual, config)
+            + motion_log_ratio(other.motion, each.place, other.place.mean_side, config)
+            + size_log_ratio(each.place, other.place)
+            for each, each_logit in zip(candidates, logits, strict=True)
+        ]
+        for other in others[:MAX_OTHERS]
+    ]
+    explained_by_others = np.array(explained).reshape(-1, len(candidates))
+    return list(map(float, peak_probabilities(np.array(looks) + where, explained_by_others)))

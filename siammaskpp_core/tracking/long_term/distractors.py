@@ -126,7 +126,6 @@ EXCHANGE_LOG_ODDS = -1.5
 _MIXING_RATE = 0.3
 _IDENTITY_GAIN = 1.65
 _APPEARANCE_OF_TARGET = 0.75
-_APPEARANCE_OF_ANY = 0.5
 
 
 def identity_probability(log_odds: float) -> float:
@@ -140,9 +139,9 @@ def identity_log_odds(
     """Return the log odds that the object which is followed is the target, and not a rival.
 
     They fall to 0 while the target and a distractor are one peak. Once both are seen again, the difference of
-    their appearance decides. If the rival is not seen, an appearance restores them that only the target has;
-    once it is forgotten, a fair one does. `appearance` is the response of the appearance model at the object
-    which is followed; None where the image does not show it.
+    their appearance decides. If the rival is not seen, an appearance restores them that only the target has.
+    `appearance` is the response of the appearance model at the object which is followed; None where the image
+    does not show it.
     """
     if any(distractor.has_merged_with(target) for distractor in distractors):
         return before * (1 - _MIXING_RATE)
@@ -152,9 +151,7 @@ def identity_log_odds(
     if rival is not None:
         difference = appearance - rival.appearance
     else:
-        has_rival = any(distractor.is_rival for distractor in distractors)
-        least = _APPEARANCE_OF_TARGET if has_rival else _APPEARANCE_OF_ANY
-        difference = max(appearance - least, 0.0)
+        difference = max(appearance - _APPEARANCE_OF_TARGET, 0.0)
     return min(before + _IDENTITY_GAIN * difference, IDENTITY_CERTAIN)
 
 

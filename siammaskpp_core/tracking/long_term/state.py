@@ -41,13 +41,15 @@ class Observation(NamedTuple):
     """The result of the search in one image: confidence, and box (x, y, w, h) in pixels.
 
     `has_mask` is False when the network predicts masks and this one is empty. `is_elsewhere` is True for a
-    candidate of the global search, which is not where the target is expected.
+    candidate of the global search, which is not where the target is expected. `is_followed` is True where the
+    object that has been followed is seen, whether or not it is believed to be the target.
     """
 
     confidence: float
     box_xywh: Sequence[float]
     has_mask: bool = True
     is_elsewhere: bool = False
+    is_followed: bool = False
 
 
 class Streak(NamedTuple):
@@ -140,6 +142,8 @@ def advance(
     unclear = status.unclear.extended(stamp_ns)
     if found is Evidence.WEAK:
         return TrackStatus(State.UNCERTAIN, is_seen=True, unclear=unclear, stamp_ns=stamp_ns)
+    if observation.is_followed:
+        return TrackStatus(State.UNCERTAIN, unclear=unclear, stamp_ns=stamp_ns)
     missed = status.missed.extended(stamp_ns)
     state = _state_of_missed(status.state, missed, stamp_ns, config)
     return TrackStatus(state, missed=missed, unclear=unclear, stamp_ns=stamp_ns)

@@ -183,7 +183,7 @@ class LongTermTracker:
         config: LongTermConfig,
     ) -> TrackState:
         """Return the track state after an image in which `chosen` is probably the target."""
-        status = advance(track.status, _observation(result, chosen.is_elsewhere), stamp_ns, config)
+        status = advance(track.status, _observation(result, chosen), stamp_ns, config)
         track = replace(track, status=status, angle_rad=result.rotated_box.angle_rad)
         if status.is_seen or (not chosen.is_elsewhere and chosen.probability >= FOLLOW_PROBABILITY):
             track = self._moved(track, chosen, result, image_shape, config)
@@ -229,7 +229,7 @@ def without_shared_peaks(chosen: Sequence[Weighed]) -> list[Weighed]:
     order = sorted(range(len(result)), key=lambda index: -result[index].probability)
     for rank, index in enumerate(order):
         if any(_is_same_peak(result[index], result[better]) for better in order[:rank]):
-            result[index] = result[index]._replace(probability=0.0)
+            result[index] = result[index]._replace(probability=0.0, belief=0.0)
     return result
 
 
@@ -260,7 +260,7 @@ def _in_context(result: TrackResult, track: TrackState, chosen: Weighed) -> Trac
     identity = 1.0 if chosen.is_elsewhere else identity_probability(track.identity_log_odds)
     return replace(
         result,
-        confidence=chosen.probability * identity * result.mask_fraction,
+        confidence=chosen.belief * identity * result.mask_fraction,
         rotated_box=result.rotated_box.described_near(track.angle_rad),
     )
 
@@ -312,8 +312,9 @@ def _may_learn(track: TrackState, chosen: Weighed, result: TrackResult) -> bool:
     """Return True when the appearance model may learn: the target is certain, and alone in its place."""
     return (
         chosen.response is not None
-        and track.status.is_seen
-        and result.confidence >= LEARN_PROBABILITY
+        and track.status.state is not State.LOST
+        and chosen.probability * identity_probability(track.identity_log_odds) >= LEARN_PROBABILITY
+        and not chosen.is_elsewhere
         and chosen.candidate.region.scale == 1.0
         and chosen.logit >= _least_logit(track)
         and not _has_merged(track)
@@ -330,6 +331,10 @@ def _smoothed(usual: float | None, newest: float) -> float:
     return newest if usual is None else usual + USUAL_LOGIT_RATE * (newest - usual)
 
 
-def _observation(result: TrackResult, is_elsewhere: bool = False) -> Observation:
+def _observation(result: TrackResult, chosen: Weighed | None = None) -> Observation:
     has_mask = result.mask is None or bool(result.mask.any())
-    return Observation(result.confidence, result.box_xywh.tolist(), has_mask, is_elsewhere)
+    box = result.box_xywh.tolist()
+    if chosen is None:
+        return Observation(result.confidence, box, has_mask)
+    is_followed = not chosen.is_elsewhere and chosen.probability >= 0.5
+    return Observation(result.confidence, box, has_mask, chosen.is_elsewhere, is_followed)

@@ -6,7 +6,8 @@ import pytest
 from siammaskpp_core.tracking import Place
 from siammaskpp_core.tracking.config import TrackingConfig
 from siammaskpp_core.tracking.long_term.association import (
-    looks_log_ratio,
+    following_log_ratio,
+    identity_log_ratio,
     motion_log_ratio,
     size_log_ratio,
 )
@@ -19,8 +20,10 @@ CONFIG = TrackingConfig(
     evidence_logit=0.5,
     evidence_appearance=6.0,
     evidence_appearance_offset=-1.0,
-    reappearance_logit=1.0,
-    reappearance_logit_offset=2.0,
+    identity_logit=1.0,
+    identity_logit_offset=2.0,
+    identity_appearance=8.0,
+    identity_appearance_offset=-2.0,
 )
 SIDE = 40.0
 
@@ -34,7 +37,7 @@ class At:
 
 def weighed(x: float, probability: float, is_elsewhere: bool = False) -> Weighed:
     candidate: Candidate = At(x)  # type: ignore[assignment]
-    return Weighed(candidate, probability, 0.5, None, is_elsewhere=is_elsewhere)
+    return Weighed(candidate, probability, probability, 0.5, None, is_elsewhere=is_elsewhere)
 
 
 def log_ratio(x: float, misses: int = 0) -> float:
@@ -46,17 +49,17 @@ def log_ratio(x: float, misses: int = 0) -> float:
     return motion_log_ratio(motion, Place(x, 100, SIDE, SIDE), SIDE, CONFIG)
 
 
-def test_looks_of_a_target_that_was_seen_are_network_and_model_together():
-    assert looks_log_ratio(4.0, 0.5, CONFIG) == pytest.approx(2.0 + 3.0 - 1.0)
-    assert looks_log_ratio(-4.0, 1.0, CONFIG) == pytest.approx(-2.0 + 6.0 - 1.0)
-    assert looks_log_ratio(4.0, None, CONFIG) == pytest.approx(2.0)
+def test_an_object_is_followed_by_network_and_model_together():
+    assert following_log_ratio(4.0, 0.5, CONFIG) == pytest.approx(2.0 + 3.0 - 1.0)
+    assert following_log_ratio(-4.0, 1.0, CONFIG) == pytest.approx(-2.0 + 6.0 - 1.0)
+    assert following_log_ratio(4.0, None, CONFIG) == pytest.approx(2.0)
 
 
-def test_a_target_that_was_hidden_must_convince_the_network_too():
-    assert looks_log_ratio(-4.0, 1.0, CONFIG, was_seen=False) == pytest.approx(-2.0, abs=0.02)
-    assert looks_log_ratio(8.0, 0.5, CONFIG, was_seen=False) == pytest.approx(6.0, abs=0.05)
-    both = looks_log_ratio(2.0, 2 / 3, CONFIG, was_seen=False)  # 4 and 4
-    assert both == pytest.approx(4 - np.log(2))
+def test_it_is_believed_when_network_and_model_agree():
+    assert identity_log_ratio(-4.0, 1.0, CONFIG) == pytest.approx(-2.0, abs=0.01)
+    assert identity_log_ratio(8.0, 0.25, CONFIG) == pytest.approx(0.0, abs=0.01)
+    assert identity_log_ratio(2.0, 0.75, CONFIG) == pytest.approx(4 - np.log(2))  # 4 and 4
+    assert identity_log_ratio(4.0, None, CONFIG) == pytest.approx(2.0)
 
 
 def test_a_peak_where_the_target_is_expected_has_no_handicap():
@@ -99,3 +102,4 @@ def test_no_two_targets_believe_in_one_peak():
     assert [each.probability for each in (first, second, third)] == [0.0, 0.9, 0.7]
     equal = without_shared_peaks([weighed(100, 0.8), weighed(100, 0.8)])
     assert sorted(each.probability for each in equal) == [0.0, 0.8]
+    assert sorted(each.belief for each in equal) == [0.0, 0.8]

@@ -32,7 +32,8 @@ CONFIG = LongTermConfig(
 )
 GOOD, WEAK, NONE = Observation(0.9, BOX), Observation(0.3, BOX), Observation(0.1, BOX)
 FAR, FAR_WEAK = (Observation(score, (200.0, 50.0, 40.0, 10.0), is_elsewhere=True) for score in (0.9, 0.3))
-OBSERVATIONS = {"G": GOOD, "w": WEAK, ".": NONE, "F": FAR, "f": FAR_WEAK}
+FOLLOWED = NONE._replace(is_followed=True)
+OBSERVATIONS = {"b": FOLLOWED, "G": GOOD, "w": WEAK, ".": NONE, "F": FAR, "f": FAR_WEAK}
 LETTERS = {State.TRACKING: "T", State.UNCERTAIN: "U", State.LOST: "L"}
 
 
@@ -88,6 +89,9 @@ def test_what_counts_as_evidence(observation, expected):
         ("GFFGFF", "TUUTUU"),
         ("GfffwG", "TUUUUT"),
         ("Gffff", "TUUUL"),  # doubtful ones elsewhere are misses
+        ("GbbbbbbG", "TUUUUUUT"),  # what is followed without being believed is not lost
+        ("G..b..b..", "TUUUUUUUU"),
+        ("....bbbb", "UUULLLLL"),
     ],
 )
 def test_transitions(seen, states):
@@ -172,6 +176,7 @@ def test_the_same_stamps_give_the_same_states_again():
         ("GF", False),
         ("GwF", False),
         ("GwFFF", True),
+        ("Gb", False),
         ("....GG", False),
         ("....GGG", True),
     ],
