@@ -191,7 +191,7 @@ class Follower:
 
     def __init__(self, case, which):
         self.boxes = [(frame.box_xywh, *frame.others_xywh)[which] for frame in case.frames()]
-        self.is_seen = True
+        self.is_seen, self.state = True, State.TRACKING
 
     def init(self, image, box_xywh):
         np.testing.assert_array_equal(image.shape, (320, 432, 3))

@@ -90,6 +90,7 @@ def tracker() -> LongTermTracker:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_objects_are_found_again(tracker: LongTermTracker) -> None:
     after_cover, after_leaving, wrong = [], [], 0
     for seed in range(OBJECTS):
@@ -136,6 +137,7 @@ def test_two_targets_in_turns_equal_two_runs(tracker: LongTermTracker) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_the_target_is_followed_past_others_of_its_kind(tracker: LongTermTracker) -> None:
     """Another ball passes behind the target; it must not become the target."""
     kept = 0
