@@ -16,7 +16,7 @@ from siammaskpp_core.evaluation.identity.benchmark import (
 )
 from siammaskpp_core.evaluation.identity.cases import video_cases
 from siammaskpp_core.evaluation.identity.clips import FRAMES, KINDS, make_clips
-from siammaskpp_core.tracking import TrackResult
+from siammaskpp_core.tracking import State, TrackResult
 from siammaskpp_core.tracking.boxes import RotatedBox
 
 pytest.importorskip("pycocotools")
