@@ -150,7 +150,8 @@ def test_the_target_is_followed_past_others_of_its_kind(tracker: LongTermTracker
             center, passing = (160 + 6 * step, 210.0), (480 - 6 * step, 225.0)
             other.wall = scene.image(passing)
             result = follower.result(center)
-            if follower.target.is_seen and follower.target.state is State.TRACKING:
+            are_apart = float(overlap(scene.box(passing), other.box(center))) < 0.3
+            if are_apart and follower.target.is_seen and follower.target.state is State.TRACKING:
                 on_other += float(overlap(result.box_xywh, scene.box(passing))) > max(
                     0.3, float(overlap(result.box_xywh, other.box(center)))
                 )
