@@ -53,7 +53,7 @@ FOLLOW_PROBABILITY = 0.2
 LEARN_PROBABILITY = 0.6
 """The appearance model learns from a candidate that is the target with at least this probability."""
 LEARN_LOGIT = 0.5
-"""Its logit is at least this fraction of the usual one: else the model would learn what hides the target."""
+"""It learns only at this fraction of the usual logit or more: it would learn what hides the target."""
 USUAL_LOGIT_RATE = 0.1
 """Weight of the newest logit in the usual one."""
 RECOGNISED_PROBABILITY = 0.7
