@@ -25,6 +25,8 @@ from siammaskpp_core.tracking.long_term.motion import Motion
 from siammaskpp_core.tracking.long_term.target import TrackState
 from siammaskpp_core.tracking.tracker import Candidate
 
+IS_FOLLOWED_PROBABILITY = 0.5
+"""A candidate with at least this probability is the object that has been followed."""
 MAX_OTHERS = 3
 """Known other objects that are considered beside the target in one region: the most certain ones."""
 
@@ -55,6 +57,11 @@ class Weighed(NamedTuple):
     is_elsewhere: bool = False
 
     @property
+    def is_followed(self) -> bool:
+        """True when this is probably the object that has been followed, whether or not it is the target."""
+        return not self.is_elsewhere and self.probability >= IS_FOLLOWED_PROBABILITY
+
+    @property
     def logit(self) -> float:
         """The logit of the network."""
         return logit(self.candidate.peak.probability)
@@ -80,14 +87,14 @@ def weigh(
         side_px = track.place.mean_side
         near = [motion_log_ratio(track.motion, each.place, side_px, config) for each in candidates]
         where = np.maximum(where, near)
-    follows, believes = (
-        _probabilities(witness, candidates, appearances, where, others, config)
-        for witness in (following_log_ratio, identity_log_ratio)
-    )
+    believes = _probabilities(identity_log_ratio, candidates, appearances, where, others, config)
+    follows = believes
+    if not is_elsewhere:
+        follows = _probabilities(following_log_ratio, candidates, appearances, where, others, config)
     weighed = [
         Weighed(
             candidate,
-            believed if is_elsewhere else followed,
+            followed,
             believed,
             appearance,
             response,
@@ -103,7 +110,7 @@ def weigh(
 def choose(expected: Sequence[Weighed], elsewhere: Sequence[Weighed], threshold: float) -> Weighed:
     """Return the candidate that is probably the target.
 
-    One elsewhere must be more probable than `threshold`, when none is where the target is expected.
+    One elsewhere must be believed with at least `threshold`, when none is where the target is expected.
     """
     best = max(expected, key=lambda each: each.probability, default=None)
     rival = max(elsewhere, key=lambda each: each.probability, default=None)

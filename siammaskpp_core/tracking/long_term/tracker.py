@@ -267,18 +267,19 @@ def _in_context(result: TrackResult, track: TrackState, chosen: Weighed) -> Trac
 
 def _with_distractors(track: TrackState, chosen: Weighed) -> TrackState:
     """Return the track state with the distractors of this image, and the identity that they leave."""
-    box = chosen.candidate.place.box_xywh
-    beside = [
-        Peak(each.candidate.place, each.appearance or 0.0)
-        for each in chosen.beside
-        if each.candidate.peak.probability >= DISTRACTOR_PROBABILITY
-        and overlap(each.candidate.place.box_xywh, box) < SAME_OBJECT_OVERLAP
-    ]
-    if chosen.is_elsewhere:
-        beside = []
-    is_recognised = not chosen.is_elsewhere and chosen.probability >= RECOGNISED_PROBABILITY
+    beside: list[Peak] = []
+    appearance, is_recognised = None, False
+    if not chosen.is_elsewhere:
+        box = chosen.candidate.place.box_xywh
+        beside = [
+            Peak(each.candidate.place, each.appearance or 0.0)
+            for each in chosen.beside
+            if each.candidate.peak.probability >= DISTRACTOR_PROBABILITY
+            and overlap(each.candidate.place.box_xywh, box) < SAME_OBJECT_OVERLAP
+        ]
+        is_recognised = chosen.probability >= RECOGNISED_PROBABILITY
+        appearance = chosen.appearance if chosen.is_followed else None
     distractors = updated_distractors(track.distractors, beside, track.place, may_begin=is_recognised)
-    appearance = chosen.appearance if chosen.probability >= 0.5 and not chosen.is_elsewhere else None
     log_odds = identity_log_odds(track.identity_log_odds, distractors, track.place, appearance)
     if track.status.state is State.LOST:  # nothing is followed that might be somebody else
         log_odds = IDENTITY_CERTAIN
@@ -336,5 +337,4 @@ def _observation(result: TrackResult, chosen: Weighed | None = None) -> Observat
     box = result.box_xywh.tolist()
     if chosen is None:
         return Observation(result.confidence, box, has_mask)
-    is_followed = not chosen.is_elsewhere and chosen.probability >= 0.5
-    return Observation(result.confidence, box, has_mask, chosen.is_elsewhere, is_followed)
+    return Observation(result.confidence, box, has_mask, chosen.is_elsewhere, chosen.is_followed)

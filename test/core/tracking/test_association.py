@@ -10,7 +10,7 @@ from siammaskpp_core.tracking.long_term.association import peak_probabilities
 
 
 def enumerated(target: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """The same by brute force over all assignments."""
+    """Return the probabilities of the peaks by brute force over all assignments."""
     log_ratios = np.vstack([target, others])
     objects, peaks = log_ratios.shape
     result = np.zeros(peaks + 1)
