@@ -19,7 +19,7 @@ from siammaskpp_core.engines.load import DEFAULT_MODEL, load_engine
 from siammaskpp_core.engines.options import CPU_ENGINES, EngineOptions
 from siammaskpp_core.errors import extra
 from siammaskpp_core.model.folder import Model, read_model
-from siammaskpp_core.tracking import Tracker
+from siammaskpp_core.tracking import LongTermConfig, LongTermTracker, Tracker
 from siammaskpp_core.tracking.tracker import NETWORK_STAGES
 
 if TYPE_CHECKING:
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 REFERENCE = "reference"
 """Name of the reference implementation in the column of engines."""
 WARM_UP_FRAMES = 5
+FRAME_INTERVAL_NS = 33_333_333
+ONE_REGION = LongTermConfig(search_regions_per_image=1)
+"""A target that a network does not find costs as much as one that it finds."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Variant:
     backbone: str
     engine: str
     precision: str
-    tracker: Tracker
+    tracker: LongTermTracker
     gflop: dict[str, float]
     """10^9 operations for one target, by stage; empty when they were not counted."""
     peak: PeakRate | None = None
@@ -91,12 +94,14 @@ def load_variants(
             precision = f"int8, {engine.precision}" if is_int8 else engine.precision
             peak = _peak(engine, is_int8) if gflop and engine.engine in CPU_ENGINES else None
             name, backbone = model.folder.name, model.network.backbone
-            variants.append(Variant(name, backbone, engine.engine, precision, tracker, gflop, peak))
+            variants.append(
+                Variant(name, backbone, engine.engine, precision, LongTermTracker(tracker), gflop, peak)
+            )
     return variants + reference
 
 
 def measure(
-    cases: Sequence[tuple[Tracker, tuple[int, int], int]], frames: int
+    cases: Sequence[tuple[LongTermTracker, tuple[int, int], int]], frames: int
 ) -> list[dict[str, list[float]]]:
     """Return the milliseconds of each frame by stage, for each (tracker, image size, number of targets).
 
@@ -112,11 +117,10 @@ def measure(
     ]
     for index in tqdm(range(frames + WARM_UP_FRAMES), unit="frame", mininterval=0.5):
         images = {key: next(scene)[0] for key, scene in scenes.items()}
-        for (tracker, size, count), regions, stages in zip(cases, targets, times, strict=True):
+        for (tracker, size, count), tracked, stages in zip(cases, targets, times, strict=True):
             start = time.perf_counter()
-            steps = tracker.step(images[size, count], regions)
+            tracker.step(images[size, count], tracked, index * FRAME_INTERVAL_NS, ONE_REGION)
             total = (time.perf_counter() - start) * 1e3
-            regions[:] = [region for region, _ in steps]
             if index >= WARM_UP_FRAMES:
                 for stage, milliseconds in {**tracker.timings, "total": total}.items():
                     stages[stage].append(milliseconds)
@@ -127,7 +131,7 @@ def _reference(model: Model, threads: int) -> Variant:
     with extra("train", "for the reference implementation"):
         from siammaskpp_core.bench.reference import ReferenceEngine
     tracker = Tracker(ReferenceEngine(model.folder, threads), model.network, model.tracking)
-    return Variant(model.folder.name, model.network.backbone, REFERENCE, "fp32", tracker, {})
+    return Variant(model.folder.name, model.network.backbone, REFERENCE, "fp32", LongTermTracker(tracker), {})
 
 
 def _row(

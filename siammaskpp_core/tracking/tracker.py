@@ -23,8 +23,9 @@ from siammaskpp_core.tracking.masks import MaskOutline, guided_filter, mask_wind
 if TYPE_CHECKING:
     from siammaskpp_core.network.protocol import Engine, SearchOutput
 
-STAGES = ("crop", "search", "decode", "refine", "paste")
-"""Parts of a step in their order: the keys of :attr:`Tracker.timings`."""
+STAGES = ("crop", "search", "decode", "decide", "refine", "paste", "learn")
+"""Parts of a step in their order: the keys of :attr:`Tracker.timings`. Long-term tracking alone has to decide
+and to learn."""
 NETWORK_STAGES = ("search", "refine")
 """The stages in which the network runs."""
 
@@ -136,9 +137,9 @@ class Tracker:
         """
         region = self._initial_region(image, box_xywh)
         ((candidate,),) = self.search(image, [region])
-        with self._timed("refine"):
+        with self.timed("refine"):
             (probability,) = self._mask_probabilities([candidate])
-        with self._timed("paste"):
+        with self.timed("paste"):
             mask, shape = self._paste(image, candidate, probability)
         fusion = region.template.box_fusion
         if self.config.mask_box_gain or self.config.size_correction:
@@ -179,12 +180,12 @@ class Tracker:
         scales = self._decoder.scales
         owners = [region.template for region in regions for _ in scales]
         windows = [region.window(self.config, scale) for region in regions for scale in scales]
-        with self._timed("crop"):
+        with self.timed("crop"):
             crops = self._cut(image, windows, owners)
-        with self._timed("search"):
+        with self.timed("search"):
             outputs = self.engine.search(crops, [template.kernels for template in owners])
         candidates = []
-        with self._timed("decode"):
+        with self.timed("decode"):
             for first, region in zip(range(0, len(outputs), len(scales)), regions, strict=True):
                 peaks = self._peaks(outputs[first : first + len(scales)], region, count)
                 chosen = [(first + peak.scale_index, peak) for peak in peaks]
@@ -195,9 +196,9 @@ class Tracker:
 
     def refine(self, image: Image, candidates: Sequence[Candidate]) -> list[TrackResult]:
         """Return mask, boxes and confidence of each candidate of the last call of :meth:`search`."""
-        with self._timed("refine"):
+        with self.timed("refine"):
             probabilities = self._mask_probabilities(candidates)
-        with self._timed("paste"):
+        with self.timed("paste"):
             return [
                 self._result(
                     candidate,
@@ -294,7 +295,8 @@ class Tracker:
         return TrackResult(box, RotatedBox.axis_aligned(box), confidence, mask)
 
     @contextmanager
-    def _timed(self, stage: str) -> Iterator[None]:
+    def timed(self, stage: str) -> Iterator[None]:
+        """Add the duration of the block that this context manages to :attr:`timings`, as one of STAGES."""
         start = time.perf_counter()
         yield
         self.timings[stage] = (time.perf_counter() - start) * 1e3

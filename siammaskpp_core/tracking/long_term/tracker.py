@@ -124,12 +124,13 @@ class LongTermTracker:
         ]
         regions = [self._regions(target, image.shape, config) for target in predicted]
         found = iter(self._tracker.search(image, [each for group in regions for each in group.all], PEAKS))
-        chosen = without_shared_peaks(
-            [
-                self._choose(target.track, group, found, _others(target, predicted), config)
-                for target, group in zip(predicted, regions, strict=True)
-            ]
-        )
+        with self._tracker.timed("decide"):
+            chosen = without_shared_peaks(
+                [
+                    self._choose(target.track, group, found, _others(target, predicted), config)
+                    for target, group in zip(predicted, regions, strict=True)
+                ]
+            )
         results = [
             _in_context(result, target.track, each)
             for result, target, each in zip(
@@ -140,10 +141,11 @@ class LongTermTracker:
             )
         ]
         separate_masks([result.mask for result in results], [result.confidence for result in results])
-        advanced = [
-            self._advanced(target.track, group, each, result, image.shape, stamp_ns, config)
-            for target, group, each, result in zip(predicted, regions, chosen, results, strict=True)
-        ]
+        with self._tracker.timed("learn"):
+            advanced = [
+                self._advanced(target.track, group, each, result, image.shape, stamp_ns, config)
+                for target, group, each, result in zip(predicted, regions, chosen, results, strict=True)
+            ]
         for target, track in zip(targets, advanced, strict=True):
             target.track = track
         return results

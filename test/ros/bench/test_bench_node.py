@@ -36,11 +36,12 @@ def test_the_stages_of_an_image() -> None:
     # The image arrives at 10.000 s; the callback runs 2 ms later, and the worker is free 5 ms after that.
     frame = Frame(Image(header=header), index=1, received_s=10.0, receive_delay_s=0.002)
     times = FrameTimes(begun_s=10.007, converted_s=10.008, tracked_s=10.058, published_s=10.061)
-    stages_ms = {"crop": 0.5, "search": 44.0, "decode": 0.25, "refine": 4.0, "paste": 0.75}
+    stages_ms = {"crop": 0.5, "search": 43.5, "decode": 0.25, "decide": 0.5}
+    stages_ms |= {"refine": 3.0, "paste": 0.75, "learn": 1.0}
     message = timing_message(frame, times, 0.064, stages_ms)
     assert message.header == header
     got = [getattr(message, f"{stage}_ms") for stage in ("transport", *FRAME_STAGES, "total")]
-    np.testing.assert_allclose(got, [3, 2, 5, 1, 0.5, 44, 0.25, 4, 0.75, 3, 61], rtol=1e-5)
+    np.testing.assert_allclose(got, [3, 2, 5, 1, 0.5, 43.5, 0.25, 0.5, 3, 0.75, 1, 3, 61], rtol=1e-5)
     idle = timing_message(frame, times, 0.064, {})
     assert (idle.search_ms, idle.paste_ms) == (0.0, 0.0)
 
