@@ -9,7 +9,7 @@ import numpy as np
 
 from siammaskpp_core.arrays import Float64Array
 from siammaskpp_core.network.config import STRIDE
-from siammaskpp_core.tracking.boxes import Place
+from siammaskpp_core.tracking.boxes import Place, overlap
 from siammaskpp_core.tracking.config import TrackingConfig
 from siammaskpp_core.tracking.decoding import logit
 from siammaskpp_core.tracking.long_term.appearance import AppearanceResponse, Point, respond
@@ -29,6 +29,8 @@ IS_FOLLOWED_PROBABILITY = 0.5
 """A candidate with at least this probability is the object that has been followed."""
 MAX_OTHERS = 3
 """Known other objects that are considered beside the target in one region: the most certain ones."""
+SAME_PEAK_OVERLAP = 0.7
+"""Candidates of two targets whose boxes overlap by more than this are one peak."""
 
 
 Witness: TypeAlias = Callable[[float, float | None, TrackingConfig], float]
@@ -120,6 +122,21 @@ def choose(expected: Sequence[Weighed], elsewhere: Sequence[Weighed], threshold:
         return chosen
     is_preferred = rival.belief >= threshold > best.belief
     return rival if is_preferred else best
+
+
+def without_shared_peaks(chosen: Sequence[Weighed]) -> list[Weighed]:
+    """Return the choices of all targets; of several that chose one peak, only the most probable keeps it."""
+    result = list(chosen)
+    order = sorted(range(len(result)), key=lambda index: -result[index].probability)
+    for rank, index in enumerate(order):
+        if any(_is_same_peak(result[index], result[better]) for better in order[:rank]):
+            result[index] = result[index]._replace(probability=0.0, belief=0.0)
+    return result
+
+
+def _is_same_peak(first: Weighed, second: Weighed) -> bool:
+    boxes = (each.candidate.place.box_xywh for each in (first, second))
+    return bool(overlap(*boxes) > SAME_PEAK_OVERLAP)
 
 
 def center_cells(candidate: Candidate) -> Point:

@@ -10,60 +10,26 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from siammaskpp_core.arrays import Image
-from siammaskpp_core.tracking.boxes import overlap
-from siammaskpp_core.tracking.long_term.appearance import learn, update
+from siammaskpp_core.tracking.long_term.appearance import learn
 from siammaskpp_core.tracking.long_term.config import LongTermConfig
 from siammaskpp_core.tracking.long_term.decision import (
     OtherObject,
     Weighed,
-    center_cells,
     choose,
     size_cells,
     weigh,
+    without_shared_peaks,
 )
-from siammaskpp_core.tracking.long_term.distractors import (
-    EXCHANGE_LOG_ODDS,
-    IDENTITY_CERTAIN,
-    Peak,
-    identity_log_odds,
-    identity_probability,
-    visible_rival,
-)
-from siammaskpp_core.tracking.long_term.distractors import updated as updated_distractors
-from siammaskpp_core.tracking.long_term.motion import Motion
-from siammaskpp_core.tracking.long_term.redetection import GlobalSearch
+from siammaskpp_core.tracking.long_term.distractors import identity_probability
 from siammaskpp_core.tracking.long_term.regions import Regions, search_regions
-from siammaskpp_core.tracking.long_term.state import (
-    Evidence,
-    Observation,
-    State,
-    TrackStatus,
-    advance,
-    evidence,
-    is_searched_for,
-)
+from siammaskpp_core.tracking.long_term.state import Evidence, Observation, State, TrackStatus, evidence
 from siammaskpp_core.tracking.long_term.target import Target, TrackState
+from siammaskpp_core.tracking.long_term.update import Sighting, after_image
 from siammaskpp_core.tracking.masks import separate_masks
 from siammaskpp_core.tracking.tracker import Candidate, SearchRegion, Tracker, TrackResult
 
 PEAKS = 4
 """Peaks of the response that are considered in each search region."""
-FOLLOW_PROBABILITY = 0.2
-"""A candidate with at least this probability moves the place where the target is expected."""
-LEARN_PROBABILITY = 0.6
-"""The appearance model learns from a candidate that is the target with at least this probability."""
-LEARN_LOGIT = 0.5
-"""It learns only at this fraction of the usual logit or more: it would learn what hides the target."""
-USUAL_LOGIT_RATE = 0.1
-"""Weight of the newest logit in the usual one."""
-RECOGNISED_PROBABILITY = 0.7
-"""Peaks beside a target that is recognised with at least this probability are distractors."""
-DISTRACTOR_PROBABILITY = 0.3
-"""A distractor has at least this probability by the network."""
-SAME_OBJECT_OVERLAP = 0.2
-"""Peaks whose boxes overlap by more than this may be one object."""
-SAME_PEAK_OVERLAP = 0.7
-"""Candidates of two targets whose boxes overlap by more than this are one peak."""
 
 
 class LongTermTracker:
@@ -93,7 +59,8 @@ class LongTermTracker:
         :meth:`siammaskpp_core.tracking.tracker.Tracker.init`.
         """
         region, candidate, result = self._tracker.init(image, box_xywh)
-        is_seen = evidence(_observation(result), config or LongTermConfig()) is not Evidence.NONE
+        observation = Observation(result.confidence, result.box_xywh.tolist())
+        is_seen = evidence(observation, config or LongTermConfig()) is not Evidence.NONE
         track = TrackState.starting_at(region.place, TrackStatus(is_seen=is_seen))
         track = replace(track, angle_rad=result.rotated_box.angle_rad)
         features = candidate.output.conv3
@@ -143,7 +110,7 @@ class LongTermTracker:
         separate_masks([result.mask for result in results], [result.confidence for result in results])
         with self._tracker.timed("learn"):
             advanced = [
-                self._advanced(target.track, group, each, result, image.shape, stamp_ns, config)
+                after_image(target.track, self._sighting(each, result, image), group.grid, stamp_ns, config)
                 for target, group, each, result in zip(predicted, regions, chosen, results, strict=True)
             ]
         for target, track in zip(targets, advanced, strict=True):
@@ -174,70 +141,11 @@ class LongTermTracker:
         is_lost = track.status.state is State.LOST
         return choose(expected, elsewhere, config.confidence_low if is_lost else config.confidence_high)
 
-    def _advanced(
-        self,
-        track: TrackState,
-        regions: Regions,
-        chosen: Weighed,
-        result: TrackResult,
-        image_shape: tuple[int, ...],
-        stamp_ns: int,
-        config: LongTermConfig,
-    ) -> TrackState:
-        """Return the track state after an image in which `chosen` is probably the target."""
-        status = advance(track.status, _observation(result, chosen), stamp_ns, config)
-        track = replace(track, status=status, angle_rad=result.rotated_box.angle_rad)
-        if status.is_seen or (not chosen.is_elsewhere and chosen.probability >= FOLLOW_PROBABILITY):
-            track = self._moved(track, chosen, result, image_shape, config)
-        track = _with_distractors(track, chosen)
-        if status.state is State.TRACKING:
-            track = replace(track, usual_logit=_smoothed(track.usual_logit, chosen.logit))
-        if _may_learn(track, chosen, result):
-            assert track.appearance is not None
-            assert chosen.response is not None
-            size = size_cells(track.place, chosen.candidate)
-            model = update(track.appearance, chosen.response, center_cells(chosen.candidate), size)
-            track = replace(track, appearance=model)
-        if not is_searched_for(status, config):
-            return replace(track, global_search=GlobalSearch())
-        return replace(track, global_search=track.global_search.searched(regions.grid))
-
-    def _moved(
-        self,
-        track: TrackState,
-        chosen: Weighed,
-        result: TrackResult,
-        image_shape: tuple[int, ...],
-        config: LongTermConfig,
-    ) -> TrackState:
-        """Return the track state with place and motion after an observation of the target."""
+    def _sighting(self, chosen: Weighed, result: TrackResult, image: Image) -> Sighting:
         place = self._tracker.next_place(
-            chosen.candidate, result, image_shape, adopts_size=chosen.is_elsewhere
+            chosen.candidate, result, image.shape, adopts_size=chosen.is_elsewhere
         )
-        is_vague = chosen.probability < config.confidence_low or _has_merged(track)
-        if is_vague and not chosen.is_elsewhere:
-            place = place._replace(width=track.place.width, height=track.place.height)
-        x, y = place.center_x, place.center_y
-        if chosen.is_elsewhere:
-            motion = Motion.starting_at(x, y, place.mean_side)
-        else:
-            motion = track.motion.observed(x, y, track.place.mean_side)
-        return replace(track, place=place, motion=motion)
-
-
-def without_shared_peaks(chosen: Sequence[Weighed]) -> list[Weighed]:
-    """Return the choices of all targets; of several that chose one peak, only the most probable keeps it."""
-    result = list(chosen)
-    order = sorted(range(len(result)), key=lambda index: -result[index].probability)
-    for rank, index in enumerate(order):
-        if any(_is_same_peak(result[index], result[better]) for better in order[:rank]):
-            result[index] = result[index]._replace(probability=0.0, belief=0.0)
-    return result
-
-
-def _is_same_peak(first: Weighed, second: Weighed) -> bool:
-    boxes = (each.candidate.place.box_xywh for each in (first, second))
-    return bool(overlap(*boxes) > SAME_PEAK_OVERLAP)
+        return Sighting(chosen, result, place)
 
 
 def _others(target: Target, targets: Sequence[Target]) -> list[OtherObject]:
@@ -265,78 +173,3 @@ def _in_context(result: TrackResult, track: TrackState, chosen: Weighed) -> Trac
         confidence=chosen.belief * identity * result.mask_fraction,
         rotated_box=result.rotated_box.described_near(track.angle_rad),
     )
-
-
-def _with_distractors(track: TrackState, chosen: Weighed) -> TrackState:
-    """Return the track state with the distractors of this image, and the identity that they leave."""
-    beside: list[Peak] = []
-    appearance, is_recognised = None, False
-    if not chosen.is_elsewhere:
-        box = chosen.candidate.place.box_xywh
-        beside = [
-            Peak(each.candidate.place, each.appearance or 0.0)
-            for each in chosen.beside
-            if each.candidate.peak.probability >= DISTRACTOR_PROBABILITY
-            and overlap(each.candidate.place.box_xywh, box) < SAME_OBJECT_OVERLAP
-        ]
-        is_recognised = chosen.probability >= RECOGNISED_PROBABILITY
-        appearance = chosen.appearance if chosen.is_followed else None
-    distractors = updated_distractors(track.distractors, beside, track.place, may_begin=is_recognised)
-    log_odds = identity_log_odds(track.identity_log_odds, distractors, track.place, appearance)
-    if track.status.state is State.LOST:  # nothing is followed that might be somebody else
-        log_odds = IDENTITY_CERTAIN
-    if log_odds >= IDENTITY_CERTAIN:
-        distractors = tuple(distractor._replace(is_rival=False) for distractor in distractors)
-    return _exchanged(replace(track, distractors=distractors, identity_log_odds=log_odds))
-
-
-def _exchanged(track: TrackState) -> TrackState:
-    """Return the track state in which a rival that looks more like the target has become the target."""
-    rival = visible_rival(track.distractors)
-    if rival is None or track.identity_log_odds > EXCHANGE_LOG_ODDS:
-        return track
-    place = track.place._replace(center_x=rival.motion.x, center_y=rival.motion.y)
-    followed = rival._replace(motion=track.motion, width_px=track.place.width, height_px=track.place.height)
-    distractors = tuple(followed if each is rival else each for each in track.distractors)
-    return replace(
-        track,
-        place=place,
-        motion=rival.motion,
-        distractors=distractors,
-        identity_log_odds=-track.identity_log_odds,
-    )
-
-
-def _has_merged(track: TrackState) -> bool:
-    return any(distractor.has_merged_with(track.place) for distractor in track.distractors)
-
-
-def _may_learn(track: TrackState, chosen: Weighed, result: TrackResult) -> bool:
-    """Return True when the appearance model may learn: the target is certain, and alone in its place."""
-    return (
-        chosen.response is not None
-        and track.status.state is not State.LOST
-        and chosen.probability * identity_probability(track.identity_log_odds) >= LEARN_PROBABILITY
-        and not chosen.is_elsewhere
-        and chosen.candidate.region.scale == 1.0
-        and chosen.logit >= _least_logit(track)
-        and not _has_merged(track)
-    )
-
-
-def _least_logit(track: TrackState) -> float:
-    """Return the logit below which an image does not show the target as well as usual."""
-    usual = track.usual_logit or 0.0
-    return min(LEARN_LOGIT * usual, usual)
-
-
-def _smoothed(usual: float | None, newest: float) -> float:
-    return newest if usual is None else usual + USUAL_LOGIT_RATE * (newest - usual)
-
-
-def _observation(result: TrackResult, chosen: Weighed | None = None) -> Observation:
-    has_mask = result.mask is None or bool(result.mask.any())
-    box = result.box_xywh.tolist()
-    if chosen is None:
-        return Observation(result.confidence, box, has_mask)
-    return Observation(result.confidence, box, has_mask, chosen.is_elsewhere, chosen.is_followed)

@@ -11,9 +11,8 @@ from siammaskpp_core.tracking.long_term.association import (
     motion_log_ratio,
     size_log_ratio,
 )
-from siammaskpp_core.tracking.long_term.decision import Weighed, choose
+from siammaskpp_core.tracking.long_term.decision import Weighed, choose, without_shared_peaks
 from siammaskpp_core.tracking.long_term.motion import Motion
-from siammaskpp_core.tracking.long_term.tracker import without_shared_peaks
 from siammaskpp_core.tracking.tracker import Candidate
 
 CONFIG = TrackingConfig(
