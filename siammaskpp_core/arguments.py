@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import Field, fields
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -68,6 +69,20 @@ def _reader(item: Field[Any]) -> Callable[[str], Any]:
 
     read.__name__ = kind.__name__  # argparse shows this name when the conversion fails
     return read
+
+
+def with_negative_values(words: Sequence[str]) -> list[str]:
+    """Return a command line in which a value such as -5,10,20,20 is joined to its argument (--box=-5,...).
+
+    argparse takes a word that begins with a minus, and is not one number, for an argument of its own.
+    """
+    joined: list[str] = []
+    for word in words:
+        if re.match(r"-\.?\d", word) and joined and re.fullmatch(r"--[\w-]+", joined[-1]):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def box(text: str) -> list[float]:

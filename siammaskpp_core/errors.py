@@ -1,8 +1,8 @@
-"""The base class of all errors that a user can mend, and the error about a missing package."""
+"""The base class of all errors that a user can mend, an error about missing packages, and lists of causes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 
@@ -31,3 +31,13 @@ def extra(name: str, purpose: str) -> Iterator[None]:
         raise MissingPackageError(
             f"{error.name} is needed {purpose} and not installed: pip install 'siammaskpp[{name}]'"
         ) from error
+
+
+LISTED = 10
+"""Number of causes that are listed; of the others only the number is shown."""
+
+
+def listed(causes: Sequence[str]) -> str:
+    """Return the first :data:`LISTED` causes, one on each line, and the number of the others."""
+    more = [f"  and {len(causes) - LISTED} more"] if len(causes) > LISTED else []
+    return "\n".join([*(f"  {cause}" for cause in causes[:LISTED]), *more])

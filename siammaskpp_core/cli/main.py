@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from siammaskpp_core.arguments import with_negative_values
 from siammaskpp_core.cli import (
     ablate,
     bench,
@@ -19,7 +20,8 @@ from siammaskpp_core.cli import (
     track_bag,
     train,
 )
-from siammaskpp_core.errors import UserError
+from siammaskpp_core.errors import UserError, listed
+from siammaskpp_core.outcome import COMPLETE, FAILED, INTERRUPTED, Outcome
 
 _COMMANDS = {
     "track": track,
@@ -37,23 +39,37 @@ _COMMANDS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a subcommand and return the exit code: 0, 2 for an error that the user can mend, 130 for Ctrl-C.
+    """Run a subcommand and return the exit code.
 
-    Every other error is a mistake in this program. It is raised, so that Python shows its traceback and exits
-    with 1.
+    It is 0, 2 for an error that the user can mend, 3 when parts of the input were left out, and 130 for
+    Ctrl-C. Every other error is a mistake in this program. It is raised, so that Python shows its traceback
+    and exits with 1.
     """
-    options = _parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    options = _parser().parse_args(with_negative_values(words))
     try:
-        _COMMANDS[options.command].run(options)
+        outcome = _COMMANDS[options.command].run(options)
+        return COMPLETE if outcome is None else _shown(outcome)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     except (UserError, OSError) as error:
         if options.traceback or not _is_for_the_user(error):
             raise
         print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+        return FAILED
+
+
+def _shown(outcome: Outcome) -> int:
+    """Print an outcome and return its exit code."""
+    print(outcome.text)
+    if outcome.left_out:
+        print(f"left out: {len(outcome.left_out)}\n{listed(outcome.left_out)}", file=sys.stderr)
+    if outcome.is_interrupted:
+        print("interrupted; what was finished has been kept", file=sys.stderr)
+    if outcome.failure is not None:
+        print(f"error: {outcome.failure}", file=sys.stderr)
+    return outcome.exit_code
 
 
 def _is_for_the_user(error: UserError | OSError) -> bool:

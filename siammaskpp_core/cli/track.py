@@ -8,11 +8,12 @@ from pathlib import Path
 from siammaskpp_core.arguments import box, options_from
 from siammaskpp_core.cli.arguments import Commands, add_model, add_rotated_box
 from siammaskpp_core.engines.options import EngineOptions
+from siammaskpp_core.outcome import Outcome
 
 _COLUMNS = """\
 columns of the CSV file, boxes in pixels with (0, 0) the image's upper left corner:
   stamp_s                        time of the frame in seconds
-  frame                          number of the frame; 0 is the one with the given box
+  frame                          number of the frame in the source, from 0
   id                             target
   state                          TRACKING, UNCERTAIN or LOST (docs/states.md)
   confidence                     probability that this is the target, 0 to 1
@@ -31,13 +32,17 @@ def add_arguments(commands: Commands) -> None:
         help="track one object through a video, a folder of images or a camera",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Track the object in a box of the first frame to the end of the video. A lost object is\n"
-        "searched for in the whole image. A camera is read until Ctrl-C. Outputs appear only when they are\n"
-        "complete.",
+        "searched for in the whole image. A camera is read until Ctrl-C. Frames that cannot be read are\n"
+        "left out and named at the end; the exit code is 3 then. Outputs appear at the end, also at the end\n"
+        "that Ctrl-C makes.",
         epilog=f"{_COLUMNS}\nexample:\n"
         "  siammaskpp track cup.mp4 --box 306,122,110,262 --output overlay.mp4 --csv tracks.csv",
     )
     track.add_argument(
-        "source", metavar="VIDEO", help="video file, folder of images, or index of a camera (0, 1, ...)"
+        "source",
+        metavar="VIDEO",
+        help="video file, folder of images, numbered images (img_%%05d.jpg), camera (0, 1, ... or "
+        "/dev/video0), or stream (rtsp://..., http://...)",
     )
     track.add_argument(
         "--box",
@@ -59,8 +64,8 @@ def add_arguments(commands: Commands) -> None:
     add_model(track)
 
 
-def run(options: argparse.Namespace) -> None:
-    """Track, write the outputs, and print the number of frames and the speed."""
+def run(options: argparse.Namespace) -> Outcome:
+    """Track, write the outputs, and return the number of frames and the speed."""
     from siammaskpp_core.engines.load import load_tracker
     from siammaskpp_core.io.video import open_frames
     from siammaskpp_core.offline.video import Outputs, track_video
@@ -69,4 +74,4 @@ def run(options: argparse.Namespace) -> None:
     frames = open_frames(options.source)
     tracker = load_tracker(options.model, options_from(EngineOptions, options), options.rotated_box)
     outputs = Outputs(options.output, options.masks, options.csv)
-    print(track_video(frames, options.source, LongTermTracker(tracker), options.box, outputs))
+    return track_video(frames, options.source, LongTermTracker(tracker), options.box, outputs)

@@ -1,4 +1,4 @@
-"""Read image files: one rule for bit depth, alpha channel and EXIF orientation.
+"""Read and write image files: one rule for bit depth, alpha channel and EXIF orientation.
 
 An image is read with 8 bits per channel and without its alpha channel, and is turned as its EXIF orientation
 says. The annotations of a data set are drawn on the pixels as the file stores them; whoever compares the two
@@ -7,11 +7,13 @@ reads the image with `as_stored`.
 
 from __future__ import annotations
 
+import mimetypes
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
+import numpy as np
 
 from siammaskpp_core.arrays import Image
 from siammaskpp_core.errors import UserError, extra
@@ -27,14 +29,30 @@ class MediaError(UserError):
 
 
 def image_files(folder: Path) -> list[Path]:
-    """Return the images in `folder` in natural order (2.jpg before 10.jpg).
+    """Return the images in `folder` in natural order (2.jpg before 10.jpg), without hidden files.
 
-    The list is empty when there is no such folder.
+    A hidden file is one such as ._0001.jpg, which macOS writes beside an image. The list is empty when there
+    is no such folder.
     """
+    files = (path for path in visible_files(folder) if path.suffix.lower() in IMAGE_SUFFIXES)
+    return sorted(files, key=lambda path: _natural_key(path.stem))
+
+
+def other_images(folder: Path) -> list[Path]:
+    """Return the images in `folder` of formats that are not read, such as HEIC."""
+    kinds = {path: mimetypes.guess_type(path.name, strict=False)[0] or "" for path in visible_files(folder)}
+    return [
+        path
+        for path, kind in kinds.items()
+        if kind.startswith("image/") and path.suffix.lower() not in IMAGE_SUFFIXES
+    ]
+
+
+def visible_files(folder: Path) -> list[Path]:
+    """Return what is in `folder` in the order of the names, without hidden files; empty without a folder."""
     if not folder.is_dir():
         return []
-    files = (path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
-    return sorted(files, key=lambda path: _natural_key(path.stem))
+    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
 
 
 def _natural_key(name: str) -> list[int | str]:
@@ -45,7 +63,8 @@ def _natural_key(name: str) -> list[int | str]:
 def read_image(path: Path, *, is_grey: bool = False, as_stored: bool = False) -> Image:
     """Return the image in a file, uint8 [H, W, 3] BGR, or [H, W] with `is_grey`.
 
-    With `as_stored` the EXIF orientation is ignored. Raises :class:`MediaError` when the file cannot be read.
+    With `as_stored` the EXIF orientation is ignored. Raises :class:`MediaError` when the file cannot be read
+    completely.
     """
     flags = cv2.IMREAD_GRAYSCALE if is_grey else cv2.IMREAD_COLOR
     return _decode(path, flags | cv2.IMREAD_IGNORE_ORIENTATION if as_stored else flags)
@@ -78,10 +97,36 @@ def stored_size(path: Path) -> tuple[int, int]:
         return opened.height, opened.width
 
 
+def write_image(path: Path, image: Image) -> None:
+    """Write an image, uint8 [H, W] or [H, W, 3] BGR, in the format of the suffix.
+
+    Raises OSError when it cannot be written. (OpenCV's imwrite does not say why, and not always that.)
+    """
+    path.write_bytes(cv2.imencode(path.suffix, image)[1].tobytes())
+
+
 def _decode(path: Path, flags: int) -> Image:
     if not path.is_file():
         raise MediaError(f"{path}: no such file")
-    image = cv2.imread(str(path), flags)
+    try:
+        data = path.read_bytes()
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
+    except (OSError, cv2.error) as error:
+        raise MediaError(f"{path}: cannot be read ({error})") from error
     if image is None:
         raise MediaError(f"{path}: not a readable image (damaged, empty or of an unknown format)")
+    if _is_cut_off(data):
+        raise MediaError(f"{path}: not a complete image: the file is cut off")
     return image  # type: ignore[no-any-return]
+
+
+def _is_cut_off(data: bytes) -> bool:
+    """Return True for a JPEG without an end marker, of which OpenCV would return the upper part on grey."""
+    if not data.startswith(b"\xff\xd8"):
+        return False
+    position = 2
+    while data[position : position + 1] == b"\xff" and data[position + 1 : position + 2] != b"\xda":
+        is_fill = data[position + 1 : position + 2] == b"\xff"
+        position += 1 if is_fill else 2 + int.from_bytes(data[position + 2 : position + 4], "big")
+    # A thumbnail, which has an end marker of its own, lies before the first scan (ff da).
+    return data.find(b"\xff\xd9", position) < 0

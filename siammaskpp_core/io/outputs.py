@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from pathlib import Path
 from types import TracebackType
 
 from siammaskpp_core.errors import UserError
+
+NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""Numbers of the errors of a full disk, a used-up quota and a limit on the size of files."""
 
 
 class OutputError(UserError):
@@ -17,7 +21,8 @@ class Output:
     """A file or folder that appears at `path` only if the ``with`` block ends without an error.
 
     The block receives `work`, the hidden path beside it to write to in the meantime. An error leaves the
-    former content of `path` as it was. Raises :class:`OutputError` when the place cannot be used.
+    former content of `path` as it was. Raises :class:`OutputError` when the place cannot be used, and instead
+    of the OSError of a full disk, which names no file.
     """
 
     def __init__(self, path: Path, is_folder: bool = False) -> None:
@@ -41,11 +46,19 @@ class Output:
     ) -> None:
         if kind is None and self.work.exists():
             self.work.replace(self.path)
-        else:
-            self._discard()
+            return
+        self._discard()
+        if isinstance(error, OSError) and error.errno in NO_SPACE:
+            raise no_space(self.path, error) from error
 
     def _discard(self) -> None:
         if self.work.is_dir():
             shutil.rmtree(self.work)
         else:
             self.work.unlink(missing_ok=True)
+
+
+def no_space(path: Path, error: Exception) -> OutputError:
+    """Return the error that says that `path` could not be written for lack of space."""
+    cause = (isinstance(error, OSError) and error.strerror) or error
+    return OutputError(f"{path}: not written ({cause}); make space on the disk, or choose another place")

@@ -1,24 +1,37 @@
-"""Read frames from a video file, a folder of images or a camera, and write video files.
+"""Read frames from videos, folders of images, cameras and streams, and write video files.
 
 Frames are uint8 [H, W, 3] in BGR order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
+from urllib.parse import urlsplit
 
 import cv2
 
 from siammaskpp_core.arrays import Image
-from siammaskpp_core.io.images import IMAGE_SUFFIXES, MediaError, image_files, read_image
+from siammaskpp_core.io.images import IMAGE_SUFFIXES, MediaError, image_files, other_images, read_image
 from siammaskpp_core.io.outputs import OutputError
 
 CODECS = {".mp4": "mp4v", ".avi": "MJPG", ".mkv": "mp4v"}
 # These containers store the number of frames; for others OpenCV estimates it from the duration.
 EXACT_COUNT_SUFFIXES = {".mp4", ".m4v", ".mov", ".avi"}
+SPARE_FRAMES = 2
+"""Frames by which the number that a container stores may be too large: some recorders count one too many."""
 DEFAULT_FPS = 25.0
+RETRY_S = 10.0
+"""Time for which a camera or stream that gives no image is tried again."""
+RETRY_INTERVAL_S = 0.2
+SOURCES = (
+    "give a video, a folder of images, numbered images such as img_%05d.jpg, a camera (its index, or "
+    "/dev/video0), or the address of a stream (rtsp://..., http://...)"
+)
 
 
 @dataclass(frozen=True)
@@ -34,79 +47,157 @@ class Frames:
     count: int | None
     """Number of frames, for some video formats an estimate; None when it is unknown, as for cameras."""
     is_camera: bool
-    """True for a camera, whose frames do not end."""
-    _images: Iterator[Image]
+    """True for a camera or stream, whose frames do not end."""
+    _images: Iterator[Image | MediaError]
+    """The frames in order; an error stands for a frame that cannot be read."""
+    left_out: list[str] = field(default_factory=list)
+    """A message for each frame that was left out; it grows while the frames are read."""
 
     def __iter__(self) -> Iterator[Image]:
-        """Yield the frames.
+        """Yield the frames that can be read, as :meth:`numbered` does."""
+        return (image for _, image in self.numbered())
 
-        Raises :class:`MediaError` when one cannot be read or has another size than the first.
+    def numbered(self) -> Iterator[tuple[int, Image]]:
+        """Yield each frame with its number in the source, from 0.
+
+        A frame that cannot be read, or that has another size than the first, is left out. Raises
+        :class:`MediaError` when a camera or stream gives no more images.
         """
-        for index, image in enumerate(self._images):
+        for number, image in enumerate(self._images):
+            if isinstance(image, MediaError):
+                self.left_out.append(str(image))
+                continue
             size = (image.shape[1], image.shape[0])
-            if size != self.size:
-                raise MediaError(
-                    f"{self.name}: frame {index} is {size[0]}x{size[1]}, the first was "
+            if size == self.size:
+                yield number, image
+            else:
+                self.left_out.append(
+                    f"{self.name}: frame {number} is {size[0]}x{size[1]}, the first was "
                     f"{self.size[0]}x{self.size[1]}; all frames must have one size"
                 )
-            yield image
 
 
 def open_frames(source: str | Path) -> Frames:
-    """Open a video file, a folder of images, or the camera with an index such as "0".
+    """Open a video, a folder of images, numbered images, a camera or a stream.
 
-    Raises :class:`MediaError` when there is nothing to read.
+    A camera is given by its index, such as "0", or its device, a stream by its address, and images by a name
+    with %d or %05d in place of the number. Raises :class:`MediaError` when there is nothing to read.
     """
-    path = Path(source)
+    path, text = Path(source), str(source)
     if path.is_dir():
-        return _open_folder(path)
+        return _open_images(path, image_files(path), other_images(path))
     if path.is_file():
-        return _open_capture(path.name, str(path), path.suffix.lower() in EXACT_COUNT_SUFFIXES)
-    if str(source).isdecimal():
-        return _open_capture(f"camera {source}", int(str(source)), False)
-    raise MediaError(
-        f"{source}: no such file or folder; give a video, a folder of images or a camera's index"
-    )
+        return _open_video(path)
+    if text.isdecimal():
+        return _open_live(f"camera {text}", int(text))
+    if "://" in text:
+        return _open_stream(text)
+    if path.exists() or text.startswith("/dev/"):
+        return _open_live(text, text)
+    numbered = _numbered_images(path)
+    if numbered:
+        return _open_images(path, numbered)
+    raise MediaError(f"{source}: no such file or folder; {SOURCES}")
 
 
-def _open_folder(folder: Path) -> Frames:
-    files = image_files(folder)
+def _numbered_images(path: Path) -> list[Path]:
+    """Return the images whose names match a name with %d or %05d in place of a number."""
+    match = re.fullmatch(r"(.*)%(0\d+)?d(.*)", path.name)
+    if match is None:
+        return []
+    before, digits, after = match.groups()
+    number = rf"\d{{{int(digits)}}}" if digits else r"\d+"
+    wanted = re.compile(re.escape(before) + number + re.escape(after))
+    return [file for file in image_files(path.parent) if wanted.fullmatch(file.name)]
+
+
+def _open_images(place: Path, files: Sequence[Path], others: Sequence[Path] = ()) -> Frames:
+    """Open image files; `others` are images of formats that are not read."""
     if not files:
-        raise MediaError(
-            f"{folder}: no images in it; expected files named {' '.join(sorted(IMAGE_SUFFIXES))}"
-        )
-    height, width = read_image(files[0]).shape[:2]
-    return Frames(folder.name, (width, height), None, len(files), False, (read_image(path) for path in files))
+        raise MediaError(f"{place}: no images in it; expected files named {' '.join(sorted(IMAGE_SUFFIXES))}")
+    for file in files:
+        first = _read_or_error(file)
+        if not isinstance(first, MediaError):
+            break
+    else:
+        raise MediaError(f"{place}: none of {len(files)} images can be read; the last one: {first}")
+    height, width = first.shape[:2]
+    left_out = [f"{file}: {file.suffix} images are not read; convert it to PNG or JPEG" for file in others]
+    images = (_read_or_error(file) for file in files)
+    return Frames(place.name, (width, height), None, len(files), False, images, left_out)
 
 
-def _open_capture(name: str, source: str | int, exact_count: bool) -> Frames:
-    capture = cv2.VideoCapture(source)
+def _read_or_error(path: Path) -> Image | MediaError:
+    try:
+        return read_image(path)
+    except MediaError as error:
+        return error
+
+
+def _open_video(path: Path) -> Frames:
+    capture = cv2.VideoCapture(str(path))
     found, first = capture.read()
-    is_camera = isinstance(source, int)
     if not found:
         capture.release()
-        if is_camera:
-            raise MediaError(f"{name}: it gives no image; check that it is plugged in, free and permitted")
         raise MediaError(
-            f"{name}: not a video that OpenCV can read (damaged, empty or of an unknown format); "
-            f"try converting it: ffmpeg -i {name} converted.mp4"
+            f"{path.name}: not a video that OpenCV can read (damaged, empty or of an unknown format); "
+            f"try converting it: ffmpeg -i {path.name} converted.mp4"
         )
+    return _captured_frames(path.name, capture, first, path.suffix.lower() in EXACT_COUNT_SUFFIXES)
+
+
+def _open_stream(address: str) -> Frames:
+    """Open what an address names: a stream without end, or a video, whose number of frames is known."""
+    parts = urlsplit(address)
+    name = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"  # messages show no password
+    capture = cv2.VideoCapture(address)
+    found, first = capture.read()
+    if not found:
+        capture.release()
+        raise MediaError(
+            f"{name}: no video or stream that OpenCV can read; check the address, and that it plays in ffplay"
+        )
+    if capture.get(cv2.CAP_PROP_FRAME_COUNT) > 0:
+        return _captured_frames(name, capture, first, False)
+    return _live_frames(name, address, capture, first)
+
+
+def _open_live(name: str, source: str | int) -> Frames:
+    capture = cv2.VideoCapture(source)
+    found, first = capture.read()
+    if not found:
+        capture.release()
+        raise MediaError(f"{name}: it gives no image; check that it is plugged in, free and permitted")
+    return _live_frames(name, source, capture, first)
+
+
+def _captured_frames(name: str, capture: cv2.VideoCapture, first: Image, is_exact: bool) -> Frames:
+    """Return the frames of a video; with `is_exact` it must have as many as the container says."""
+    count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+    images = _captured(name, capture, first, count if is_exact else 0)
+    return Frames(name, _size(first), _fps(capture), count if count > 0 else None, False, images)
+
+
+def _live_frames(name: str, source: str | int, capture: cv2.VideoCapture, first: Image) -> Frames:
+    images = _live(name, source, capture, first)
+    return Frames(name, _size(first), _fps(capture), None, True, images)
+
+
+def _size(image: Image) -> tuple[int, int]:
+    return image.shape[1], image.shape[0]
+
+
+def _fps(capture: cv2.VideoCapture) -> float | None:
     fps = capture.get(cv2.CAP_PROP_FPS)
-    count = 0 if is_camera else int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-    return Frames(
-        name,
-        (first.shape[1], first.shape[0]),
-        fps if 0 < fps <= 1000 else None,
-        count if count > 0 else None,
-        is_camera,
-        _captured(name, capture, first, count if exact_count else 0),
-    )
+    return fps if 0 < fps <= 1000 else None
 
 
-def _captured(name: str, capture: cv2.VideoCapture, first: Image, expected: int) -> Iterator[Image]:
+def _captured(
+    name: str, capture: cv2.VideoCapture, first: Image, expected: int
+) -> Iterator[Image | MediaError]:
     """Yield `first` and the other frames of `capture`, and release it at the end.
 
-    Raises :class:`MediaError` when clearly fewer than `expected` frames could be read; 0 accepts any number.
+    The last item is an error when fewer than `expected` frames could be read; 0 accepts any number.
     """
     number, image, found = 0, first, True
     try:
@@ -116,21 +207,54 @@ def _captured(name: str, capture: cv2.VideoCapture, first: Image, expected: int)
             found, image = capture.read()
     finally:
         capture.release()
-    if number < 0.95 * expected - 5:
-        raise MediaError(
-            f"{name}: only {number} of {expected} frames could be read: the file is damaged or cut off; "
-            f"rescue what there is: ffmpeg -i {name} -c:v libx264 rescued.mp4"
+    if number < expected - SPARE_FRAMES:
+        yield MediaError(
+            f"{name}: only {number} of {expected} frames could be read: the file is damaged or cut off, or "
+            f"an edit list hides the others; rescue what there is: ffmpeg -ignore_editlist 1 -i {name} "
+            "-c:v libx264 rescued.mp4"
         )
+
+
+def _live(
+    name: str, source: str | int, capture: cv2.VideoCapture, first: Image
+) -> Iterator[Image | MediaError]:
+    """Yield `first` and the other images of a camera or stream.
+
+    When no image comes, it is opened again. Raises :class:`MediaError` when that does not help within
+    :data:`RETRY_S`.
+    """
+    image = first
+    try:
+        while True:
+            yield image
+            found, image = capture.read()
+            if not found:  # a camera may miss one picture
+                found, image = capture.read()
+            deadline_s = time.monotonic() + RETRY_S
+            while not found:
+                if time.monotonic() > deadline_s:
+                    raise MediaError(
+                        f"{name}: no image for {RETRY_S:g} s, although it was opened again; check that it is "
+                        "plugged in and switched on, and its cable or network"
+                    )
+                time.sleep(RETRY_INTERVAL_S)
+                capture.release()
+                capture = cv2.VideoCapture(source)
+                found, image = capture.read()
+    finally:
+        capture.release()
 
 
 class VideoWriter:
     """Writes frames to a video file; a context manager.
 
     Frames have the `size` (width, height) in pixels; without `fps` the rate is :data:`DEFAULT_FPS`. Raises
-    :class:`OutputError` when OpenCV cannot write such a file.
+    :class:`OutputError` when OpenCV cannot write such a file, and at the end of the context when the file
+    does not hold all frames, as on a full disk.
     """
 
     def __init__(self, path: Path, size: tuple[int, int], fps: float | None) -> None:
+        self._path, self._written = path, 0
         codec = CODECS.get(path.suffix.lower())
         if codec is None:
             raise OutputError(f"{path.name}: videos are written as {', '.join(sorted(CODECS))}")
@@ -142,9 +266,28 @@ class VideoWriter:
     def write(self, image: Image) -> None:
         """Append one frame."""
         self._writer.write(image)
+        self._written += 1
 
     def __enter__(self) -> VideoWriter:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._writer.release()
+        if kind is None and self._written:
+            self._check()
+
+    def _check(self) -> None:
+        """Raise :class:`OutputError` when the last frame cannot be read: OpenCV reports no error of writing."""
+        capture = cv2.VideoCapture(str(self._path))
+        is_complete = capture.get(cv2.CAP_PROP_FRAME_COUNT) >= self._written - 1
+        if is_complete:
+            capture.set(cv2.CAP_PROP_POS_FRAMES, self._written - 1)
+            is_complete, _ = capture.read()
+        capture.release()
+        if not is_complete:
+            raise OutputError(
+                f"{self._path}: the video could not be written completely; make space on the disk, or choose "
+                "another place"
+            )

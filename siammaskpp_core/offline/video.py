@@ -9,19 +9,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
 from siammaskpp_core.arrays import Image
 from siammaskpp_core.config import ConfigError
+from siammaskpp_core.interrupt import Interrupt
 from siammaskpp_core.io.drawing import draw_results
+from siammaskpp_core.io.images import MediaError, write_image
 from siammaskpp_core.io.outputs import Output, OutputError
 from siammaskpp_core.io.results import Row, TableWriter, place_of
 from siammaskpp_core.io.stamps import NS_PER_S
 from siammaskpp_core.io.video import DEFAULT_FPS, Frames, VideoWriter
 from siammaskpp_core.offline import TARGET_ID
-from siammaskpp_core.tracking import LongTermTracker, State, TrackResult
+from siammaskpp_core.outcome import Outcome
+from siammaskpp_core.tracking import LongTermTracker, State, Target, TrackResult
 
 
 class TrackedFrame(NamedTuple):
@@ -52,43 +54,64 @@ class Outputs:
 
 def track_video(
     frames: Frames, source: str, tracker: LongTermTracker, box_xywh: list[float], outputs: Outputs
-) -> str:
+) -> Outcome:
     """Track the object in a box of the first frame to the last, and return a line about frames and speed.
 
     `box_xywh` is left, top, width and height in pixels. `source` is the path from which `frames` come; no
-    output may replace it. Raises BoxError, MediaError and OutputError, after which no output remains.
+    output may replace it. Frames that cannot be read are left out. When a camera fails or Ctrl-C ends the
+    work, the outputs hold the frames until then. Raises BoxError, OutputError and, when no frame can be
+    tracked, MediaError; no output remains then.
     """
     start_s = time.perf_counter()
-    with ExitStack() as stack:
-        count, tracking_s = _track(frames, tracker, box_xywh, _open_sinks(outputs, source, frames, stack))
+    with Interrupt() as interrupt, ExitStack() as stack:
+        run = _Run(tracker, box_xywh, _open_sinks(outputs, source, frames, stack))
+        failure = run.through(frames, interrupt)
     total_s = time.perf_counter() - start_s
-    return f"{count} frames, {count / tracking_s:.1f} fps ({count / total_s:.1f} with reading and writing)"
+    is_cut = interrupt.is_requested and not frames.is_camera  # Ctrl-C is how the video of a camera ends
+    frames_of = f"{run.count} of {frames.count} frames" if is_cut and frames.count else f"{run.count} frames"
+    text = (
+        f"{frames_of}, {run.count / run.seconds:.1f} fps ({run.count / total_s:.1f} with reading and writing)"
+    )
+    return Outcome(text, tuple(frames.left_out), failure, is_cut)
 
 
-def _track(
-    frames: Frames, tracker: LongTermTracker, box_xywh: list[float], sinks: list[Sink]
-) -> tuple[int, float]:
-    """Track through all frames, and return their number and the seconds spent on tracking."""
-    count, tracking_s = 0, 0.0
-    target = None
-    try:
-        for image in tqdm(frames, total=frames.count, unit="frame", desc=frames.name, mininterval=0.5):
-            start_s = time.perf_counter()
-            stamp_ns = round(count / (frames.fps or DEFAULT_FPS) * NS_PER_S)
-            if target is None:
-                target, result = tracker.init(image, box_xywh)
-            else:
-                (result,) = tracker.step(image, [target], stamp_ns)
-            tracking_s += time.perf_counter() - start_s
-            tracked = TrackedFrame(count, stamp_ns, image, result, target.state, target.is_seen)
-            for sink in sinks:
-                sink(tracked)
-            count += 1
-    except KeyboardInterrupt:
-        # Ctrl-C is how the video of a camera ends; any other video has been interrupted.
-        if not frames.is_camera or count == 0:
-            raise
-    return count, tracking_s
+class _Run:
+    """Tracks one target through frames. `count` frames took `seconds` of tracking."""
+
+    def __init__(self, tracker: LongTermTracker, box_xywh: list[float], sinks: list[Sink]) -> None:
+        self.count, self.seconds = 0, 0.0
+        self._tracker, self._box_xywh, self._sinks = tracker, box_xywh, sinks
+        self._target: Target | None = None
+
+    def through(self, frames: Frames, interrupt: Interrupt) -> MediaError | None:
+        """Track to the last frame or to an interruption; return the error that ended the frames early.
+
+        Raises that error when it comes before the first frame.
+        """
+        bar = tqdm(frames.numbered(), total=frames.count, unit="frame", desc=frames.name, mininterval=0.5)
+        try:
+            for number, image in bar:
+                self._track(number, round(number / (frames.fps or DEFAULT_FPS) * NS_PER_S), image)
+                if interrupt.is_requested:
+                    break
+        except MediaError as error:
+            if self.count == 0:
+                raise
+            return error
+        return None
+
+    def _track(self, number: int, stamp_ns: int, image: Image) -> None:
+        start_s = time.perf_counter()
+        if self._target is None:
+            self._target, result = self._tracker.init(image, self._box_xywh)
+        else:
+            (result,) = self._tracker.step(image, [self._target], stamp_ns)
+        self.seconds += time.perf_counter() - start_s
+        target = self._target
+        tracked = TrackedFrame(number, stamp_ns, image, result, target.state, target.is_seen)
+        for sink in self._sinks:
+            sink(tracked)
+        self.count += 1
 
 
 def _open_sinks(outputs: Outputs, source: str, frames: Frames, stack: ExitStack) -> list[Sink]:
@@ -119,8 +142,7 @@ def _mask_sink(folder: Path) -> Sink:
         mask, path = frame.result.mask, folder / f"{frame.number:06d}.png"
         if mask is None:
             raise ConfigError("--masks: this network has no masks")
-        if not cv2.imwrite(str(path), mask if frame.is_seen else np.zeros_like(mask)):
-            raise OutputError(f"{path}: cannot be written; check space and permissions")
+        write_image(path, mask if frame.is_seen else np.zeros_like(mask))
 
     return write
 

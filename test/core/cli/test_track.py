@@ -1,6 +1,7 @@
 """The subcommand `track`, with a tracker that follows a bright square."""
 
 import csv
+import signal
 from dataclasses import replace
 
 import cv2
@@ -8,7 +9,9 @@ import numpy as np
 import pytest
 from bright_square import BrightSquare
 from command import FRAMES, error_of, pictures, run, use_tracker
+from limits import files_up_to
 
+from siammaskpp_core.io.images import MediaError
 from siammaskpp_core.io.video import Frames, VideoWriter, open_frames
 from siammaskpp_core.tracking.boxes import mask_bounding_box
 
@@ -94,46 +97,108 @@ def test_track_reads_video_files(tmp_path, capsys):
     assert capsys.readouterr().out.startswith(f"{FRAMES} frames")
 
 
+class Interrupted(BrightSquare):
+    """Ctrl-C is pressed during the third step."""
+
+    steps = 0
+
+    def step(self, *arguments):
+        self.steps += 1
+        if self.steps == 3:
+            signal.raise_signal(signal.SIGINT)
+        return super().step(*arguments)
+
+
 @pytest.mark.parametrize("is_camera", [False, True])
-def test_ctrl_c_ends_a_camera_with_complete_outputs_and_discards_those_of_a_file(
-    is_camera, tmp_path, monkeypatch
-):
-    class Interrupted(BrightSquare):
-        steps = 0
-
-        def step(self, *arguments):
-            self.steps += 1
-            if self.steps == 3:
-                raise KeyboardInterrupt
-            return super().step(*arguments)
-
-    frames = Frames("test", (128, 96), None, None, is_camera, iter(pictures()))
+def test_ctrl_c_keeps_what_is_finished(is_camera, tmp_path, monkeypatch, capsys):
+    frames = Frames("test", (128, 96), None, None if is_camera else FRAMES, is_camera, iter(pictures()))
     monkeypatch.setattr("siammaskpp_core.io.video.open_frames", lambda source: frames)
     use_tracker(monkeypatch, Interrupted)
-    table = tmp_path / "tracks.csv"
-    code = run("track", "0", "--box", "20,30,25,20", "--csv", table)
-    if is_camera:
-        assert code == 0
-        assert len(table.read_text().splitlines()) == 1 + 3
+    table, overlay = tmp_path / "tracks.csv", tmp_path / "overlay.avi"
+    code = run("track", "0", "--box", "20,30,25,20", "--csv", table, "--output", overlay)
+    assert len(table.read_text().splitlines()) == 1 + 4
+    assert len(list(open_frames(overlay))) == 4
+    output = capsys.readouterr()
+    if is_camera:  # Ctrl-C is how the video of a camera ends
+        assert (code, "interrupted" in output.err) == (0, False)
     else:
-        assert code == 130
-        assert list(tmp_path.iterdir()) == []
+        assert (code, "interrupted" in output.err) == (130, True)
+        assert output.out.startswith(f"4 of {FRAMES} frames")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_bad_boxes_and_damaged_frames_leave_nothing_behind(folder, tmp_path, capsys):
-    overlay, table = tmp_path / "overlay.mp4", tmp_path / "tracks.csv"
-    outputs = ("--output", overlay, "--csv", table)
+def test_a_camera_that_fails_leaves_what_is_finished(tmp_path, monkeypatch, capsys):
+    def images():
+        yield from pictures()
+        raise MediaError("camera 0: no image for 10 s")
+
+    frames = Frames("camera 0", (128, 96), None, None, True, images())
+    monkeypatch.setattr("siammaskpp_core.io.video.open_frames", lambda source: frames)
+    table = tmp_path / "tracks.csv"
+    error = error_of(capsys, "track", "0", "--box", "20,30,25,20", "--csv", table)
+    assert "no image for 10 s" in error
+    assert len(table.read_text().splitlines()) == 1 + FRAMES
+
+
+def test_bad_boxes_leave_nothing_behind(folder, tmp_path, capsys):
+    outputs = ("--output", tmp_path / "overlay.mp4", "--csv", tmp_path / "tracks.csv")
     for box, cause in [
         ("500,10,20,20", "outside the 128x96 image"),
+        ("-50,10,20,20", "outside the 128x96 image"),
         ("1,1,0,5", "empty"),
         ("nan,1,5,5", "finite"),
     ]:
         assert cause in error_of(capsys, "track", folder, "--box", box, *outputs)
-    (folder / "0005.png").write_bytes(b"")
-    assert "0005.png: not a readable image" in error_of(
-        capsys, "track", folder, "--box", "20,30,25,20", *outputs
-    )
     assert [path.name for path in tmp_path.iterdir()] == ["Square"]
+
+
+def test_a_box_may_reach_over_the_border(folder, tmp_path):
+    """A number below zero may be a word of its own, as any other value of an argument."""
+    assert run("track", folder, "--box", "-5.5,-3,50,50") == 0
+    assert run("track", folder, "--box=-5.5,-3,50,50", "--csv", tmp_path / "tracks.csv") == 0
+
+
+def test_damaged_frames_are_left_out_and_named(folder, tmp_path, capsys):
+    (folder / "0005.png").write_bytes(b"")
+    (folder / "._0001.png").write_bytes(b"a resource fork")
+    masks, table = tmp_path / "masks", tmp_path / "tracks.csv"
+    assert run("track", folder, "--box", "20,30,25,20", "--masks", masks, "--csv", table) == 3
+    output = capsys.readouterr()
+    assert "left out: 1\n" in output.err
+    assert "0005.png: not a readable image" in output.err
+    assert output.out.startswith(f"{FRAMES - 1} frames, ")
+    kept = [index for index in range(FRAMES) if index != 5]
+    assert sorted(file.name for file in masks.iterdir()) == [f"{index:06d}.png" for index in kept]
+    with table.open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(int(row["frame"]), float(row["x"])) for row in rows] == [
+        (index, 20 + 4 * index) for index in kept
+    ]
+    assert float(rows[-1]["stamp_s"]) == (FRAMES - 1) / 25
+
+
+def test_many_damaged_frames_are_counted(folder, capsys):
+    for index in range(20):
+        (folder / f"1{index:03d}.png").write_bytes(b"")
+    assert run("track", folder, "--box", "20,30,25,20") == 3
+    error = capsys.readouterr().err
+    assert "left out: 20\n" in error
+    assert error.count("not a readable image") == 10
+    assert "and 10 more" in error
+
+
+@pytest.mark.parametrize("option", ["--output", "--masks", "--csv"])
+def test_a_full_disk_leaves_nothing_behind(option, tmp_path, capsys):
+    noise = np.random.default_rng(0).integers(0, 200, (30, 96, 128, 3), dtype=np.uint8)
+    (tmp_path / "video").mkdir()
+    for index, image in enumerate(noise):
+        cv2.imwrite(str(tmp_path / f"video/{index:03d}.png"), image)
+    name = {"--output": "overlay.mp4", "--masks": "masks", "--csv": "tracks.csv"}[option]
+    limit = {"--output": 20_000, "--masks": 50, "--csv": 1_000}[option]
+    with files_up_to(limit):
+        error = error_of(capsys, "track", tmp_path / "video", "--box", "20,30,25,20", option, tmp_path / name)
+    assert "make space on the disk" in error
+    assert [path.name for path in tmp_path.iterdir()] == ["video"]
 
 
 def test_bad_sources_and_outputs(folder, tmp_path, capsys):

@@ -10,9 +10,11 @@ from siammaskpp_core.io.images import (
     MediaError,
     image_files,
     open_as_stored,
+    other_images,
     read_annotation,
     read_image,
     stored_size,
+    write_image,
 )
 
 WIDTH, HEIGHT = 48, 32
@@ -40,6 +42,19 @@ def test_names_of_letters_and_digits_can_be_compared(tmp_path):
     for name in ("1.png", "a.png", "a2.png", "2b.png"):
         (tmp_path / name).touch()
     assert [path.name for path in image_files(tmp_path)] == ["1.png", "2b.png", "a.png", "a2.png"]
+
+
+def test_hidden_files_are_no_images(tmp_path):
+    """macOS writes ._0001.jpg beside 0001.jpg on disks of other systems."""
+    for name in ("0001.jpg", "._0001.jpg", ".0002.png"):
+        (tmp_path / name).touch()
+    assert [path.name for path in image_files(tmp_path)] == ["0001.jpg"]
+
+
+def test_images_of_other_formats_are_told_from_other_files(tmp_path):
+    for name in ("1.jpg", "2.heic", "3.avif", "notes.txt", "video.mp4", "._4.heic"):
+        (tmp_path / name).touch()
+    assert [path.name for path in other_images(tmp_path)] == ["2.heic", "3.avif"]
 
 
 def test_eight_bits_and_no_alpha_channel(tmp_path):
@@ -85,3 +100,24 @@ def test_files_that_cannot_be_read_are_named(tmp_path):
     for read in (read_image, read_annotation):
         with pytest.raises(MediaError, match=r"text\.png: not a readable image"):
             read(tmp_path / "text.png")
+
+
+@pytest.mark.parametrize("fraction", [0.3, 0.9])
+def test_a_jpeg_that_is_cut_off_is_not_half_an_image(turned, tmp_path, fraction):
+    """OpenCV returns the part that was read, on grey, and only prints a warning."""
+    noise = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+    for whole in (cv2.imencode(".jpg", noise)[1].tobytes(), turned.read_bytes()):
+        (tmp_path / "cut.jpg").write_bytes(whole[: int(len(whole) * fraction)])
+        with pytest.raises(MediaError, match=r"cut\.jpg: not a"):
+            read_image(tmp_path / "cut.jpg")
+        (tmp_path / "more.jpg").write_bytes(whole + b"the film of a motion photo")
+        assert read_image(tmp_path / "more.jpg").ndim == 3
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_an_image_that_cannot_be_written_raises_the_error_of_the_system(tmp_path, suffix):
+    write_image(tmp_path / f"good{suffix}", gradient())
+    assert np.abs(read_image(tmp_path / f"good{suffix}").astype(int) - gradient()).mean() < 4
+    (tmp_path / f"full{suffix}").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left on device"):
+        write_image(tmp_path / f"full{suffix}", gradient())

@@ -4,6 +4,7 @@ import contextlib
 from pathlib import Path
 
 import pytest
+from limits import files_up_to
 
 from siammaskpp_core.io.outputs import Output, OutputError
 
@@ -47,3 +48,15 @@ def test_places_that_cannot_be_written(tmp_path):
         Output(tmp_path / "missing/tracks.csv")
     with pytest.raises(OutputError, match="is a folder"):
         Output(tmp_path)
+
+
+def test_a_full_disk_names_the_file_and_a_remedy(tmp_path):
+    final = tmp_path / "tracks.csv"
+    with (
+        pytest.raises(OutputError, match=r"tracks\.csv: not written \(File too large\); make space"),
+        files_up_to(1000),
+        Output(final) as work,
+        work.open("w") as file,
+    ):
+        file.write("x" * 5000)
+    assert list(tmp_path.iterdir()) == []

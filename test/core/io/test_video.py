@@ -1,11 +1,18 @@
 """Frame sources and video files."""
 
+import struct
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from limits import files_up_to
 
+from siammaskpp_core.io import video
 from siammaskpp_core.io.images import MediaError
 from siammaskpp_core.io.outputs import OutputError
 from siammaskpp_core.io.video import VideoWriter, open_frames
@@ -54,26 +61,154 @@ def test_unreadable_sources_name_cause_and_remedy(tmp_path):
     text.write_text("not a video")
     with pytest.raises(MediaError, match=r"text.mp4: not a video that OpenCV can read.*ffmpeg"):
         open_frames(text)
-    with pytest.raises(MediaError, match="camera 97: it gives no image"):
-        open_frames("97")
+    for camera in ("97", "/dev/video97"):
+        with pytest.raises(MediaError, match=f"{camera}: it gives no image; check that it is plugged in"):
+            open_frames(camera)
+    with pytest.raises(MediaError, match=r"rtsp://127.0.0.1:9/cam: no video or stream .* check the address"):
+        open_frames("rtsp://somebody:secret@127.0.0.1:9/cam")
 
 
-def test_a_damaged_picture_and_one_of_another_size_are_named(tmp_path):
-    cv2.imwrite(str(tmp_path / "0.png"), picture(7))
-    cv2.imwrite(str(tmp_path / "1.png"), picture(7, 32, 32))
-    with pytest.raises(MediaError, match="frame 1 is 32x32, the first was 64x48"):
-        list(open_frames(tmp_path))
-    (tmp_path / "1.png").write_bytes(b"")
-    with pytest.raises(MediaError, match=r"1.png: not a readable image"):
-        list(open_frames(tmp_path))
+def test_numbered_images(tmp_path):
+    """OpenCV stops at the first number that is missing, or that cannot be read."""
+    for number in (1, 2, 4, 10):
+        cv2.imwrite(str(tmp_path / f"img_{number:05d}.png"), picture(number))
+    cv2.imwrite(str(tmp_path / "depth_00001.png"), picture(99))
+    frames = open_frames(tmp_path / "img_%05d.png")
+    assert (frames.count, frames.is_camera) == (4, False)
+    assert [int(image[0, 0, 0]) for image in frames] == [1, 2, 4, 10]
+    assert open_frames(str(tmp_path / "img_%d.png")).count == 4
+    with pytest.raises(MediaError, match="no such file"):
+        open_frames(tmp_path / "image_%05d.png")
 
 
-def test_a_video_cut_off_is_refused_at_its_end(tmp_path):
+def test_frames_that_cannot_be_read_are_left_out_and_named(tmp_path):
+    for number in range(5):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), picture(10 * number))
+    (tmp_path / "0.png").write_bytes(b"")
+    (tmp_path / "2.png").write_bytes(b"not a picture")
+    cv2.imwrite(str(tmp_path / "3.png"), picture(7, 32, 32))
+    (tmp_path / "5.heic").touch()
+    frames = open_frames(tmp_path)
+    assert [(number, int(image[0, 0, 0])) for number, image in frames.numbered()] == [(1, 10), (4, 40)]
+    expected = (
+        r"5.heic: .heic images are not read; convert it",
+        r"0.png: not a readable image",
+        r"2.png: not a readable image",
+        r"frame 3 is 32x32, the first was 64x48",
+    )
+    assert len(frames.left_out) == len(expected)
+    for message, part in zip(frames.left_out, expected, strict=True):
+        assert part in message
+
+
+def test_a_folder_without_one_good_image_is_refused(tmp_path):
+    for number in range(3):
+        (tmp_path / f"{number}.jpg").write_bytes(b"")
+    with pytest.raises(MediaError, match=r"none of 3 images can be read; the last one: .*2.jpg: not a read"):
+        open_frames(tmp_path)
+
+
+def test_a_video_cut_off_keeps_its_frames_and_is_named(tmp_path):
     path = write_video(tmp_path / "cut.avi", list(range(100, 200)))
     # The header still promises 100 frames.
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(MediaError, match=r"only \d+ of \d+ frames could be read"):
-        list(open_frames(path))
+    frames = open_frames(path)
+    count = len(list(frames))
+    assert 20 < count < 80
+    (message,) = frames.left_out
+    assert f"only {count} of 100 frames could be read" in message
+    assert "ffmpeg" in message
+
+
+def hide_the_second_half(path: Path, frames: int) -> None:
+    """Add an edit list to an MP4 that shows only the first half, as a phone does when a film is trimmed."""
+    data = path.read_bytes()
+    start = data.index(b"moov") - 4
+    moov = data[start : start + struct.unpack(">I", data[start : start + 4])[0]]
+    timescale = struct.unpack(">I", moov[moov.index(b"mvhd") + 16 :][:4])[0]
+    rate = 10
+    shown = frames * timescale // (2 * rate)
+    entry = struct.pack(">I4sIIIiI", 28, b"elst", 0, 1, shown, 0, 1 << 16)
+    edits = struct.pack(">I4s", 8 + len(entry), b"edts") + entry
+    track = moov.index(b"trak") - 4
+    length = struct.unpack(">I", moov[track : track + 4])[0]
+    old = moov.find(b"edts", track)
+    if old >= 0:  # the name of a box that readers skip
+        moov = moov[:old] + b"free" + moov[old + 4 :]
+    changed = struct.pack(">I", length + len(edits)) + moov[track + 4 : track + length] + edits
+    moov = moov[:track] + changed + moov[track + length :]
+    moov = struct.pack(">I", len(moov)) + moov[4:]
+    path.write_bytes(data[:start] + moov)  # OpenCV writes the box moov after the pictures
+
+
+def test_frames_behind_an_edit_list_are_named(tmp_path):
+    path = write_video(tmp_path / "trimmed.mp4", list(range(60, 180)))
+    hide_the_second_half(path, 120)
+    frames = open_frames(path)
+    count = len(list(frames))
+    assert 55 < count < 65
+    (message,) = frames.left_out
+    assert f"only {count} of 120 frames could be read" in message
+    assert "edit list" in message
+
+
+@contextmanager
+def camera_server(*counts: int) -> Iterator[str]:
+    """A network camera that sends so many JPEG images in each connection, and then no more."""
+    waiting = list(counts)
+    jpeg = cv2.imencode(".jpg", picture(120))[1].tobytes()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            if not waiting:
+                self.send_error(503)
+                return
+            self.send_response(200)
+            self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+            self.end_headers()
+            for _ in range(waiting.pop(0)):
+                head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
+                self.wfile.write(head.encode() + jpeg + b"\r\n")
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://user:secret@127.0.0.1:{server.server_port}/stream.mjpg"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_stream_is_opened_again_and_then_given_up(monkeypatch):
+    monkeypatch.setattr(video, "RETRY_S", 0.5)
+    with camera_server(8, 8) as address:
+        frames = open_frames(address)
+        assert frames.is_camera
+        assert frames.size == (64, 48)
+        assert "secret" not in frames.name
+        read = 0
+        with pytest.raises(
+            MediaError, match=r"127.0.0.1.*: no image for 0.5 s, although it was opened again"
+        ):
+            for read, _ in enumerate(frames, start=1):
+                pass
+        assert read > 8, "images of both connections"
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.avi", "clip.mkv"])
+def test_a_video_on_a_full_disk_is_an_error(tmp_path, name):
+    """OpenCV says nothing; the file has no frames, or only some of them."""
+    noise = np.random.default_rng(0).integers(0, 256, (20, 48, 64, 3), dtype=np.uint8)
+    with (
+        pytest.raises(OutputError, match=rf"{name}: the video could not be written completely"),
+        files_up_to(20_000),
+        VideoWriter(tmp_path / name, (64, 48), 10) as writer,
+    ):
+        for image in noise:
+            writer.write(image)
 
 
 def test_formats_that_cannot_be_written(tmp_path):

@@ -1,0 +1,37 @@
+"""Ctrl-C as a request to end the work at the next good moment, with everything that is finished."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType, TracebackType
+
+
+class Interrupt:
+    """A context in which the first Ctrl-C only sets `is_requested`; the second raises KeyboardInterrupt.
+
+    The work asks between two frames, so that all outputs hold the same frames. A process that ignores
+    interrupts, such as one started with nohup, continues to ignore them. In other threads than the main
+    thread, which receives all signals, the context does nothing.
+    """
+
+    def __init__(self) -> None:
+        self.is_requested = False
+        self._before = signal.getsignal(signal.SIGINT)
+
+    def __enter__(self) -> Interrupt:
+        is_main = threading.current_thread() is threading.main_thread()
+        if is_main and self._before not in (signal.SIG_IGN, None):
+            signal.signal(signal.SIGINT, self._on_signal)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if signal.getsignal(signal.SIGINT) == self._on_signal:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self.is_requested:
+            raise KeyboardInterrupt
+        self.is_requested = True
