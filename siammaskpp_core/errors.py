@@ -41,3 +41,10 @@ def listed(causes: Sequence[str]) -> str:
     """Return the first :data:`LISTED` causes, one on each line, and the number of the others."""
     more = [f"  and {len(causes) - LISTED} more"] if len(causes) > LISTED else []
     return "\n".join([*(f"  {cause}" for cause in causes[:LISTED]), *more])
+
+
+def with_causes(message: str, causes: Sequence[str]) -> str:
+    """Return a message with its causes: one in the same line, several as a list."""
+    if len(causes) <= 1:
+        return ": ".join([message, *causes])
+    return f"{message}\n{listed(causes)}"

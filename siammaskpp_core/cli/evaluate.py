@@ -9,6 +9,7 @@ from siammaskpp_core.arguments import names, options_from, positive
 from siammaskpp_core.cli.arguments import Commands, add_model, add_rotated_box
 from siammaskpp_core.config import ConfigError
 from siammaskpp_core.engines.options import EngineOptions
+from siammaskpp_core.outcome import Outcome
 
 _CLIPS, _SEED = 60, 1
 
@@ -31,6 +32,7 @@ def add_arguments(commands: Commands) -> None:
         epilog="layouts, which are recognised in DIR or below:\n"
         "  OTB    NAME/img/*.jpg    NAME/groundtruth_rect.txt\n"
         "  VOT    NAME/color/*.jpg  NAME/groundtruth.txt\n"
+        "  LaSOT  NAME/img/*.jpg    NAME/groundtruth.txt\n"
         "  DAVIS  JPEGImages/480p/NAME/*.jpg  Annotations/480p/NAME/*.png\n"
         "identity also takes pictures with several objects of a class, from which it makes clips:\n"
         "  COCO   images/*.jpg         instances.json",
@@ -110,8 +112,8 @@ def _add_identity_arguments(evaluate: argparse.ArgumentParser) -> None:
     )
 
 
-def run(options: argparse.Namespace) -> None:
-    """Evaluate by the chosen protocol and print the results."""
+def run(options: argparse.Namespace) -> Outcome:
+    """Evaluate by the chosen protocol and return the results."""
     if options.protocol != "vot" and (options.realtime or options.vot_year or options.rotated_box):
         raise ConfigError("--realtime, --vot-year and --rotated-box belong to --protocol vot")
     if options.protocol in ("target-absent", "identity") and (options.baselines or options.output):
@@ -121,10 +123,10 @@ def run(options: argparse.Namespace) -> None:
     if options.protocol != "identity" and (options.clips or options.seed):
         raise ConfigError("--clips and --seed belong to --protocol identity")
     protocols = {"ope": _one_pass, "vot": _vot, "target-absent": _target_absent, "identity": _identity}
-    print(protocols[options.protocol](options))
+    return protocols[options.protocol](options)
 
 
-def _one_pass(options: argparse.Namespace) -> str:
+def _one_pass(options: argparse.Namespace) -> Outcome:
     from siammaskpp_core.evaluation.run import run_one_pass
 
     return run_one_pass(
@@ -139,7 +141,7 @@ def _one_pass(options: argparse.Namespace) -> str:
     )
 
 
-def _vot(options: argparse.Namespace) -> str:
+def _vot(options: argparse.Namespace) -> Outcome:
     from siammaskpp_core.evaluation.vot.run import run_vot
 
     return run_vot(
@@ -155,13 +157,13 @@ def _vot(options: argparse.Namespace) -> str:
     )
 
 
-def _target_absent(options: argparse.Namespace) -> str:
+def _target_absent(options: argparse.Namespace) -> Outcome:
     from siammaskpp_core.evaluation.run import run_target_absent
 
     return run_target_absent(options.folders, options.model, options_from(EngineOptions, options))
 
 
-def _identity(options: argparse.Namespace) -> str:
+def _identity(options: argparse.Namespace) -> Outcome:
     from siammaskpp_core.evaluation.run import run_identity
 
     return run_identity(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from siammaskpp_core.arguments import positive
 from siammaskpp_core.cli.arguments import Commands
+from siammaskpp_core.outcome import Outcome
 
 
 def add_arguments(commands: Commands) -> None:
@@ -37,8 +38,9 @@ def add_arguments(commands: Commands) -> None:
     )
 
 
-def run(options: argparse.Namespace) -> None:
-    """Index the data set, and print what was found and left out."""
+def run(options: argparse.Namespace) -> Outcome:
+    """Index the data set, and return what was found and left out."""
     from siammaskpp_core.data.preparation.prepare import prepare, summary
 
-    print(summary(prepare(options.kind, options.folder, options.output, options.workers)))
+    report = prepare(options.kind, options.folder, options.output, options.workers)
+    return Outcome(summary(report), tuple(report.broken))

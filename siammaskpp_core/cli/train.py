@@ -8,6 +8,7 @@ from pathlib import Path
 from siammaskpp_core.arguments import positive
 from siammaskpp_core.cli.arguments import Commands
 from siammaskpp_core.errors import extra
+from siammaskpp_core.outcome import Outcome
 
 
 def add_arguments(commands: Commands) -> None:
@@ -58,11 +59,11 @@ def add_arguments(commands: Commands) -> None:
     )
 
 
-def run(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> Outcome:
     """Train the network."""
     with extra("train", "for training"):
         from siammaskpp_core.training.experiment import train
-    train(
+    left_out = train(
         options.config,
         options.data,
         options.output,
@@ -71,3 +72,4 @@ def run(options: argparse.Namespace) -> None:
         workers=options.workers,
         cache_bytes=options.image_cache * 1_000_000,
     )
+    return Outcome(f"{options.output}: the training is finished", tuple(left_out))

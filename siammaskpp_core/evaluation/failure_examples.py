@@ -12,7 +12,7 @@ import numpy as np
 from siammaskpp_core.arrays import Float64Array, Image, Mask
 from siammaskpp_core.data.sequences import VideoSequence
 from siammaskpp_core.io.drawing import contact_sheet, draw_outline, draw_results, draw_text
-from siammaskpp_core.io.outputs import OutputError
+from siammaskpp_core.io.images import write_image
 from siammaskpp_core.tracking import RotatedBox, TrackResult
 from siammaskpp_core.tracking.boxes import overlap
 
@@ -40,15 +40,16 @@ class FailureExamples:
     def add(self, sequence: VideoSequence, index: int, result: TrackResult) -> None:
         """Keep the result of frame `index` of `sequence`; after the last frame, write the sheet.
 
-        Raises :class:`~siammaskpp_core.io.outputs.OutputError` when the sheet cannot be written.
+        Raises OSError when the sheet cannot be written.
         """
+        if index == 1:  # an earlier sequence may have been left out in its middle
+            self._results.clear()
         png = None if result.mask is None else cv2.imencode(".png", result.mask)[1]
         self._results[index] = _KeptResult(replace(result, mask=None), png)
         if index < len(sequence.frames) - 1:
             return
         file = self._folder / f"{sequence.name}.jpg"
-        if not cv2.imwrite(str(file), self._sheet(sequence)):
-            raise OutputError(f"{file}: cannot be written; check space and permissions")
+        write_image(file, self._sheet(sequence))
         self.sheets[sequence.name] = file
         self._results.clear()
 

@@ -14,7 +14,9 @@ import numpy as np
 
 from siammaskpp_core.arrays import Float64Array, Image, Mask
 from siammaskpp_core.data.sequences import DatasetError, VideoSequence
+from siammaskpp_core.errors import with_causes
 from siammaskpp_core.evaluation import metrics
+from siammaskpp_core.io.images import MediaError
 from siammaskpp_core.tracking import LongTermTracker, SearchRegion, Target, Tracker, TrackResult
 from siammaskpp_core.tracking.boxes import BoxError
 
@@ -125,17 +127,34 @@ def evaluate(
     trackers: Sequence[EvaluatedTracker],
     sequences: Sequence[VideoSequence],
     on_frame: OnFrame = lambda *_: None,
+    left_out: list[str] | None = None,
 ) -> dict[str, dict[str, SequenceScore]]:
     """Return the score of each tracker on each sequence, by the names of both.
 
     Raises :class:`~siammaskpp_core.io.images.MediaError` for a frame that cannot be read and
-    :class:`~siammaskpp_core.data.sequences.DatasetError` for a box or an annotation that cannot be used.
+    :class:`~siammaskpp_core.data.sequences.DatasetError` for a box or an annotation that cannot be used. With
+    a list `left_out`, which receives the message, such a sequence is left out for all trackers.
+    KeyboardInterrupt ends the evaluation with the sequences that are finished, if there are any.
     """
     scores: dict[str, dict[str, SequenceScore]] = {tracker.name: {} for tracker in trackers}
+    finished = 0
     for sequence in sequences:
-        for tracker in trackers:
-            result = run_tracker(tracker, sequence, on_frame)
+        try:
+            results = [run_tracker(tracker, sequence, on_frame) for tracker in trackers]
+        except (MediaError, DatasetError) as error:
+            if left_out is None:
+                raise
+            left_out.append(f"{sequence.name}: {error}")
+            continue
+        except KeyboardInterrupt:
+            if not finished:
+                raise
+            break
+        for tracker, result in zip(trackers, results, strict=True):
             scores[tracker.name][sequence.name] = score(result, sequence)
+        finished += 1
+    if not finished and left_out:
+        raise DatasetError(with_causes("no sequence can be evaluated", left_out))
     return scores
 
 
@@ -150,7 +169,7 @@ def run_tracker(
     try:
         tracker.init(sequence.image(0), sequence.boxes[0])
     except BoxError as error:
-        raise DatasetError(f"{sequence.name}: the first frame's box cannot be tracked: {error}") from error
+        raise DatasetError(f"the first frame's box cannot be tracked: {error}") from error
     for index in range(1, len(sequence.frames)):
         image = sequence.image(index)
         start = time.perf_counter()

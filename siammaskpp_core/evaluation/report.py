@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -30,10 +30,11 @@ def report(
     scores: Mapping[str, Mapping[str, SequenceScore]],
     stress: Stress | None = None,
     noise_seed: int | None = None,
+    left_out: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return all values by tracker, and the `thresholds` at which their `curves` are sampled.
 
-    `stress` and `noise_seed` say how the sequences were made harder.
+    `stress` and `noise_seed` say how the sequences were made harder, `left_out` which could not be used.
     """
     thresholds = metrics.Curves(
         metrics.SUCCESS_THRESHOLDS, metrics.PRECISION_THRESHOLDS_PX, metrics.NORMALISED_THRESHOLDS
@@ -41,6 +42,7 @@ def report(
     return {
         "stress": stress,
         "noise_seed": noise_seed,
+        "left_out": list(left_out),
         "trackers": {name: summary(sequences) for name, sequences in scores.items()},
         "thresholds": _lists(thresholds),
     }
@@ -108,6 +110,7 @@ def markdown(result: Report) -> str:
     parts = [
         "# Evaluation",
         f"One pass over {len(first['sequences'])} sequences, {first['frames']} frames{harder}.",
+        "\n".join(f"- left out: {text}" for text in result["left_out"]),
         overall_table(result),
         "\n".join(f"![{name.replace('_', ' ')}]({name}.png)" for name in result["thresholds"]),
         "## Sequences",
@@ -115,7 +118,7 @@ def markdown(result: Report) -> str:
     ]
     for key in measured(result):
         parts += [f"### {TITLES[key]}", sequence_table(result, key)]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def failure_list(result: Report, links: Mapping[str, str]) -> str:

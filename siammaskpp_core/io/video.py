@@ -279,7 +279,7 @@ class VideoWriter:
             self._check()
 
     def _check(self) -> None:
-        """Raise :class:`OutputError` when the last frame cannot be read: OpenCV reports no error of writing."""
+        """Raise :class:`OutputError` when the last frame cannot be read: OpenCV reports no failed write."""
         capture = cv2.VideoCapture(str(self._path))
         is_complete = capture.get(cv2.CAP_PROP_FRAME_COUNT) >= self._written - 1
         if is_complete:

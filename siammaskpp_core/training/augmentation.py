@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from siammaskpp_core.arrays import Float64Array, Image
+from siammaskpp_core.arrays import Float64Array, Image, Mask
 from siammaskpp_core.data.sources.base import Sample
 from siammaskpp_core.tracking.boxes import mask_bounding_box
 from siammaskpp_core.training.random_crops import Crop, Rng, Warp, blend, random_background
@@ -88,16 +88,18 @@ def copy_paste(crop: Crop, other: Sample, occlude: bool, rng: Rng) -> None:
 def occlude_with_object(crop: Crop, other: Sample, rng: Rng) -> bool:
     """Hide the target of `crop` behind another object, in place; at most a seventh of it stays visible.
 
-    Returns False and changes nothing when more would be visible or when one of the two has no mask.
+    A target without a mask is its box. Returns False and changes nothing when more would be visible, when the
+    target has no box, or the other object no mask.
     """
-    if other.mask is None or crop.mask is None or crop.box_xywh is None:
+    if other.mask is None or crop.box_xywh is None:
         return False
+    mask = _box_mask(crop) if crop.mask is None else crop.mask
     size_wh = crop.box_xywh[2:]
     centre = crop.box_xywh[:2] + size_wh * rng.uniform(0.4, 0.6, 2)
     zoom = float(np.max(size_wh / other.box_xywh[2:])) * rng.uniform(1.1, 2.0)
     warp = _placement(other, centre, zoom, crop.image.shape[0], rng)
     alpha = warp(other.mask)
-    if np.count_nonzero((crop.mask > 0) & (alpha <= 127)) > np.count_nonzero(crop.mask) / 7:
+    if np.count_nonzero((mask > 0) & (alpha <= 127)) > np.count_nonzero(mask) / 7:
         return False
     _composite(crop, warp(other.image), alpha)
     return True
@@ -126,6 +128,16 @@ def _placement(other: Sample, centre_xy: Float64Array, zoom: float, size: int, r
     object_centre = other.box_xywh[:2] + other.box_xywh[2:] / 2
     linear = np.diag([zoom * rng.choice([-1.0, 1.0]), zoom])
     return Warp(np.column_stack([linear, centre_xy - linear @ object_centre]), size)
+
+
+def _box_mask(crop: Crop) -> Mask:
+    """Return a mask of the pixels in the box of a crop."""
+    assert crop.box_xywh is not None
+    low, high = crop.box_xywh[:2], crop.box_xywh[:2] + crop.box_xywh[2:]
+    (left, top), (right, bottom) = np.floor(low).astype(int), np.ceil(high).astype(int)
+    mask = np.zeros(crop.image.shape[:2], np.uint8)
+    mask[top:bottom, left:right] = 255
+    return mask
 
 
 def _composite(crop: Crop, front: Image, alpha: Image) -> None:

@@ -36,12 +36,13 @@ def train(
     init: Path | None = None,
     workers: int = 1,
     cache_bytes: int = 0,
-) -> None:
+) -> list[str]:
     """Train the experiment in the YAML file `config` on the folder `data`, or resume the run in `output`.
 
     `steps` replaces the number in the file and `init` is the checkpoint of the previous stage. Each process
     has `workers` that make its pairs, and each worker keeps up to `cache_bytes` of decoded images. Leaves
-    `checkpoint.pt`, `log.jsonl`, `tensorboard/` and `curves.png` in `output`.
+    `checkpoint.pt`, `log.jsonl`, `tensorboard/` and `curves.png` in `output`. Returns a message for each file
+    of the sources that cannot be used.
     """
     experiment = read_experiment(config)
     training = experiment.training if steps is None else replace(experiment.training, steps=steps)
@@ -58,6 +59,7 @@ def train(
     trainer.run()
     if trainer.fabric.is_global_zero:
         draw_curves(output / LOG, output / "curves.png")
+    return trainer.left_out
 
 
 def read_experiment(path: Path, changes: Mapping[str, Mapping[str, Any]] | None = None) -> Experiment:

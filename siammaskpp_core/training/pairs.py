@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import NamedTuple
 
 import cv2
@@ -10,7 +11,9 @@ from numpy.typing import NDArray
 
 from siammaskpp_core.arrays import Float32Array, Image, IntArray, Mask
 from siammaskpp_core.config import ConfigError
+from siammaskpp_core.data.masks import DatasetError
 from siammaskpp_core.data.sources.base import Sample, Source
+from siammaskpp_core.io.images import MediaError
 from siammaskpp_core.network.config import MASK_SIZE, SEARCH_SIZE, TEMPLATE_SIZE, NetworkConfig
 from siammaskpp_core.tracking.config import TrackingConfig
 from siammaskpp_core.tracking.crops import mean_colour
@@ -29,6 +32,10 @@ picture of another scene, like every background.
 """
 FILLS_IMAGE = 0.6
 """An object that spans more than this fraction of its image is cut out more often: it has little context."""
+
+
+MAX_DRAWS = 1000
+"""Number of draws after which no pair is expected any more: the sources and the configuration do not fit."""
 
 
 class Pair(NamedTuple):
@@ -68,6 +75,7 @@ class PairDataset:
     def __init__(self, sources: list[Source], config: TrainingConfig, network: NetworkConfig) -> None:
         self.sources = sources
         self.config = config
+        self._reported: set[str] = set()
         self.has_boxes = network.has_boxes
         self.anchors = anchor_grid(network.anchor_ratios, network.anchor_scale, network.response_size)
         weights = np.asarray(config.source_weights)
@@ -82,10 +90,23 @@ class PairDataset:
     def __getitem__(self, index: int) -> Pair:
         cv2.setNumThreads(0)  # data workers share the processors with the training
         rng = np.random.default_rng((self.config.seed, index))
-        while True:
-            pair = self.random_pair(rng)
+        problem = "the random crops do not show the objects"
+        for _ in range(MAX_DRAWS):
+            try:
+                pair = self.random_pair(rng)
+            except (MediaError, DatasetError) as error:  # a file that has been damaged since the start
+                problem = str(error)
+                self._report(problem)
+                continue
             if pair is not None:
                 return pair
+        raise ConfigError(f"sources: no pair could be made in {MAX_DRAWS} draws: {problem}")
+
+    def _report(self, problem: str) -> None:
+        """Print once, in this process, which file cannot be read."""
+        if problem not in self._reported:
+            self._reported.add(problem)
+            print(f"left out: {problem}", file=sys.stderr)
 
     def random_pair(self, rng: Rng) -> Pair | None:
         """One random pair; None when the random crop does not show the object."""
@@ -206,11 +227,15 @@ class PairDataset:
         return random_crops.random_background(image, size, rng)
 
     def _occlude(self, search: Crop, target: ObjectRef, rng: Rng) -> bool:
-        """Hide the target behind an occluder, in place; returns False when that failed."""
-        if rng.random() < self.config.rectangular_occluder_probability:
-            image = self._from_another_scene(target, rng).image
-            return augmentation.occlude_with_rectangle(search, image, rng)
-        return augmentation.occlude_with_object(search, self._distractor(target, rng), rng)
+        """Hide the target behind an occluder, in place; returns False when that failed.
+
+        An object without a mask cannot be cut out: a rectangle of its image is the occluder then.
+        """
+        is_rectangle = rng.random() < self.config.rectangular_occluder_probability
+        other = (self._from_another_scene if is_rectangle else self._distractor)(target, rng)
+        if is_rectangle or other.mask is None:
+            return augmentation.occlude_with_rectangle(search, other.image, rng)
+        return augmentation.occlude_with_object(search, other, rng)
 
     def _degrade(self, image: Image, grayscale: bool, rng: Rng) -> Image:
         image = augmentation.photometric_jitter(image, self.config.photometric_jitter, rng)

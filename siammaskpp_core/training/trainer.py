@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from siammaskpp_core.data.sources import open_sources
+from siammaskpp_core.errors import listed
 from siammaskpp_core.network.config import NetworkConfig
 from siammaskpp_core.network.siammaskpp import SiamMaskPP
 from siammaskpp_core.tracking.config import TrackingConfig
@@ -75,6 +76,10 @@ class Trainer:
         self.config, self.output, self.workers = config, output, workers
         self.tracking = tracking or TrackingConfig()
         self.sources = open_sources(config.sources, config.source_frame_ranges, data, cache_bytes)
+        self.left_out = [problem for source in self.sources for problem in source.left_out]
+        """A message for each file of the sources that cannot be used."""
+        if self.left_out:
+            fabric.print(f"left out: {len(self.left_out)}\n{listed(self.left_out)}")
         self.model = SiamMaskPP(network)
         if state is None:
             with fabric.rank_zero_first():  # so that pretrained weights are downloaded only once

@@ -1,6 +1,7 @@
 """Reader of COCO 2017: `train2017/*.jpg` and `annotations/instances_train2017.json`.
 
-It leaves out crowds (many objects in one mask), boxes with a side under `MIN_SIDE` pixels, and empty masks.
+It leaves out crowds (many objects in one mask), boxes with a side under `MIN_SIDE` pixels, and objects
+without a mask.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 
 from siammaskpp_core.data.preparation.annotations import Part, PreparationError, coco_masks
 from siammaskpp_core.data.preparation.index import Instance, ObjectIndex, Scene
+from siammaskpp_core.errors import with_causes
 from siammaskpp_core.io.images import stored_size
 
 MIN_SIDE = 20
@@ -34,18 +36,22 @@ def find_jobs(root: Path) -> list[Job]:
     return list(_jobs(root, "train2017", root / "annotations" / "instances_train2017.json"))
 
 
-def read_small_coco(root: Path) -> ObjectIndex | None:
+def read_small_coco(root: Path) -> Part | None:
     """Return the objects of `images/` and `instances.json`, a selection that is read at every start.
 
-    Returns None when there is no `instances.json`.
+    Returns None when there is no `instances.json`. Raises :class:`PreparationError` when no object of it can
+    be used.
     """
     if not (root / "instances.json").is_file():
         return None
     parts = [read_job(job) for job in _jobs(root, "images", root / "instances.json")]
+    left_out = sum((part.left_out for part in parts), Counter[str]())
     broken = [text for part in parts for text in part.broken]
-    if broken or not parts:
-        raise PreparationError(broken[0] if broken else f"{root / 'instances.json'}: no annotations")
-    return ObjectIndex.joined([part.objects for part in parts])
+    usable = [part.objects for part in parts if len(part.objects.time)]
+    if not usable:
+        causes = [*broken, *(f"{count} left out ({reason})" for reason, count in left_out.items())]
+        raise PreparationError(with_causes(f"{root / 'instances.json'}: no object can be used", causes))
+    return Part(ObjectIndex.joined(usable), left_out, broken, sum(part.checked for part in parts))
 
 
 def read_job(job: Job) -> Part:
@@ -54,8 +60,9 @@ def read_job(job: Job) -> Part:
     for picture, entries in job.pictures:
         path = job.root / job.folder / picture["file_name"]
         try:
-            size = (int(picture["height"]), int(picture["width"]))
-            if stored_size(path) != size:
+            stored = stored_size(path)
+            size = (int(picture.get("height", stored[0])), int(picture.get("width", stored[1])))
+            if stored != size:
                 raise PreparationError(f"the annotations are for a picture of {size[1]}x{size[0]} pixels")
             instances = [_instance(picture["file_name"], size, entry, left_out) for entry in entries]
             scenes.append(Scene(job.folder, [[instance] for instance in instances if instance]))
@@ -84,18 +91,18 @@ def _jobs(root: Path, folder: str, file: Path) -> Iterator[Job]:
 def _instance(
     name: str, size_hw: tuple[int, int], annotation: Entry, left_out: Counter[str]
 ) -> Instance | None:
-    if annotation["iscrowd"]:
+    if annotation.get("iscrowd"):
         left_out["crowd"] += 1
         return None
     if min(annotation["bbox"][2:]) < MIN_SIDE:
         left_out[f"a side under {MIN_SIDE} px"] += 1
         return None
-    coded = _encode(annotation["segmentation"], *size_hw)
+    coded = _encode(annotation.get("segmentation") or [], *size_hw)
     if coded is None or not coco_masks().area(coded):
         left_out["empty mask"] += 1
         return None
     box = tuple(map(float, coco_masks().toBbox(coded)))
-    return Instance(name, 0, box, size_hw, coded["counts"], str(annotation["category_id"]))
+    return Instance(name, 0, box, size_hw, coded["counts"], str(annotation.get("category_id", "")))
 
 
 def _encode(segmentation: Any, height: int, width: int) -> Any:

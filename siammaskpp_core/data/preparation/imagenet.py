@@ -60,7 +60,7 @@ def find_jobs(root: Path, subset: str) -> list[Job]:
             )
     jobs = []
     for folder, _, files in os.walk(top):
-        annotations = sorted(name for name in files if name.endswith(".xml"))
+        annotations = sorted(name for name in files if name.endswith(".xml") and not name.startswith("."))
         if annotations:
             place = Path(folder).relative_to(root / "Annotations").as_posix()
             jobs.append(Job(root, place, annotations, subset == "VID"))

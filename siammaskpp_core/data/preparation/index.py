@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from siammaskpp_core.arrays import Float32Array
+from siammaskpp_core.arrays import BoolArray, Float32Array
 from siammaskpp_core.config import ConfigError
 from siammaskpp_core.io.outputs import Output
 
@@ -100,6 +100,28 @@ class ObjectIndex:
         """Join several indexes in the order of `parts`."""
         names = [item.name for item in fields(cls)]
         return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+
+    def only(self, is_kept: BoolArray) -> ObjectIndex:
+        """Return the index of the instances for which `is_kept` [N] is true.
+
+        Objects and scenes that have no instance left are dropped.
+        """
+        owner = np.repeat(np.arange(len(self.category)), self.instances_per_object)
+        instances = np.bincount(owner[is_kept], minlength=len(self.category)).astype(np.int32)
+        scene = np.repeat(np.arange(len(self.folder)), self.objects_per_scene)
+        objects = np.bincount(scene[instances > 0], minlength=len(self.folder)).astype(np.int32)
+        return ObjectIndex(
+            folder=self.folder[objects > 0],
+            objects_per_scene=objects[objects > 0],
+            instances_per_object=instances[instances > 0],
+            category=self.category[instances > 0],
+            picture=self.picture[is_kept],
+            time=self.time[is_kept],
+            box_xywh=self.box_xywh[is_kept],
+            size_hw=self.size_hw[is_kept],
+            rle_length=self.rle_length[is_kept],
+            rle=self.rle[np.repeat(is_kept, self.rle_length)],
+        )
 
     def save(self, path: Path, root: str) -> None:
         """Write the index to `path`, which appears only when it is complete.

@@ -18,10 +18,10 @@ from tqdm import tqdm
 from siammaskpp_core.data.preparation import coco, imagenet, youtube_vos
 from siammaskpp_core.data.preparation.annotations import Part, PreparationError
 from siammaskpp_core.data.preparation.index import ObjectIndex, index_path
+from siammaskpp_core.errors import listed
 
 # A few broken files do not matter to training; many of them mean that a download is incomplete.
 MAX_BROKEN_FRACTION = 0.01
-BROKEN_LISTED = 10
 
 
 class Reader(NamedTuple):
@@ -73,7 +73,7 @@ def prepare(
     if len(broken) > MAX_BROKEN_FRACTION * checked:
         raise PreparationError(
             f"{folder}: {len(broken)} of {checked} pictures cannot be used; is the data set complete?\n"
-            + _listed(broken)
+            + listed(broken)
         )
     parts = [part for part in parts if len(part.objects.time)]
     if not parts:
@@ -85,21 +85,15 @@ def prepare(
 
 
 def summary(report: PreparationReport) -> str:
-    """Return the report as text."""
+    """Return the report as text, without the broken files."""
     index = report.objects
     lines = [
         f"{len(index.folder)} pictures or videos, {len(index.category)} objects, {len(index.time)} boxes, "
         f"{len(index.rle_length.nonzero()[0])} masks",
         *(f"left out: {count} ({reason})" for reason, count in report.left_out.most_common()),
-        *([f"broken and left out: {len(report.broken)}\n{_listed(report.broken)}"] if report.broken else []),
         f"{report.path} ({report.path.stat().st_size / 1e6:.1f} MB)",
     ]
     return "\n".join(lines)
-
-
-def _listed(broken: list[str]) -> str:
-    more = [f"  and {len(broken) - BROKEN_LISTED} more"] if len(broken) > BROKEN_LISTED else []
-    return "\n".join([*(f"  {text}" for text in broken[:BROKEN_LISTED]), *more])
 
 
 @contextmanager

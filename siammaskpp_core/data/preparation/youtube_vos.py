@@ -21,7 +21,7 @@ from siammaskpp_core.data.preparation.annotations import (
     encode_mask,
 )
 from siammaskpp_core.data.preparation.index import Instance, Scene
-from siammaskpp_core.io.images import open_as_stored, stored_size
+from siammaskpp_core.io.images import open_as_stored, stored_size, visible_files
 
 MIN_PIXELS = 1000
 
@@ -59,7 +59,7 @@ def read_job(job: Job) -> Part:
     """Read the objects of one video."""
     folder = f"train/JPEGImages/{job.video}"
     annotations = job.root / "train" / "Annotations" / job.video
-    pictures = sorted(path.stem for path in (job.root / folder).glob("*.jpg"))
+    pictures = [path.stem for path in visible_files(job.root / folder) if path.suffix == ".jpg"]
     times = {picture: time for time, picture in enumerate(pictures)}
     objects: dict[int, list[Instance]] = defaultdict(list)
     left_out, broken = Counter[str](), list[str]()

@@ -45,5 +45,6 @@ def open_source(spec: str, data: Path, frame_range: int, cache: ImageCache | Non
     if kind == "videos":
         return VideoFolder(folder, frame_range, cache)
     small = read_small_coco(folder) if kind == "coco" else None
-    index, root = (small, folder) if small else load_index(kind, folder)
-    return IndexedSource(index, root, frame_range, cache)
+    if small:
+        return IndexedSource(small.objects, folder, frame_range, cache, small.broken)
+    return IndexedSource(*load_index(kind, folder), frame_range, cache)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +11,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siammaskpp_core.arrays import Float64Array, IntArray, Mask
+from siammaskpp_core.data.masks import DatasetError
 from siammaskpp_core.data.preparation.annotations import coco_masks
 from siammaskpp_core.data.preparation.index import ObjectIndex
-from siammaskpp_core.data.sequences import DatasetError
 from siammaskpp_core.data.sources.base import ImageCache, Rng, Sample, nearby_frames
+from siammaskpp_core.errors import with_causes
 
 
 class IndexedSource:
     """The objects of `index`; the pictures are in the folder `root`.
 
-    The two frames of a pair are at most `frame_range` pictures of the video apart.
+    The two frames of a pair are at most `frame_range` pictures of the video apart. `left_out` holds messages
+    about files that could not be read; pictures that do not exist any more are left out, too.
     """
 
-    def __init__(self, index: ObjectIndex, root: Path, frame_range: int, cache: ImageCache) -> None:
+    def __init__(
+        self,
+        index: ObjectIndex,
+        root: Path,
+        frame_range: int,
+        cache: ImageCache,
+        left_out: Sequence[str] = (),
+    ) -> None:
+        self.left_out = list(left_out)
+        index = self._existing(index, root)
         self.index, self.root, self.frame_range, self.cache = index, root, frame_range, cache
         self.scenes = np.repeat(np.arange(len(index.folder), dtype=np.int32), index.objects_per_scene)
         self.first_instance = _offsets(index.instances_per_object)
@@ -69,6 +81,28 @@ class IndexedSource:
         sample = self._read(index, int(start + first))
         return sample, sample if second == first else self._read(index, int(start + second))
 
+    def _existing(self, index: ObjectIndex, root: Path) -> ObjectIndex:
+        """Return the index of the pictures that exist; each folder is listed once.
+
+        Raises :class:`DatasetError` when there are none.
+        """
+        folders, folder_of_scene = np.unique(index.folder, return_inverse=True)
+        folder_of_object = np.repeat(folder_of_scene, index.objects_per_scene)
+        folder_of_instance = np.repeat(folder_of_object, index.instances_per_object)
+        by_folder = np.argsort(folder_of_instance, kind="stable")
+        ends = np.cumsum(np.bincount(folder_of_instance, minlength=len(folders)))
+        exists = np.zeros(len(index.picture), np.bool_)
+        for folder, instances in zip(folders, np.split(by_folder, ends[:-1]), strict=True):
+            place = os.path.join(os.fsencode(root), folder)
+            names = set(os.listdir(place)) if os.path.isdir(place) else set[bytes]()
+            pictures = index.picture[instances]
+            exists[instances] = [picture in names for picture in pictures.tolist()]
+            missing = sorted(set(pictures.tolist()) - names)
+            self.left_out += [f"{os.fsdecode(os.path.join(place, name))}: no such file" for name in missing]
+        if not exists.any():
+            raise DatasetError(with_causes(f"{root}: none of its pictures exists", self.left_out))
+        return index if exists.all() else index.only(exists)
+
     def _of_category(self, index: int) -> tuple[NDArray[np.intp], slice]:
         """Return all objects of the same category in order of their scenes, and the slice in this scene."""
         category, scene = self.category[index], self.scenes[index]
@@ -79,7 +113,7 @@ class IndexedSource:
     def _read(self, index: int, instance: int) -> Sample:
         folder = os.fsdecode(self.index.folder[self.scenes[index]])
         path = self.root / folder / os.fsdecode(self.index.picture[instance])
-        image = self.cache.read(path, as_stored=True)
+        image = self.cache.read(path)
         mask = self._mask(instance)
         if mask is not None and mask.shape != image.shape[:2]:
             raise DatasetError(f"{path}: picture {image.shape[:2]} and mask {mask.shape} differ in size")

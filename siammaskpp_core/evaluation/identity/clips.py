@@ -162,16 +162,19 @@ def _turned(time: float, meeting: float) -> float:
     return float(np.copysign(max(abs(width), 0.35), width))
 
 
-def make_clips(folder: Path, count: int, seed: int = 1) -> list[Clip]:
+def make_clips(folder: Path, count: int, seed: int = 1, left_out: list[str] | None = None) -> list[Clip]:
     """Make `count` clips, of each kind in turn, from `folder`: `images/` and `instances.json` as in COCO.
 
-    Raises :class:`~siammaskpp_core.data.sequences.DatasetError` when no picture holds two objects of one
-    category that can be cut out.
+    `left_out` receives a message for each picture that cannot be used. Raises
+    :class:`~siammaskpp_core.data.sequences.DatasetError` when no picture holds two objects of one category
+    that can be cut out.
     """
-    index = read_small_coco(folder)
-    if index is None:
+    part = read_small_coco(folder)
+    if part is None:
         raise DatasetError(f"{folder}: instances.json is missing; it lists the objects of the clips")
-    source = IndexedSource(index, folder, 0, ImageCache())
+    source = IndexedSource(part.objects, folder, 0, ImageCache(), part.broken)
+    if left_out is not None:
+        left_out += source.left_out
     pairs = _pairs(source)
     if not pairs:
         raise DatasetError(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from siammaskpp_core.evaluation.one_pass import FRAME_INTERVAL_NS
-from siammaskpp_core.evaluation.report import markdown_table
+from siammaskpp_core.evaluation.report import cell, markdown_table
 from siammaskpp_core.evaluation.target_absent.cases import KINDS, REDETECTION_FRAMES, TargetAbsentCase
 from siammaskpp_core.tracking import LongTermConfig, LongTermTracker
 from siammaskpp_core.tracking.boxes import overlap
@@ -95,7 +95,8 @@ def table(results: Sequence[CaseResult], threshold: float) -> str:
     for kind in (*KINDS, "all"):
         part = summarise([result for result in results if kind in (result.kind, "all")], threshold)
         rates = (part.recall, part.false_alarms, part.redetected)
-        rows.append([kind, str(part.cases), *(f"{rate:.1%}" for rate in rates)])
+        shown = (cell(None if np.isnan(rate) else rate, ".1%") for rate in rates)
+        rows.append([kind, str(part.cases), *shown])
     lines = [
         f"Recall: frames without the target that have a confidence < {threshold:g}. False alarms: frames "
         f"with the tracked target that have it. Re-detected: within {REDETECTION_FRAMES} frames of its "
@@ -109,17 +110,19 @@ def table(results: Sequence[CaseResult], threshold: float) -> str:
     return "\n".join(lines)
 
 
-def fit_calibration(results: Sequence[CaseResult], false_alarms: float = 0.05) -> tuple[float, float]:
+def fit_calibration(results: Sequence[CaseResult], false_alarms: float = 0.05) -> tuple[float, float] | None:
     """Return the slope and offset of the confidence's logit that calibrate the confidence on `results`.
 
     The slope is that of a logistic regression in which frames with and without the target have the same
     total weight. The offset places 0.5 so that the fraction `false_alarms` of the frames with a tracked
-    target is below it.
+    target is below it. Returns None when there are no frames of one of the two kinds.
     """
     present, absent = (
         np.array([logit(value) for result in results for value in getattr(result, name)])
         for name in ("present", "absent")
     )
+    if not (len(present) and len(absent)):
+        return None
     logits = np.concatenate([present, absent])
     is_present = np.repeat([1.0, 0.0], [len(present), len(absent)])
     weight = np.where(is_present == 1, 0.5 / len(present), 0.5 / len(absent))

@@ -17,6 +17,7 @@ import numpy as np
 
 from siammaskpp_core.arrays import Float64Array, Image, IntArray
 from siammaskpp_core.data.sequences import VideoSequence
+from siammaskpp_core.io.images import MediaError
 
 KINDS = ("cut", "occlusion", "out_of_view")
 ABSENT_FRAMES = 20
@@ -48,6 +49,14 @@ class TargetAbsentCase:
     replacement: VideoSequence
     kind: str
     first_absent: int
+
+    @property
+    def name(self) -> str:
+        """Name of the sequence."""
+        return self.sequence.name
+
+    def __len__(self) -> int:
+        return len(self.sequence.frames)
 
     @property
     def last_absent(self) -> int:
@@ -142,11 +151,14 @@ class TargetAbsentCase:
         return np.where(box[:2] + box[2:] / 2 > size / 2, 0, size - window).astype(np.float64)
 
 
-def make_cases(sequences: Sequence[VideoSequence], kinds: Sequence[str] = KINDS) -> list[TargetAbsentCase]:
+def make_cases(
+    sequences: Sequence[VideoSequence], kinds: Sequence[str] = KINDS, left_out: list[str] | None = None
+) -> list[TargetAbsentCase]:
     """Make one case of each kind from every sequence that allows it.
 
     The target is out of view after a third of the sequence. The replacement is the next sequence of
-    another video.
+    another video. A picture that cannot be read raises MediaError; a list `left_out` receives the message
+    instead.
     """
     cases = []
     for number, sequence in enumerate(sequences):
@@ -156,8 +168,13 @@ def make_cases(sequences: Sequence[VideoSequence], kinds: Sequence[str] = KINDS)
             continue
         for kind in kinds:
             case = TargetAbsentCase(sequence, replacement, kind, len(sequence.frames) // 3)
-            if case.is_possible():
-                cases.append(case)
+            try:
+                if case.is_possible():
+                    cases.append(case)
+            except MediaError as error:
+                if left_out is None:
+                    raise
+                left_out.append(f"{kind}, {sequence.name}: {error}")
     return cases
 
 

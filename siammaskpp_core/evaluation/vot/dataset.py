@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -15,7 +14,7 @@ from vot.region.io import parse_region, write_trajectory
 from vot.utilities import read_properties, write_properties
 
 from siammaskpp_core.arrays import Float64Array, Image
-from siammaskpp_core.data.sequences import DatasetError, VideoSequence
+from siammaskpp_core.data.sequences import DatasetError, VideoSequence, truth_lines
 from siammaskpp_core.io.images import read_image
 from siammaskpp_core.tracking import RotatedBox
 
@@ -106,7 +105,7 @@ def write_dataset(folder: Path, sequences: Sequence[VotSequence]) -> None:
             (pictures / f"{number:08d}.jpg").symlink_to(frame.resolve())
         write_trajectory(str(folder / sequence.name / "groundtruth.txt"), list(sequence.regions))
         (folder / sequence.name / "anchor.value").write_text("\n".join(map(str, sequence.anchors)) + "\n")
-        height, width = read_image(sequence.frames[0]).shape[:2]
+        height, width = read_image(sequence.frames[0], as_stored=True).shape[:2]
         properties = {
             "channels.color": "color/%08d.jpg",
             "fps": round(sequence.fps),
@@ -128,8 +127,7 @@ def _regions(sequence: VideoSequence, folder: Path | None) -> list[Region]:
     """Return one region for each frame of `sequence`."""
     count = len(sequence.frames)
     if folder:
-        lines = (folder / "groundtruth.txt").read_text(encoding="utf-8").splitlines()
-        regions = [parse_region(re.sub(r"[,;\s]+", ",", line.strip())) for line in lines if line.strip()]
+        regions = [parse_region(line) for _, line in truth_lines(folder / "groundtruth.txt")]
         # `sequence` may begin later than the file of the ground truth, but both end with the same frame.
         return regions[-count:]
     if sequence.annotations:

@@ -14,14 +14,16 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from siammaskpp_core.arguments import words_of
-from siammaskpp_core.data.sequences import VideoSequence, find_sequences
+from siammaskpp_core.data.sequences import DatasetError, VideoSequence, find_sequences
 from siammaskpp_core.engines.load import load_tracker
 from siammaskpp_core.engines.options import EngineOptions
-from siammaskpp_core.errors import MissingPackageError
+from siammaskpp_core.errors import MissingPackageError, with_causes
 from siammaskpp_core.evaluation.baselines import make_baseline
 from siammaskpp_core.evaluation.one_pass import OWN_NAME
 from siammaskpp_core.evaluation.progress import frame_progress
+from siammaskpp_core.io.images import MediaError
 from siammaskpp_core.io.outputs import Output
+from siammaskpp_core.outcome import Outcome
 
 try:
     from siammaskpp_core.evaluation.vot.dataset import VotSequence, vot_sequence
@@ -53,7 +55,7 @@ def run_vot(
     realtime: bool = False,
     year: int | None = None,
     output: Path | None = None,
-) -> str:
+) -> Outcome:
     """Run the toolkit's experiments on the sequences in `folders` and return the scores as Markdown.
 
     Our tracker is loaded from `model_folder` (default: the package's model) and runs beside `baselines`.
@@ -61,7 +63,8 @@ def run_vot(
     new folder `output` receives the report and the toolkit's workspaces. Raises a user error before the
     first experiment when something cannot run, and :class:`VotError` when a tracker fails.
     """
-    sequences = _vot_sequences(find_sequences(folders))
+    left_out: list[str] = []
+    sequences = _vot_sequences(find_sequences(folders, left_out), left_out)
     commands = _own_command(model_folder, engine or EngineOptions(), rotated_box)
     commands |= _baseline_commands(baselines, nanotrack_folder)
     experiments = _plan(sequences, realtime, year)
@@ -72,19 +75,33 @@ def run_vot(
         if folder:
             write_report(result, folder)
             draw_plot(result, folder)
-    return markdown(result)
+    return Outcome(markdown(result), tuple(left_out))
 
 
-def _vot_sequences(found: Sequence[VideoSequence]) -> list[VotSequence]:
-    """Convert the sequences, and report on standard error which of them are used only in part."""
-    sequences = [vot_sequence(sequence) for sequence in found]
-    for whole, sequence in zip(found, sequences, strict=True):
+def _vot_sequences(found: Sequence[VideoSequence], left_out: list[str]) -> list[VotSequence]:
+    """Convert the sequences, and report on standard error which of them are used only in part.
+
+    `left_out` receives a message for each sequence that cannot be used. All pictures are read once, as the
+    toolkit would fail on a damaged one in the middle of an experiment.
+    """
+    sequences = []
+    for whole in found:
+        try:
+            sequence = vot_sequence(whole)
+            for index in range(len(whole.frames)):
+                whole.image(index)
+        except (MediaError, DatasetError) as error:
+            left_out.append(str(error))
+            continue
+        sequences.append(sequence)
         used, given = len(sequence.frames), len(whole.frames)
         if used < given:
             print(
                 f"{sequence.name}: the {used} of {given} frames where the object is labelled without a gap",
                 file=sys.stderr,
             )
+    if not sequences:
+        raise DatasetError(with_causes("no sequence can be evaluated", left_out))
     return sequences
 
 

@@ -87,7 +87,7 @@ def serve(tracker: ServedTracker, name: str) -> None:
     region_type = trax.Region.RECTANGLE
     with trax.Server(FORMATS, [trax.Image.PATH], tracker_name=name) as server:
         while (request := server.wait()).type != trax.TraxStatus.QUIT:
-            image = read_image(Path(request.image[trax.ImageChannel.COLOR].path()))
+            image = read_image(Path(request.image[trax.ImageChannel.COLOR].path()), as_stored=True)
             if request.type == trax.TraxStatus.INITIALIZE:
                 ((region, _),) = request.objects
                 region_type = region.type

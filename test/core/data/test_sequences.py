@@ -5,6 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from turned import write_turned
 
 from siammaskpp_core.data.sequences import DatasetError, find_sequences
 from siammaskpp_core.io.images import MediaError
@@ -155,3 +156,99 @@ def test_missing_and_damaged_annotations_are_named(tmp_path):
     damaged.unlink()
     with pytest.raises(DatasetError, match=r"00001.png: missing; 1 of 3"):
         find_sequences([root])
+
+
+def test_what_editors_and_spreadsheets_add_to_a_ground_truth(tmp_path):
+    """A byte order mark, a comma at the end of a line, Windows line ends, empty lines."""
+    folder = otb(tmp_path / "Cup", ["1,2,3,4"] * 2)
+    (folder / "groundtruth_rect.txt").write_bytes(b"\xef\xbb\xbf1,2,3,4,\r\n\r\n 5, 6, 7, 8 ;\r\n")
+    (sequence,) = find_sequences([folder])
+    assert sequence.boxes.tolist() == [[1, 2, 3, 4], [5, 6, 7, 8]]
+
+
+def test_lasot_marks_where_the_object_is_absent(tmp_path):
+    folder = tmp_path / "LaSOT/cup/cup-1"
+    write_pictures(folder / "img", 5, digits=8)
+    (folder / "groundtruth.txt").write_text("1,2,3,4\n" * 5)
+    (folder / "full_occlusion.txt").write_text("0,1,0,0,0")
+    (folder / "out_of_view.txt").write_text("0,0,0,1,0\n")
+    (folder / "nlp.txt").write_text("a red cup\n")
+    (sequence,) = find_sequences([tmp_path])
+    assert (sequence.name, sequence.layout, len(sequence.frames)) == ("cup-1", "lasot", 5)
+    assert np.isfinite(sequence.boxes).all(axis=1).tolist() == [True, False, True, False, True]
+    (folder / "out_of_view.txt").write_text("0,0,1")
+    with pytest.raises(DatasetError, match=r"out_of_view.txt: 5 values 0 or 1 are expected"):
+        find_sequences([tmp_path])
+
+
+def test_got_10k_marks_absent_objects_line_by_line(tmp_path):
+    folder = tmp_path / "GOT-10k_Train_000001"
+    write_pictures(folder, 3, digits=8)
+    (folder / "groundtruth.txt").write_text("1.0,2.0,3.0,4.0\n" * 3)
+    (folder / "absence.label").write_text("0\n1\n0\n")
+    (sequence,) = find_sequences([tmp_path])
+    assert np.isfinite(sequence.boxes).all(axis=1).tolist() == [True, False, True]
+
+
+def test_numbers_in_a_grey_annotation_are_objects(tmp_path):
+    """255 marks pixels that belong to no object. Without numbers it is the object, as in DAVIS 2016."""
+    numbers = np.where(mask(0, 0, 5, 5), 1, 0).astype(np.uint8)
+    numbers[10:20, 30:50] = 2
+    numbers[0:40, 55:60] = 255
+    first, second = find_sequences([davis(tmp_path / "numbers", "dogs", [numbers] * 2)])
+    assert (first.name, first.boxes[0].tolist()) == ("dogs.1", [0, 0, 5, 5])
+    assert (second.name, second.boxes[0].tolist()) == ("dogs.2", [30, 10, 20, 10])
+    assert np.count_nonzero(second.mask(1)) == 200
+    smooth = cv2.blur(mask(10, 10, 20, 20), (3, 3))
+    (one,) = find_sequences([davis(tmp_path / "smooth", "dog", [smooth] * 2)])
+    assert one.boxes[0].tolist() == [9, 9, 22, 22]
+
+
+def test_objects_that_appear_later_are_found(tmp_path):
+    before, after = np.zeros((2, 40, 60, 3), np.uint8)
+    before[0:5, 0:5] = after[0:5, 0:5] = (0, 0, 128)
+    after[10:20, 30:50] = (0, 128, 0)
+    first, second = find_sequences([davis(tmp_path, "dogs", [before, after, after])])
+    assert (first.name, len(first.frames)) == ("dogs.1", 3)
+    assert (second.name, second.frames[0].name, len(second.frames)) == ("dogs.2", "00001.jpg", 2)
+
+
+def test_smoothed_colours_are_refused(tmp_path):
+    colours = np.random.default_rng(0).integers(1, 256, (40, 60, 3), dtype=np.uint8)
+    with pytest.raises(DatasetError, match=r"dogs: more than 63 colours.*save the annotations as PNG"):
+        find_sequences([davis(tmp_path, "dogs", [colours] * 2)])
+
+
+def test_pictures_are_those_that_were_annotated(tmp_path):
+    """Annotations refer to the stored pixels, whatever a viewer shows."""
+    folder = otb(tmp_path / "Cup", ["1,2,3,4"] * 2)
+    for path in (folder / "img").iterdir():
+        write_turned(path, np.full((40, 60, 3), 90, np.uint8))
+    (sequence,) = find_sequences([folder])
+    assert sequence.image(0).shape == (40, 60, 3)
+
+
+def test_hidden_files_and_folders_are_no_data(tmp_path):
+    folder = otb(tmp_path / "Cup", ["1,2,3,4"] * 2)
+    (folder / "img/._0001.jpg").write_bytes(b"a resource fork")
+    (folder / "._groundtruth_rect.txt").write_bytes(b"a resource fork")
+    otb(tmp_path / ".Trash/Cup", ["1,2,3,4"] * 2)
+    (sequence,) = find_sequences([tmp_path])
+    assert [frame.name for frame in sequence.frames] == ["0001.jpg", "0002.jpg"]
+
+
+def test_sequences_that_cannot_be_used_are_left_out(tmp_path):
+    otb(tmp_path / "Cup", ["1,2,3,4"] * 2)
+    otb(tmp_path / "Long", ["1,2,3,4"] * 3, pictures=2)
+    otb(tmp_path / "Text", ["1,2,3,4", "here"])
+    davis(tmp_path / "davis", "dog", [mask(3, 4, 5, 6)] * 2)
+    (tmp_path / "davis/Annotations/480p/dog/00001.png").write_bytes(b"")
+    left_out = []
+    assert [sequence.name for sequence in find_sequences([tmp_path], left_out)] == ["Cup"]
+    assert len(left_out) == 3
+    for message, part in zip(
+        sorted(left_out), ("3 boxes for 2 pictures", "line 2", "00001.png: not a readable image"), strict=True
+    ):
+        assert part in message
+    with pytest.raises(DatasetError, match=r"Text: no sequence in it can be used: .*line 2"):
+        find_sequences([tmp_path / "Text"], left_out)

@@ -162,3 +162,15 @@ def test_the_toolkit_draws_regions_as_we_do():
         assert calculate_overlap(drawn, truth, (60, 40)) == 1
     larger = Polygon([(10, 20), (20, 20), (20, 25), (10, 25)])
     assert calculate_overlap(larger, truth, (60, 40)) == pytest.approx(50 / 66)
+
+
+def test_what_editors_add_and_lasots_absent_frames(tmp_path):
+    """The toolkit gets what the other protocols get."""
+    folder = vot(tmp_path / "bag", ["1,2,3,4"] * 12)
+    (folder / "groundtruth.txt").write_text("1,2,3,4,\n" * 12, encoding="utf-8-sig")
+    assert [tuple(region.bounds()) for region in one(folder).regions] == [(1, 2, 4, 6)] * 12
+    lasot = tmp_path / "cup-1"
+    write_pictures(lasot / "img", 30)
+    (lasot / "groundtruth.txt").write_text("1,2,3,4\n" * 30)
+    (lasot / "out_of_view.txt").write_text(",".join(["0"] * 15 + ["1"] + ["0"] * 14))
+    assert len(one(lasot).frames) == 15

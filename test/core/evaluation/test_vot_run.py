@@ -81,7 +81,7 @@ def test_bad_input_is_refused_before_anything_runs(folder, tmp_path, capsys):
         capsys, "evaluate", folder, "--vot-year", 2016, "--realtime", *vot
     )
     write_sequence(folder / "short", 5)
-    assert "short: VOT needs at least 12 frames" in error_of(capsys, "evaluate", folder, *vot)
+    assert "short: VOT needs at least 12 frames" in error_of(capsys, "evaluate", folder / "short", *vot)
     assert not (tmp_path / "report").exists()
 
 

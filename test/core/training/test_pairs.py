@@ -7,6 +7,7 @@ import pytest
 from siammaskpp_core.config import ConfigError, from_mapping
 from siammaskpp_core.data.sources import open_source
 from siammaskpp_core.data.sources.base import Sample
+from siammaskpp_core.io.images import MediaError
 from siammaskpp_core.network.config import NetworkConfig
 from siammaskpp_core.tracking.decoding import anchor_grid, decode
 from siammaskpp_core.training import augmentation, random_crops
@@ -318,3 +319,44 @@ def test_an_object_without_a_mask_has_a_box_but_no_masks():
         assert (pair.labels == 1).any()
         assert (pair.cells == -1).all()
         assert not pair.masks.any()
+
+
+@pytest.mark.timeout(60)
+def test_objects_without_masks_are_covered_too():
+    """All pairs are covered negatives; the occluder is a rectangle where no object can be cut out."""
+    pairs = dataset(
+        [Drawn("a", [], masked=False)],
+        negative_probability=1.0,
+        occluded_probability=1.0,
+        rectangular_occluder_probability=0.0,
+    )
+    for index in range(6):
+        pair = pairs[index]
+        assert not (pair.labels == 1).any()
+        assert (pair.labels == 0).any()
+
+
+class Damaged(Drawn):
+    """The files of some objects, or of all, have been damaged since the start."""
+
+    def __init__(self, bad):
+        super().__init__("a", [])
+        self.bad = bad
+
+    def pair(self, index, rng):
+        if self.scene(index) in self.bad:
+            raise MediaError(f"{self.scene(index)}.jpg: not a readable image")
+        return super().pair(index, rng)
+
+
+def test_a_file_damaged_during_the_training_is_named_and_left_out(capsys):
+    pairs = dataset([Damaged({1})], negative_probability=0.0, copy_paste_probability=0.0)
+    for index in range(20):
+        assert (pairs[index].labels == 1).any()
+    assert capsys.readouterr().err == "left out: 1.jpg: not a readable image\n"
+
+
+@pytest.mark.timeout(60)
+def test_no_pair_at_all_is_an_error():
+    with pytest.raises(ConfigError, match=r"no pair could be made in 1000 draws: [012].jpg: not a readable"):
+        dataset([Damaged({0, 1, 2})])[0]

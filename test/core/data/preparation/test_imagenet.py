@@ -8,8 +8,9 @@ Image = pytest.importorskip("PIL.Image")
 
 from drawn_data_sets import VID_PARTS, boxes_of, fresh, shows, vid_boxes
 
+from siammaskpp_core.cli.main import main
 from siammaskpp_core.data.preparation.index import load_index
-from siammaskpp_core.data.preparation.prepare import prepare, summary
+from siammaskpp_core.data.preparation.prepare import prepare
 from siammaskpp_core.data.sources import open_source
 
 
@@ -56,14 +57,17 @@ def take_a_picture_away(folder):
 
 
 @pytest.mark.parametrize("harm", [break_nothing_but_the_xml, take_a_track_away, take_a_picture_away])
-def test_a_broken_file_is_named_and_left_out(ilsvrc_folder, tmp_path, harm):
+def test_a_broken_file_is_named_and_left_out(ilsvrc_folder, tmp_path, harm, capsys):
     folder = fresh(ilsvrc_folder, tmp_path)
     path, reason = harm(folder)
     report = prepare("imagenet_vid", folder, workers=1)
     assert len(report.broken) == 1
     assert str(path) in report.broken[0]
     assert reason in report.broken[0]
-    assert report.broken[0] in summary(report)
+    assert main(["prepare-data", "imagenet_vid", str(folder), "--workers", "1"]) == 3
+    shown = capsys.readouterr().err
+    assert "left out: 1\n" in shown
+    assert report.broken[0] in shown
     index, _ = load_index("imagenet_vid", folder)
     whole, _ = load_index("imagenet_vid", ilsvrc_folder)
     assert 1 <= len(whole.time) - len(index.time) <= 2

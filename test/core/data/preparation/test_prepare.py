@@ -105,3 +105,14 @@ def test_command(ilsvrc_folder, tmp_path, capsys):
     assert len(open_source("imagenet_det:.", tmp_path, 0)) == 3
     assert main(["prepare-data", "imagenet", str(ilsvrc_folder)]) == 2
     assert "known are coco, youtube_vos" in capsys.readouterr().err
+
+
+def test_hidden_files_are_no_annotations(ilsvrc_folder, youtube_vos_folder, tmp_path):
+    """macOS leaves them beside all files on disks of other systems: more than are allowed to be broken."""
+    for kind, original in (("imagenet_vid", ilsvrc_folder), ("youtube_vos", youtube_vos_folder)):
+        folder = fresh(original, tmp_path)
+        for path in [path for path in folder.rglob("*") if path.suffix in (".xml", ".jpg", ".png")]:
+            path.with_name(f"._{path.name}").write_bytes(b"a resource fork")
+        assert prepare(kind, folder, workers=1).broken == []
+        if kind == "youtube_vos":
+            assert load_index(kind, folder)[0].time.max() == 7

@@ -9,8 +9,10 @@ import pytest
 pytest.importorskip("pycocotools")
 Image = pytest.importorskip("PIL.Image")
 
-from drawn_data_sets import HEIGHT, WIDTH, fresh, opened, shows
+from drawn_data_sets import HEIGHT, VID_PARTS, WIDTH, boxes_of, fresh, opened, shows
 
+from siammaskpp_core.data.sequences import DatasetError
+from siammaskpp_core.data.sources import open_source
 from siammaskpp_core.io.images import MediaError
 
 
@@ -105,3 +107,26 @@ def test_without_another_object_of_its_category_there_is_none(youtube_vos_folder
     file.write_text(json.dumps({"videos": videos}))
     source = opened("youtube_vos", folder)
     assert [same_class(source, index) for index in range(4)] == [{None}] * 4
+
+
+def test_pictures_that_are_lost_are_named_at_the_start(coco_folder, ilsvrc_folder, tmp_path):
+    folder = fresh(coco_folder, tmp_path)
+    opened("coco", folder)
+    (folder / "train2017/000000000025.jpg").unlink()
+    source = open_source(f"coco:{folder}", tmp_path, 0)
+    assert [source.scene(index) for index in range(len(source))] == [0, 0]
+    for index in range(2):
+        assert shows(source.sample(index, np.random.default_rng(0)), index + 1)
+    assert source.left_out == [f"{folder}/train2017/000000000025.jpg: no such file"]
+    vid = fresh(ilsvrc_folder, tmp_path)
+    whole = opened("imagenet_vid", vid)
+    (vid / f"Data/VID/train/{VID_PARTS[1]}/000005.JPEG").unlink()
+    source = open_source(f"imagenet_vid:{vid}", tmp_path, 0)
+    assert len(source) == len(whole)
+    assert len(source.left_out) == 1
+    assert (15, 10, 40, 30) in boxes_of(source, 0, 2000)
+    assert (15, 10, 40, 30) not in boxes_of(source, 2, 2000)
+    for path in (folder / "train2017").iterdir():
+        path.unlink()
+    with pytest.raises(DatasetError, match="none of its pictures exists"):
+        open_source(f"coco:{folder}", tmp_path, 0)

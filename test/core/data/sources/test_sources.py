@@ -1,5 +1,7 @@
 """Sources are opened by name, and messages name what is missing."""
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -59,3 +61,22 @@ def test_the_papers_mixture(coco_folder, youtube_vos_folder, ilsvrc_folder, tmp_
     found = [(bool((pair.labels == 1).any()), bool((pair.cells >= 0).any())) for pair in drawn]
     # Negatives, objects with a box alone, objects with a mask; never a mask without a box.
     assert set(found) == {(False, False), (True, False), (True, True)}
+
+
+def test_a_small_coco_file_of_other_tools(data, tmp_path):
+    """Many tools leave out what they do not use; a picture that is broken does not spoil the others."""
+    pytest.importorskip("pycocotools")
+    folder = shutil.copytree(data / "coco", tmp_path / "coco")
+    content = json.loads((folder / "instances.json").read_text())
+    for annotation in content["annotations"]:
+        del annotation["iscrowd"], annotation["category_id"]
+    for image in content["images"]:
+        del image["width"], image["height"]
+    (folder / "instances.json").write_text(json.dumps(content), encoding="utf-8-sig")
+    (folder / "images/1.jpg").write_bytes(b"")
+    source = open_source("coco:coco", tmp_path, 0)
+    assert len(source) == 3
+    assert source.sample(0, np.random.default_rng(0)).box_xywh.tolist() == [35, 35, 51, 51]
+    (message,) = source.left_out
+    assert "1.jpg" in message
+    assert source.same_class_in_other_scene(0, np.random.default_rng(0)) is None
