@@ -134,7 +134,7 @@ def _box_mask(crop: Crop) -> Mask:
     """Return a mask of the pixels in the box of a crop."""
     assert crop.box_xywh is not None
     low, high = crop.box_xywh[:2], crop.box_xywh[:2] + crop.box_xywh[2:]
-    (left, top), (right, bottom) = np.floor(low).astype(int), np.ceil(high).astype(int)
+    (left, top), (right, bottom) = np.floor(low).astype(int).clip(0), np.ceil(high).astype(int)
     mask = np.zeros(crop.image.shape[:2], np.uint8)
     mask[top:bottom, left:right] = 255
     return mask

@@ -1,6 +1,8 @@
 """The target-absent benchmark: its cases to the pixel, and the rates of known trackers on them."""
 
 import re
+import shutil
+import signal
 
 import cv2
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 
 from siammaskpp_core.cli.main import main
 from siammaskpp_core.data.sequences import find_sequences
+from siammaskpp_core.evaluation import run as evaluation_run
 from siammaskpp_core.evaluation.target_absent.benchmark import (
     CaseResult,
     fit_calibration,
@@ -160,3 +163,48 @@ def test_the_command(folder, capsys):
 def test_one_video_is_not_enough(folder, capsys):
     assert main(["evaluate", str(folder / "one"), "--protocol", "target-absent"]) != 0
     assert "two videos" in capsys.readouterr().err
+
+
+def test_a_tracker_that_never_finds_the_target_has_no_rates(folder, capsys, monkeypatch):
+    """Its confidence cannot be calibrated, and rates over nothing are no numbers."""
+    monkeypatch.setattr(evaluation_run, "load_tracker", lambda *_: SquareTracker(lambda frame: False))
+    monkeypatch.setattr(evaluation_run, "LongTermTracker", lambda tracker: WithoutConfig(tracker))
+    assert main(["evaluate", str(folder), "--protocol", "target-absent"]) == 0
+    text = capsys.readouterr().out
+    assert "No calibration" in text
+    assert re.search(r"^\| all +\| +0 \| +- \| +- \| +- \|", text, re.MULTILINE)
+
+
+def test_no_calibration_without_frames_of_both_kinds():
+    for present, absent in (([0.9], []), ([], [0.1]), ([], [])):
+        assert fit_calibration([CaseResult("cut", "x", present, absent, None)]) is None
+
+
+class WithoutConfig:
+    """A stand-in for a LongTermTracker."""
+
+    def __init__(self, tracker):
+        self.init, self.step = tracker.init, tracker.step
+
+
+def test_a_damaged_video_is_left_out_and_ctrl_c_keeps_the_cases(folder, tmp_path, capsys, monkeypatch):
+    copy = shutil.copytree(folder, tmp_path / "videos")
+    (copy / "two/img/0050.png").write_bytes(b"")
+    frames = []
+
+    def sees(frame):
+        frames.append(frame)
+        if len(frames) == interrupted:
+            signal.raise_signal(signal.SIGINT)
+        return True
+
+    monkeypatch.setattr(evaluation_run, "load_tracker", lambda *_: SquareTracker(sees))
+    monkeypatch.setattr(evaluation_run, "LongTermTracker", lambda tracker: WithoutConfig(tracker))
+    interrupted = None
+    assert main(["evaluate", str(copy), "--protocol", "target-absent"]) == 3
+    shown = capsys.readouterr()
+    assert "0050.png: not a readable image" in shown.err
+    assert re.search(r"^\| cut +\| +1 \|", shown.out, re.MULTILINE)
+    frames, interrupted = [], FRAMES + 20
+    assert main(["evaluate", str(copy), "--protocol", "target-absent"]) == 130
+    assert re.search(r"^\| all +\| +1 \|", capsys.readouterr().out, re.MULTILINE)

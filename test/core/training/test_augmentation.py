@@ -85,6 +85,20 @@ def test_an_occluded_target_is_hardly_visible():
             np.testing.assert_array_equal(occluded.image, crop().image)
 
 
+def test_an_object_hides_a_target_of_which_only_the_box_is_known():
+    rng = np.random.default_rng(0)
+    hidden = 0
+    for _ in range(60):
+        occluded = crop()
+        occluded.mask = None
+        if augmentation.occlude_with_object(occluded, sample(value=90), rng):
+            x, y, width, height = occluded.box_xywh.astype(int)
+            inside = occluded.image[y : y + height, x : x + width, 0]
+            assert np.count_nonzero(inside == 90) >= inside.size * 0.8
+            hidden += 1
+    assert hidden > 5
+
+
 def test_a_thin_object_occludes_nothing():
     thin = sample()
     thin.mask[:] = 0
