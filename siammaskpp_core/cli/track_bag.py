@@ -8,6 +8,7 @@ from pathlib import Path
 from siammaskpp_core.arguments import box, options_from, seconds
 from siammaskpp_core.cli.arguments import Commands, add_model, add_rotated_box
 from siammaskpp_core.engines.options import EngineOptions
+from siammaskpp_core.outcome import Outcome
 
 
 def add_arguments(commands: Commands) -> None:
@@ -18,7 +19,9 @@ def add_arguments(commands: Commands) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Track the object in a box through a bag and write what the node would publish to a new\n"
         "bag: /tracker_node/tracked_objects and /tracker_node/mask, with the stamps and frames of the\n"
-        "images. MCAP and sqlite3 bags with raw or compressed images are read; ROS need not be installed.",
+        "images. MCAP and sqlite3 bags with raw or compressed images are read; ROS need not be installed.\n"
+        "Images that cannot be read are left out and named at the end; the exit code is 3 then. Ctrl-C ends\n"
+        "the new bag early.",
         epilog="example:\n"
         "  siammaskpp track-bag my_bag --topic /camera/image_raw --box 306,122,110,262 --copy",
     )
@@ -45,14 +48,14 @@ def add_arguments(commands: Commands) -> None:
     add_model(track)
 
 
-def run(options: argparse.Namespace) -> None:
-    """Track through the bag, write the new bag, and print the number of images and the speed."""
+def run(options: argparse.Namespace) -> Outcome:
+    """Track through the bag, write the new bag, and return the number of images and the speed."""
     from siammaskpp_core.engines.load import load_tracker
     from siammaskpp_core.offline.bag import track_bag
     from siammaskpp_core.tracking import LongTermTracker
 
     engine = options_from(EngineOptions, options)
-    summary = track_bag(
+    return track_bag(
         options.bag,
         options.topic,
         options.box,
@@ -61,4 +64,3 @@ def run(options: argparse.Namespace) -> None:
         stamp_s=options.stamp,
         is_copied=options.copy,
     )
-    print(summary)

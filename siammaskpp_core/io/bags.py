@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,15 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rosbags.highlevel import AnyReader, AnyReaderError
-from rosbags.interfaces import Connection
-from rosbags.rosbag2 import StoragePlugin, Writer
-from rosbags.typesys import Stores, TypesysError, get_types_from_msg, get_typestore
+from rosbags.highlevel import AnyReader
+from rosbags.interfaces import Connection, MessageDefinition, MessageDefinitionFormat
+from rosbags.rosbag2 import StoragePlugin, Writer, storage_mcap
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
 from siammaskpp_core.arrays import Image
 from siammaskpp_core.errors import UserError
 from siammaskpp_core.io.image_messages import ImageMessageError, compressed_to_bgr, raw_to_bgr
+from siammaskpp_core.io.images import visible_files
+from siammaskpp_core.io.outputs import NO_SPACE, no_space
 from siammaskpp_core.io.stamps import NS_PER_S, stamp_ns
 
 _DECODERS: dict[str, Any] = {
@@ -27,10 +30,28 @@ _DECODERS: dict[str, Any] = {
     "sensor_msgs/msg/CompressedImage": compressed_to_bgr,
 }
 _MESSAGES = ("Box", "RotatedBox", "TrackedObject", "TrackedObjectArray")
+_STORAGES = (".mcap", ".db3", ".bag")
+_read_message_definition = storage_mcap.get_msgdef
+
+
+def _message_definition(schema: storage_mcap.Schema | None) -> MessageDefinition:
+    """Return the definition of the messages of a channel, which is empty for JSON, Protobuf and the like."""
+    try:
+        return _read_message_definition(schema)
+    except KeyError:
+        return MessageDefinition(MessageDefinitionFormat.NONE, "")
+
+
+# rosbags refuses a whole file for one channel whose messages are not of ROS.
+storage_mcap.get_msgdef = _message_definition
 
 
 class BagError(UserError):
     """A bag that cannot be read or written; the message names the cause and a remedy."""
+
+
+class DamagedBagError(BagError):
+    """A bag that cannot be read to its end."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +100,20 @@ class Bag:
     @property
     def is_mcap(self) -> bool:
         """True for an MCAP bag, False for a sqlite3 bag."""
-        files = self.path.iterdir() if self.path.is_dir() else [self.path]
-        return any(".mcap" in file.suffixes for file in files)
+        return any(".mcap" in file.suffixes for file in _storage_files(self.path))
+
+    @property
+    def is_ros2(self) -> bool:
+        """True for a bag of ROS 2, False for one of ROS 1."""
+        return self._reader.is2
+
+    def has_definition(self, kind: str) -> bool:
+        """Return True when the bag defines the messages of this type, so that they can be copied."""
+        try:
+            self.typestore.generate_msgdef(kind, ros_version=2)
+        except Exception:  # rosbags fails in several ways on a type that it does not know
+            return False
+        return True
 
     def image_topics(self) -> dict[str, int]:
         """Return the number of images of every topic that carries images."""
@@ -111,50 +144,70 @@ class Bag:
     def messages(self, topics: set[str] | None = None) -> Iterator[RawMessage]:
         """Yield the messages of `topics` (None: of all topics) in the order of their recording.
 
-        Raises :class:`BagError` when the bag is damaged.
+        Raises :class:`DamagedBagError` where the bag cannot be read on.
         """
         chosen = [item for item in self.connections if topics is None or item.topic in topics]
         try:
             for connection, recorded_ns, data in self._reader.messages(chosen) if chosen else ():
                 yield RawMessage(connection, recorded_ns, bytes(data))
-        except (AnyReaderError, RuntimeError, AssertionError, OSError) as error:
-            raise BagError(f"{self.path}: damaged or cut off ({error}); try ros2 bag reindex") from error
-
-    def images(self, topic: str) -> Iterator[BagImage]:
-        """Yield the images on `topic`."""
-        return map(self.image, self.messages({topic}))
+        except Exception as error:  # rosbags and the libraries below it fail in many ways
+            raise DamagedBagError(
+                f"{self.path}: damaged or cut off ({error}); {_remedy(self.path)}"
+            ) from error
 
     def image(self, message: RawMessage) -> BagImage:
-        """Return the image in a `message` of a topic with images."""
+        """Return the image in a `message` of a topic with images; :class:`BagError` for a damaged message."""
         try:
             content = self._reader.deserialize(message.data, message.connection.msgtype)
-        except AnyReaderError as error:
+        except Exception as error:  # rosbags fails in many ways on a message that is too short
             raise BagError(
-                f"{self.path}: a message on {message.connection.topic} cannot be read: {error}"
+                f"the message recorded at {message.recorded_ns / NS_PER_S:.3f} s on "
+                f"{message.connection.topic} cannot be read: {error}"
             ) from error
         return BagImage(content, message.recorded_ns)
 
 
 @contextmanager
 def open_bag(path: Path) -> Iterator[Bag]:
-    """Open the bag at `path`, a folder with metadata.yaml or a single .mcap or .db3 file.
+    """Open the bag at `path`, a folder or a single .mcap or .db3 file.
 
-    Raises :class:`BagError` when there is no bag that can be read.
+    A folder may lack metadata.yaml, which a recorder writes at its end. Raises :class:`BagError` when there
+    is no bag that can be read.
     """
     if not path.exists():
         raise BagError(f"{path}: no such file or folder")
     try:
-        reader = AnyReader([path], default_typestore=get_typestore(Stores.ROS2_JAZZY))
+        is_indexed = path.is_file() or (path / "metadata.yaml").is_file()
+        files = [path] if is_indexed else _storage_files(path) or [path]
+        reader = AnyReader(files, default_typestore=get_typestore(Stores.ROS2_JAZZY))
         reader.open()
     except Exception as error:  # rosbags fails in many ways on files that are damaged or no bags
-        raise BagError(
-            f"{path}: not a bag that can be read ({error}); the folder of a ROS 2 bag, or its .mcap or .db3 "
-            "file, is expected"
-        ) from error
+        raise BagError(f"{path}: not a bag that can be read ({error}); {_remedy(path)}") from error
     try:
         yield Bag(path, reader)
     finally:
         reader.close()
+
+
+def bag_name(path: Path) -> str:
+    """Return the name of a bag: that of its folder, or that of its file without the suffix."""
+    return path.stem if path.suffix in _STORAGES and path.is_file() else path.name
+
+
+def _storage_files(path: Path) -> list[Path]:
+    """Return the files with the messages of a bag."""
+    files = visible_files(path) if path.is_dir() else [path]
+    return [file for file in files if set(_STORAGES) & set(file.suffixes)]
+
+
+def _remedy(path: Path) -> str:
+    """Return how to rescue what a damaged bag holds."""
+    for file in _storage_files(path):
+        if ".mcap" in file.suffixes:
+            return f"rescue what there is: mcap recover {file} -o rescued.mcap (github.com/foxglove/mcap)"
+        if ".db3" in file.suffixes:
+            return f"rescue what there is: sqlite3 {file} .recover | sqlite3 rescued.db3"
+    return "the folder of a ROS 2 bag, or its .mcap or .db3 file, is expected"
 
 
 class BagWriter:
@@ -177,22 +230,16 @@ class BagWriter:
         self._writer.write(connection, recorded_ns, self._typestore.serialize_cdr(message, kind))
 
     def copy(self, bag: Bag, message: RawMessage) -> None:
-        """Write a message of `bag` unchanged, with the time of its recording."""
+        """Write a message of `bag`, which defines its type, unchanged and with the time of its recording."""
         source = message.connection
         connection = self._connections.get((source.topic, source.msgtype))
         if connection is None:
-            try:
-                connection = self._writer.add_connection(
-                    source.topic,
-                    source.msgtype,
-                    typestore=bag.typestore,
-                    offered_qos_profiles=getattr(source.ext, "offered_qos_profiles", ()),
-                )
-            except (TypesysError, KeyError) as error:
-                raise BagError(
-                    f"{bag.path}: the type {source.msgtype} of {source.topic} is not defined in the bag, so "
-                    "that it cannot be copied; leave --copy out"
-                ) from error
+            connection = self._writer.add_connection(
+                source.topic,
+                source.msgtype,
+                typestore=bag.typestore,
+                offered_qos_profiles=getattr(source.ext, "offered_qos_profiles", ()),
+            )
             self._connections[source.topic, source.msgtype] = connection
         self._writer.write(connection, message.recorded_ns, message.data)
 
@@ -201,7 +248,8 @@ class BagWriter:
 def create_bag(path: Path, is_mcap: bool = True) -> Iterator[BagWriter]:
     """Create a bag in the folder `path`, which appears only if the ``with`` block ends without an error.
 
-    Raises :class:`BagError` when the place cannot be used.
+    Raises :class:`BagError` when the place cannot be used, and
+    :class:`~siammaskpp_core.io.outputs.OutputError` when the disk is full.
     """
     if path.exists():
         raise BagError(f"{path}: exists already; choose another output or remove it")
@@ -215,6 +263,10 @@ def create_bag(path: Path, is_mcap: bool = True) -> Iterator[BagWriter]:
         with Writer(work / path.name, version=9, storage_plugin=storage) as writer:
             yield BagWriter(writer)
         (work / path.name).replace(path)
+    except (OSError, sqlite3.Error) as error:
+        if isinstance(error, OSError) and error.errno not in NO_SPACE:
+            raise
+        raise no_space(path, error) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
 

@@ -1,6 +1,9 @@
 """The subcommand `track-bag`, with bags made on the fly and a tracker that follows a bright square."""
 
+import json
+import signal
 import sqlite3
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,10 +14,12 @@ import cv2
 import numpy as np
 import pytest
 from bright_square import BrightSquare
+from limits import files_up_to
 
 pytest.importorskip("rosbags", reason="the extra [bag] is not installed")
 
 from rosbags.highlevel import AnyReader
+from rosbags.rosbag1 import Writer as Ros1Writer
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
@@ -202,12 +207,16 @@ def test_what_cannot_be_tracked_is_said_and_leaves_nothing_behind(tmp_path, caps
 
 def test_images_that_cannot_be_read_are_named(tmp_path, capsys) -> None:
     def odd(index: int, image: np.ndarray):
-        return TYPES["sensor_msgs/msg/Image"](header(index), 96, 128, "nv21", 0, 384, image.reshape(-1))
+        return TYPES["sensor_msgs/msg/Image"](header(index), 96, 128, "odd8", 0, 384, image.reshape(-1))
 
     bag = write_bag(tmp_path / "odd", make=odd)
-    error = error_of(capsys, bag, "--topic", TOPIC, *BOX)
-    assert "the image recorded at 1700000000.130 s" in error
-    assert "encoding 'nv21' cannot be read here; these can: bgr8" in error
+    assert "no image on /camera/image_raw can be read" in error_of(capsys, bag, "--topic", TOPIC, *BOX)
+    (bag / "metadata.yaml").unlink()
+    assert run(bag, "--topic", TOPIC, *BOX) == 2
+    error = capsys.readouterr().err
+    assert error.count("the image recorded at 1700000000.") == IMAGES
+    assert "encoding 'odd8' cannot be read here; these can: bgr8" in error
+    assert [path.name for path in tmp_path.iterdir()] == ["odd"]
     empty = write_bag(tmp_path / "empty", images=0)
     assert "topics with images: none" in error_of(capsys, empty, "--topic", TOPIC, *BOX)
 
@@ -216,7 +225,8 @@ def test_a_bag_that_is_cut_off_leaves_nothing_behind(tmp_path, capsys) -> None:
     bag = write_bag(tmp_path / "ride")
     file = bag / "ride.mcap"
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-    assert "ride" in error_of(capsys, bag, "--topic", TOPIC, *BOX)
+    error = error_of(capsys, bag, "--topic", TOPIC, *BOX)
+    assert f"rescue what there is: mcap recover {file} -o rescued.mcap" in error
     assert [path.name for path in tmp_path.iterdir()] == ["ride"]
 
 
@@ -238,8 +248,15 @@ def test_types_that_nobody_defines_are_named(tmp_path, capsys) -> None:
             database.execute("DELETE FROM message_definitions")
     assert run(bag, "--topic", TOPIC, *BOX, "--copy", "--output", tmp_path / "copy") == 0
     assert run(tmp_path / "own", "--topic", TOPIC, *BOX, "--output", tmp_path / "results") == 0
-    error = error_of(capsys, tmp_path / "own", "--topic", TOPIC, *BOX, "--copy")
-    assert "the type my_robot/msg/Battery of /battery is not defined in the bag" in error
+    capsys.readouterr()
+    assert run(tmp_path / "own", "--topic", TOPIC, *BOX, "--copy") == 3
+    error = capsys.readouterr().err
+    assert "/battery was not copied: the bag does not define its type my_robot/msg/Battery" in error
+    assert {topic for topic, _, _ in read(tmp_path / "own_tracked")} == {
+        TOPIC,
+        track_bag.OBJECTS_TOPIC,
+        track_bag.MASK_TOPIC,
+    }
 
 
 @pytest.mark.parametrize("stamp", ["now", "nan", "-1", ""])
@@ -265,3 +282,170 @@ def test_without_rosbags_the_extra_is_named() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 2
     assert "pip install 'siammaskpp[bag]'" in done.stderr
+
+
+def results(bag: Path) -> list[int]:
+    """The numbers of the images that have a result."""
+    times = [time for topic, time, _ in read(bag) if topic == track_bag.OBJECTS_TOPIC]
+    return [(time - FIRST_NS - RECORDED_LATER_NS) // STEP_NS for time in times]
+
+
+@pytest.mark.parametrize("bad", [0, 3])
+def test_one_bad_image_is_left_out_and_named(tmp_path, capsys, bad) -> None:
+    def odd(index: int, image: np.ndarray):
+        message = compressed(index, image)
+        if index == bad:
+            message.data = np.zeros(0, np.uint8)
+        return message
+
+    bag = write_bag(tmp_path / "ride", make=odd)
+    assert run(bag, "--topic", TOPIC, *BOX, "--copy") == 3
+    output = capsys.readouterr()
+    assert "5 images on" in output.out
+    assert "left out: 1\n" in output.err
+    assert "(0 bytes) cannot be decoded" in output.err
+    assert results(tmp_path / "ride_tracked") == [index for index in range(IMAGES) if index != bad]
+    assert sum(topic == TOPIC for topic, _, _ in read(tmp_path / "ride_tracked")) == IMAGES
+
+
+def test_a_message_that_is_cut_off_is_left_out_and_named(tmp_path, capsys) -> None:
+    bag = write_bag(tmp_path / "ride", StoragePlugin.SQLITE3)
+    (file,) = bag.glob("*.db3")
+    with sqlite3.connect(file) as database:
+        (row,) = database.execute("SELECT id FROM messages ORDER BY timestamp LIMIT 1 OFFSET 5").fetchone()
+        database.execute("UPDATE messages SET data = substr(data, 1, 100) WHERE id = ?", (row,))
+    assert run(bag, "--topic", TOPIC, *BOX) == 3
+    assert "the message recorded at 1700000000.330 s on /camera/image_raw" in capsys.readouterr().err
+    assert results(tmp_path / "ride_tracked") == [0, 1, 3, 4, 5]
+
+
+def test_the_image_with_the_box_must_be_readable(tmp_path, capsys) -> None:
+    def odd(index: int, image: np.ndarray):
+        message = compressed(index, image)
+        if index == 2:
+            message.data = np.zeros(0, np.uint8)
+        return message
+
+    bag = write_bag(tmp_path / "ride", make=odd)
+    error = error_of(capsys, bag, "--topic", TOPIC, *BOX, "--stamp", "1700000000.323456791")
+    assert "cannot be decoded" in error
+
+
+def test_a_bag_damaged_in_its_middle_keeps_what_is_before(tmp_path, capsys) -> None:
+    images = 60
+    bag = write_bag(tmp_path / "ride", StoragePlugin.SQLITE3, images=images, pictures=[picture(0)] * images)
+    (file,) = bag.glob("*.db3")
+    data = bytearray(file.read_bytes())
+    middle = len(data) // 2 // 4096 * 4096
+    data[middle : middle + 40 * 4096] = bytes([7]) * 40 * 4096
+    file.write_bytes(data)
+    assert run(bag, "--topic", TOPIC, *BOX) == 3
+    output = capsys.readouterr()
+    assert "the rest of the bag: " in output.err
+    assert f"sqlite3 {file} .recover | sqlite3 rescued.db3" in output.err
+    tracked = results(tmp_path / "ride_tracked")
+    assert tracked == list(range(len(tracked)))
+    assert 10 < len(tracked) < images
+
+
+def test_ctrl_c_keeps_what_is_finished(tmp_path, capsys, monkeypatch) -> None:
+    class Interrupted(TurnedSquare):
+        steps = 0
+
+        def step(self, *arguments):
+            self.steps += 1
+            if self.steps == 3:
+                signal.raise_signal(signal.SIGINT)
+            return super().step(*arguments)
+
+    command.use_tracker(monkeypatch, Interrupted)
+    bag = write_bag(tmp_path / "ride")
+    assert run(bag, "--topic", TOPIC, *BOX) == 130
+    output = capsys.readouterr()
+    assert "4 images on" in output.out
+    assert "interrupted" in output.err
+    assert results(tmp_path / "ride_tracked") == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("plugin", list(StoragePlugin))
+def test_a_full_disk_leaves_nothing_behind(tmp_path, plugin, capsys) -> None:
+    bag = write_bag(tmp_path / "ride", plugin)
+    with files_up_to(60_000):
+        error = error_of(capsys, bag, "--topic", TOPIC, *BOX, "--copy")
+    assert "ride_tracked: not written" in error
+    assert "make space on the disk" in error
+    assert [path.name for path in tmp_path.iterdir()] == ["ride"]
+
+
+def test_a_bag_of_ros_1_is_not_copied_into_one_of_ros_2(tmp_path, capsys) -> None:
+    store = get_typestore(Stores.ROS1_NOETIC)
+    with Ros1Writer(tmp_path / "old.bag") as writer:
+        camera = writer.add_connection(TOPIC, "sensor_msgs/msg/Image", typestore=store)
+        for index in range(IMAGES):
+            ns = FIRST_NS + index * STEP_NS
+            stamp = store.types["builtin_interfaces/msg/Time"](ns // 10**9, ns % 10**9)
+            head = store.types["std_msgs/msg/Header"](index, stamp, "camera_optical_frame")
+            image = store.types["sensor_msgs/msg/Image"](
+                head, 96, 128, "bgr8", 0, 384, picture(index).reshape(-1)
+            )
+            writer.write(camera, ns + RECORDED_LATER_NS, store.serialize_ros1(image, image.__msgtype__))
+    error = error_of(capsys, tmp_path / "old.bag", "--topic", TOPIC, *BOX, "--copy")
+    assert f"rosbags-convert --src {tmp_path}/old.bag --dst converted" in error
+    assert run(tmp_path / "old.bag", "--topic", TOPIC, *BOX) == 0
+    assert results(tmp_path / "old_tracked") == list(range(IMAGES))
+
+
+def record(code: int, *fields: bytes) -> bytes:
+    content = b"".join(fields)
+    return struct.pack("<BQ", code, len(content)) + content
+
+
+def sized(text: str) -> bytes:
+    return struct.pack("<I", len(text.encode())) + text.encode()
+
+
+def test_channels_that_are_not_of_ros_do_not_matter(tmp_path, capsys) -> None:
+    """Foxglove and others write JSON into the same file."""
+    definition, _ = STORE.generate_msgdef("sensor_msgs/msg/Image", ros_version=2)
+    magic = b"\x89MCAP0\r\n"
+    parts = [magic, record(1, sized("ros2"), sized("test"))]
+    kinds = [("sensor_msgs/msg/Image", "ros2msg", definition, "cdr", TOPIC)]
+    kinds.append(("Battery", "jsonschema", '{"type": "object"}', "json", "/battery"))
+    for number, (name, encoding, text, data_encoding, topic) in enumerate(kinds, start=1):
+        number_2 = struct.pack("<H", number)
+        parts.append(record(3, number_2, sized(name), sized(encoding), sized(text)))
+        channel = (number_2, number_2, sized(topic), sized(data_encoding), struct.pack("<I", 0))
+        parts.append(record(4, *channel))
+    for index in range(IMAGES):
+        ns = FIRST_NS + index * STEP_NS + RECORDED_LATER_NS
+        image = raw(index, picture(index))
+        data = (bytes(STORE.serialize_cdr(image, image.__msgtype__)), json.dumps({"volt": 12}).encode())
+        for number, content in enumerate(data, start=1):
+            parts.append(record(5, struct.pack("<HIQQ", number, index, ns, ns), content))
+    parts += [record(15, struct.pack("<I", 0)), record(2, struct.pack("<QQI", 0, 0, 0)), magic]
+    (tmp_path / "mixed.mcap").write_bytes(b"".join(parts))
+    bag = tmp_path / "mixed.mcap"
+    assert run(bag, "--topic", TOPIC, *BOX) == 0
+    assert results(tmp_path / "mixed_tracked") == list(range(IMAGES))
+    assert run(bag, "--topic", TOPIC, *BOX, "--copy", "--output", tmp_path / "copy") == 3
+    assert "/battery was not copied" in capsys.readouterr().err
+    assert sum(topic == TOPIC for topic, _, _ in read(tmp_path / "copy")) == IMAGES
+
+
+def test_names_of_bags(tmp_path, monkeypatch) -> None:
+    for name in ("run_1.5", "run_1.7"):
+        assert run(write_bag(tmp_path / name), "--topic", TOPIC, *BOX) == 0
+    monkeypatch.chdir(tmp_path / "run_1.5")
+    (tmp_path / "run_1.5_tracked").rename(tmp_path / "moved")
+    assert run(".", "--topic", TOPIC, *BOX) == 0
+    expected = ["moved", "run_1.5", "run_1.5_tracked", "run_1.7", "run_1.7_tracked"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == expected
+
+
+@pytest.mark.parametrize("plugin", list(StoragePlugin))
+def test_a_folder_without_metadata_can_be_read(tmp_path, plugin) -> None:
+    """A recorder writes metadata.yaml at its end, which a power cut prevents."""
+    bag = write_bag(tmp_path / "ride", plugin)
+    (bag / "metadata.yaml").unlink()
+    assert run(bag, "--topic", TOPIC, *BOX) == 0
+    assert results(tmp_path / "ride_tracked") == list(range(IMAGES))
