@@ -15,11 +15,10 @@ from collections import defaultdict
 from itertools import islice
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from siammaskpp_core.arrays import Float64Array
-from siammaskpp_core.io.images import MediaError
+from siammaskpp_core.io.images import MediaError, write_image
 from siammaskpp_core.io.outputs import Output
 from siammaskpp_core.io.video import open_frames
 
@@ -53,8 +52,11 @@ def write_sequences(video: Path, output: Path) -> None:
     with Output(output, is_folder=True) as folder:
         (folder / "img").mkdir()
         count = 0
-        for count, image in enumerate(islice(open_frames(video), FRAMES), start=1):
-            cv2.imwrite(str(folder / "img" / f"{count:04d}.png"), image)
+        frames = open_frames(video)
+        for count, image in enumerate(islice(frames, FRAMES), start=1):
+            write_image(folder / "img" / f"{count:04d}.png", image)
+        if frames.left_out:
+            raise MediaError(frames.left_out[0])
         if count < FRAMES:
             raise MediaError(f"{video}: {count} frames; vtest.avi of OpenCV has more than {FRAMES}")
         for person, boxes in true_boxes().items():

@@ -8,6 +8,7 @@ from pathlib import Path
 from siammaskpp_core.arguments import positive
 from siammaskpp_core.cli.arguments import Commands, add_model_folder
 from siammaskpp_core.errors import extra
+from siammaskpp_core.outcome import Outcome
 
 
 def add_arguments(commands: Commands) -> None:
@@ -44,14 +45,15 @@ def add_arguments(commands: Commands) -> None:
     quantise.add_argument("--output", required=True, type=Path, metavar="DIR", help="model folder to write")
 
 
-def run(options: argparse.Namespace) -> None:
-    """Quantise the model, and print how much its results differ from those in float."""
+def run(options: argparse.Namespace) -> Outcome:
+    """Quantise the model, and return how much its results differ from those in float."""
     from siammaskpp_core.engines.load import DEFAULT_MODEL
 
     with extra("quantise", "for quantising"):
         from siammaskpp_core.engines.export.quantise import crop_pairs, quantise_model
-    pairs = [pair for source in options.calibration for pair in crop_pairs(source, options.pairs)]
+    left_out: list[str] = []
+    pairs = [pair for source in options.calibration for pair in crop_pairs(source, options.pairs, left_out)]
     differences = quantise_model(options.model or DEFAULT_MODEL, options.output, pairs, options.symmetric)
-    print("relative root mean square difference to float, on crops that were not used for calibration:")
-    for name, value in differences.items():
-        print(f"  {name:12} {value:.3f}")
+    head = "relative root mean square difference to float, on crops that were not used for calibration:"
+    lines = [head, *(f"  {name:12} {value:.3f}" for name, value in differences.items())]
+    return Outcome("\n".join(lines), tuple(left_out))

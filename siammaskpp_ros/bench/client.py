@@ -57,8 +57,8 @@ class Measurement:
     ``age_at_start``, when the tracking thread starts to process the image, and ``age_at_mask``, when a
     subscriber receives the mask.
     """
-    fps: float
-    """Masks per second."""
+    fps: float | None
+    """Masks per second; None for a single image."""
     seen_fraction: float
     """Fraction of the results in which the target was seen."""
     resident_mb: tuple[float, float]
@@ -99,6 +99,7 @@ class BenchClient(Node):
         self._seen.clear()
         self._ages_ms.clear()
         self._wait_for_masks(case.frames)
+        self._wait_for(lambda: bool(self._timings_of_masks()), _FRAME_TIMEOUT_S)
         return self._measurement((memory_mb, _resident_mb(children[0].pid)))
 
     def close(self) -> None:
@@ -119,7 +120,7 @@ class BenchClient(Node):
     def _wait_for(self, is_true: Callable[[], bool], timeout_s: float) -> None:
         if not wait_until(self._executor, lambda: is_true() or self._has_ended(), timeout_s):
             seen = f"the target was seen in {sum(self._seen)} of {len(self._seen)} results so far"
-            raise BenchFailed(f"no mask within {timeout_s:g} s; {seen}")
+            raise BenchFailed(f"no mask, or no timing of it, within {timeout_s:g} s; {seen}")
         if self._has_ended():
             raise BenchFailed("the tracker or the camera ended; its output is above")
 
@@ -128,7 +129,7 @@ class BenchClient(Node):
 
     def _measurement(self, resident_mb: tuple[float, float]) -> Measurement:
         """Return the measurement of all images for which both mask and timing have arrived."""
-        timings = [item for item in self._timings if stamp_ns(item.header.stamp) in self._ages_ms]
+        timings = self._timings_of_masks()
         stages = {
             stage: [float(getattr(item, f"{stage}_ms")) for item in timings]
             for stage in ("transport", *FRAME_STAGES, "total")
@@ -138,7 +139,12 @@ class BenchClient(Node):
         stamps_ns = list(self._ages_ms)
         duration_s = (stamps_ns[-1] - stamps_ns[0]) * 1e-9
         seen_fraction = sum(self._seen) / max(len(self._seen), 1)
-        return Measurement(stages, (len(stamps_ns) - 1) / duration_s, seen_fraction, resident_mb)
+        fps = (len(stamps_ns) - 1) / duration_s if duration_s > 0 else None
+        return Measurement(stages, fps, seen_fraction, resident_mb)
+
+    def _timings_of_masks(self) -> list[FrameTiming]:
+        """Return the timings of the images whose masks have arrived."""
+        return [item for item in self._timings if stamp_ns(item.header.stamp) in self._ages_ms]
 
     def _on_mask(self, message: Image) -> None:
         time_ns = stamp_ns(message.header.stamp)

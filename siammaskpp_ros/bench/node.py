@@ -71,7 +71,7 @@ def row_of(case: Case, measurement: Measurement) -> dict[str, Any]:
         "rate_hz": case.rate_hz,
         "targets": case.targets,
         "stages": statistics(measurement.stages)["stages"],
-        "fps": round(measurement.fps, 1),
+        "fps": None if measurement.fps is None else round(measurement.fps, 1),
         "seen_fraction": round(measurement.seen_fraction, 3),
         "resident_mb": [round(value, 1) for value in measurement.resident_mb],
     }
@@ -91,7 +91,7 @@ def table(result: dict[str, Any]) -> str:
     for stage in rows[0]["stages"]:
         cells = [row["stages"][stage] for row in rows]
         line(stage, [f"{cell['median_ms']:.2f} / {cell['p95_ms']:.2f}" for cell in cells])
-    line("fps", [f"{row['fps']:.1f}" for row in rows])
+    line("fps", ["-" if row["fps"] is None else f"{row['fps']:.1f}" for row in rows])
     line("seen", [f"{row['seen_fraction']:.1%}" for row in rows])
     line("memory, MB", ["{:.0f} -> {:.0f}".format(*row["resident_mb"]) for row in rows])
     for key, name in _FIGURES.items():

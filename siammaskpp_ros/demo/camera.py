@@ -1,4 +1,4 @@
-"""Node: a camera that plays a video, a folder of images or a webcam on the topic ``image``."""
+"""Node: a camera that plays a video, a folder of images, a webcam or a stream on the topic ``image``."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _DEFAULT_FPS = 30.0
 class DemoCameraConfig(Checked):
     """Parameters of the demo camera."""
 
-    video: str = option("0", "Video file, folder of images, or index of a webcam")
+    video: str = option("0", "Video file, folder of images, webcam (its index or device), or stream")
     rate: float = option(
         0.0, "Images per second; 0: the rate of the video, 30 if unknown", low=0.0, high=1000.0, unit="Hz"
     )
@@ -65,7 +65,9 @@ class DemoCamera(Node):
             self._publisher.publish(to_image(picture, "bgr8", header))
             if not frames.is_camera:  # a webcam delivers images at its own rate
                 time.sleep(max(0.0, start_s + count * period_s - time.monotonic()))
-        self.get_logger().info(f"{frames.name}: all {count} images have been played")
+        self.get_logger().info(f"{frames.name}: {count} images have been played")
+        for problem in frames.left_out:
+            self.get_logger().warning(f"left out: {problem}")
 
     def _wait_for_subscribers(self) -> None:
         while (

@@ -11,6 +11,8 @@ import numpy as np
 from siammaskpp.msg import TrackedObject, TrackedObjectArray
 from siammaskpp_core.arrays import AnyArray, Image
 from siammaskpp_core.io.drawing import contact_sheet
+from siammaskpp_core.io.images import write_image
+from siammaskpp_core.io.outputs import Output
 from siammaskpp_core.io.results import Row, TableWriter
 from siammaskpp_core.io.stamps import NS_PER_S, stamp_ns
 from siammaskpp_core.io.video import VideoWriter
@@ -47,19 +49,27 @@ class Recording:
         return [row.state for row in self.rows]
 
     def save(self, folder: Path) -> None:
-        """Write tracks.csv to `folder`, and overlay.mp4 and contact_sheet.png when there are pictures."""
+        """Write tracks.csv to `folder`, and overlay.mp4 and contact_sheet.png when there are pictures.
+
+        Raises :class:`~siammaskpp_core.io.outputs.OutputError` when a file cannot be written.
+        """
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "tracks.csv").open("w", newline="", encoding="utf-8") as file:
+        with (
+            Output(folder / "tracks.csv") as work,
+            work.open("w", newline="", encoding="utf-8") as file,
+        ):
             table = TableWriter(file)
             for row in self.rows:
                 table.write(row)
         if not self.overlays:
             return
-        self._save_video(folder / "overlay.mp4")
+        with Output(folder / "overlay.mp4") as work:
+            self._save_video(work)
         last = len(self.overlays) - 1
         chosen = sorted({round(step) for step in np.linspace(0, last, _SHEET_PICTURES)})
         pictures = [_thumbnail(_decoded(self.overlays[index][1])) for index in chosen]
-        cv2.imwrite(str(folder / "contact_sheet.png"), contact_sheet(pictures, _SHEET_COLUMNS))
+        with Output(folder / "contact_sheet.png") as work:
+            write_image(work, contact_sheet(pictures, _SHEET_COLUMNS))
 
     def _save_video(self, path: Path) -> None:
         """Write the pictures as a video at their mean rate, so that it is as long as the run."""

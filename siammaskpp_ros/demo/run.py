@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from siammaskpp_core.arguments import box
+from siammaskpp_core.arguments import box, with_negative_values
 from siammaskpp_core.errors import UserError
 from siammaskpp_ros.common.processes import installed, start, stop
 
@@ -64,7 +64,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--box", type=box, help="box of the object in the first image: X,Y,W,H in px")
     parser.add_argument("--output", type=Path, default=Path("demo_output"), help="folder for the results")
     parser.add_argument("--cache", type=Path, default=Path(".cache"), help="folder for the downloaded video")
-    options = parser.parse_args()
+    options = parser.parse_args(with_negative_values(sys.argv[1:]))
     if options.video and not options.box:
         parser.error("a video of your own needs the object's box in its first image: BOX=x,y,width,height")
     if options.video and not options.video.exists():

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from siammaskpp_core.tracking import BoxError, LongTermConfig, RotatedBox, State, TrackResult
+from siammaskpp_core.tracking import LongTermConfig, RotatedBox, State, TrackResult
+from siammaskpp_core.tracking.boxes import checked_box
 from siammaskpp_core.tracking.long_term.state import Observation, TrackStatus, advance
 
 
@@ -30,6 +31,7 @@ class FakeTarget:
 class FakeTracker:
     """Finds its colour with confidence 0.9, or 0.05 when it is not in the image; a step takes `step_s`.
 
+    Boxes are checked, and cut to the image, as by the real tracker.
     An image whose top left pixel is pure blue makes the step fail.
     """
 
@@ -38,18 +40,7 @@ class FakeTracker:
         self.timings: dict[str, float] = {}
 
     def init(self, image: NDArray[np.uint8], box_xywh: Sequence[float]) -> tuple[FakeTarget, TrackResult]:
-        x, y, width, height = box_xywh
-        if not np.isfinite(box_xywh).all():
-            raise BoxError("the box is not finite")
-        if (
-            width <= 0
-            or height <= 0
-            or x < 0
-            or y < 0
-            or x + width > image.shape[1]
-            or y + height > image.shape[0]
-        ):
-            raise BoxError(f"the box {box_xywh} is empty or outside the image")
+        x, y, width, height = checked_box(box_xywh, image.shape[1], image.shape[0])
         colour = image[int(y + height / 2), int(x + width / 2)].copy()
         return FakeTarget(colour), _find(image, colour)
 

@@ -210,10 +210,11 @@ def _kept_in_float(graph: Any) -> list[str]:
     return names
 
 
-def crop_pairs(source: str, count: int) -> list[CropPair]:
+def crop_pairs(source: str, count: int, left_out: list[str] | None = None) -> list[CropPair]:
     """`count` pairs of crops around boxes at random places in the frames of `source`.
 
-    Boxes need not lie on objects: the ranges of activations depend on the images. Raises
+    Boxes need not lie on objects: the ranges of activations depend on the images. `left_out` receives a
+    message for each frame that cannot be read. Raises
     :class:`~siammaskpp_core.io.images.MediaError` when `source` has no frames.
     """
     random = np.random.default_rng(0)
@@ -226,7 +227,10 @@ def crop_pairs(source: str, count: int) -> list[CropPair]:
         if index % every == 0
         for _ in range(per_frame)
     )
-    return list(tqdm(islice(pairs, count), total=count, unit="pair", desc=frames.name, mininterval=0.5))
+    made = list(tqdm(islice(pairs, count), total=count, unit="pair", desc=frames.name, mininterval=0.5))
+    if left_out is not None:
+        left_out += frames.left_out
+    return made
 
 
 def crop_pair(image: Image, random: np.random.Generator) -> CropPair:

@@ -101,6 +101,17 @@ def test_the_node_adds_little_to_the_network() -> None:
 
 @pytest.mark.ros
 @pytest.mark.usefixtures("_domain")
+def test_a_single_image_has_no_rate() -> None:
+    case = Case(rate_hz=10.0, frames=1)
+    row = row_of(case, measure([*FAKE_NODE, "0.02"], case))
+    assert row["fps"] is None
+    assert row["stages"]["search"]["median_ms"] >= 20.0
+    result = {"model": "lite", "engine": "abacus", "frames": 1, "cases": [row], "machine": {}}
+    assert ["fps", "-"] in [line.split() for line in table(result).splitlines()]
+
+
+@pytest.mark.ros
+@pytest.mark.usefixtures("_domain")
 def test_a_node_that_cannot_start_is_not_waited_for() -> None:
     with pytest.raises(BenchFailed, match="ended"):
         measure([*FAKE_NODE, "0.0"], Case(), engine="abacus")

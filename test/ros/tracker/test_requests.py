@@ -79,6 +79,16 @@ def test_a_service_and_a_topic_ask_the_same_way(kind: type) -> None:
     assert room.show(scene(x=110)) == {"cup": (State.TRACKING, 110), "target": (State.TRACKING, 110)}
 
 
+def test_a_box_over_the_border_is_cut_to_the_image() -> None:
+    """As people draw boxes of objects at the border, and detectors report them."""
+    room = Room()
+    room.show(scene(x=0))
+    assert room.selector.set_box(TargetBox(box=Box(x=-20.5, y=50.0, width=60.5, height=30.0)))[0] == "target"
+    assert room.show(scene(x=10)) == {"target": (State.TRACKING, 10)}
+    with pytest.raises(Refusal, match="outside the"):
+        room.selector.set_box(TargetBox(box=Box(x=-80.0, y=50.0, width=60.0, height=30.0)))
+
+
 def test_a_click_takes_the_object_under_it() -> None:
     room = Room()
     room.show(scene())
