@@ -202,7 +202,7 @@ def test_boxes_and_clicks_over_dds(node: tuple[NodeProcess, Client]) -> None:
     item = seen_after(client, "old", scene(x=200))
     assert (item.label, item.state, item.box.x) == ("a thing", TrackedObject.TRACKING, 200)
     boxes.publish(TargetBox(box=box(x=900.0)))
-    process.wait_for_text("~/set_box refused: the box")
+    process.wait_for_text("~/set_box refused: box x=900")
     assert client.remove_target().success
     for topic in (
         "image_mouse_left",

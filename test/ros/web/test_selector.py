@@ -73,7 +73,7 @@ def test_commands_in_a_namespace(robot: Robot) -> None:
     assert (status, answer["success"], answer["id"]) == (200, True, "a")
     status, answer = ask("/set_target", box=[900, 900, 9, 9])
     assert (status, answer["success"]) == (409, False)
-    assert "outside the image" in answer["message"]
+    assert "outside the 320x240 image" in answer["message"]
     for wrong in ({"box": [1, 2, 3]}, {"box": "abc"}, {"header": {}}, {"header": {"stamp": 7}}):
         assert ask("/set_target", **wrong)[0] == 400, wrong
     far = {"stamp": {"sec": 10**12, "nanosec": 0}, "frame_id": ""}
