@@ -12,7 +12,6 @@ import numpy as np
 from siammaskpp_core.arrays import Float64Array, Image
 from siammaskpp_core.errors import UserError
 from siammaskpp_core.evaluation.one_pass import SHORT_TERM_NAME
-from siammaskpp_core.tracking.boxes import checked_box
 
 BASELINES = ("csrt", "kcf", "nanotrack", SHORT_TERM_NAME)
 NANOTRACK_FILES = ("nanotrack_backbone_sim.onnx", "nanotrack_head_sim.onnx")
@@ -34,13 +33,9 @@ class OpenCvBaseline:
         self._tracker: Any = None
 
     def init(self, image: Image, box_xywh: Float64Array) -> None:
-        """Start to track the object in the box, cut to the image and rounded to whole pixels for OpenCV.
-
-        Raises :class:`~siammaskpp_core.tracking.boxes.BoxError` for a box that cannot be tracked.
-        """
-        box = np.rint(checked_box(box_xywh, image.shape[1], image.shape[0]))
+        """Start to track the object in the box, which is rounded to whole pixels for OpenCV."""
         self._tracker = self._create()
-        self._tracker.init(image, tuple(map(int, box)))
+        self._tracker.init(image, tuple(int(value) for value in np.rint(box_xywh)))
 
     def update(self, image: Image) -> tuple[Float64Array | None, None]:
         """Return the box x, y, w, h of the object in pixels, None where it is not found; and no mask."""

@@ -7,7 +7,6 @@ import signal
 import sys
 
 import cv2
-import numpy as np
 import pytest
 from bright_square import BrightSquare
 from colour_engine import ColourEngine
@@ -164,16 +163,3 @@ def test_a_full_disk_leaves_no_report(folder, tmp_path, capsys):
         error = error_of(capsys, "evaluate", folder.parent, "--output", tmp_path / "report")
     assert "report: not written (File too large); make space" in error
     assert [path.name for path in tmp_path.iterdir()] == ["Square"]
-
-
-@pytest.mark.parametrize("baseline", ["kcf", "csrt"])
-def test_boxes_over_the_border_are_cut_for_baselines_too(folder, baseline, capsys):
-    if not hasattr(cv2, f"Tracker{baseline.upper()}_create"):
-        pytest.skip("this OpenCV is not the contrib build")
-    for index in range(FRAMES):
-        image = np.full((96, 128, 3), 40, np.uint8)
-        image[30:50, 0:25] = 255
-        cv2.imwrite(str(folder / f"{index:04d}.png"), image)
-    (folder.parent / "groundtruth_rect.txt").write_text("-600,30,625,20\n" * FRAMES)
-    assert run("evaluate", folder.parent, "--baselines", baseline) == 0
-    assert f"| {baseline}" in capsys.readouterr().out
