@@ -18,7 +18,7 @@ class Outcome:
     """
 
     text: str
-    """The result to print."""
+    """The result to print; empty when there is nothing to say."""
     left_out: tuple[str, ...] = ()
     """A message for each part of the input that was left out, with the reason."""
     failure: UserError | None = None

@@ -62,7 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _shown(outcome: Outcome) -> int:
     """Print an outcome and return its exit code."""
-    print(outcome.text)
+    if outcome.text:
+        print(outcome.text)
     if outcome.left_out:
         print(f"left out: {len(outcome.left_out)}\n{listed(outcome.left_out)}", file=sys.stderr)
     if outcome.is_interrupted:

@@ -72,4 +72,4 @@ def run(options: argparse.Namespace) -> Outcome:
         workers=options.workers,
         cache_bytes=options.image_cache * 1_000_000,
     )
-    return Outcome(f"{options.output}: the training is finished", tuple(left_out))
+    return Outcome("", tuple(left_out))

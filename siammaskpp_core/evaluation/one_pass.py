@@ -144,7 +144,7 @@ def evaluate(
         except (MediaError, DatasetError) as error:
             if left_out is None:
                 raise
-            left_out.append(f"{sequence.name}: {error}")
+            left_out.append(str(error))
             continue
         except KeyboardInterrupt:
             if not finished:
@@ -169,7 +169,7 @@ def run_tracker(
     try:
         tracker.init(sequence.image(0), sequence.boxes[0])
     except BoxError as error:
-        raise DatasetError(f"the first frame's box cannot be tracked: {error}") from error
+        raise DatasetError(f"{sequence.name}: the first frame's box cannot be tracked: {error}") from error
     for index in range(1, len(sequence.frames)):
         image = sequence.image(index)
         start = time.perf_counter()
