@@ -248,20 +248,25 @@ def _live(
 class VideoWriter:
     """Writes frames to a video file; a context manager.
 
-    Frames have the `size` (width, height) in pixels; without `fps` the rate is :data:`DEFAULT_FPS`. Raises
+    Frames have the `size` (width, height) in pixels; without `fps` the rate is :data:`DEFAULT_FPS`. Messages
+    call the file `name`, by default `path`. Raises
     :class:`OutputError` when OpenCV cannot write such a file, and at the end of the context when the file
     does not hold all frames, as on a full disk.
     """
 
-    def __init__(self, path: Path, size: tuple[int, int], fps: float | None) -> None:
-        self._path, self._written = path, 0
+    def __init__(
+        self, path: Path, size: tuple[int, int], fps: float | None, name: Path | None = None
+    ) -> None:
+        self._path, self._name, self._written = path, name or path, 0
         codec = CODECS.get(path.suffix.lower())
         if codec is None:
-            raise OutputError(f"{path.name}: videos are written as {', '.join(sorted(CODECS))}")
+            raise OutputError(f"{self._name}: videos are written as {', '.join(sorted(CODECS))}")
         code = cv2.VideoWriter.fourcc(*codec)
         self._writer = cv2.VideoWriter(str(path), code, fps or DEFAULT_FPS, size)
         if not self._writer.isOpened():
-            raise OutputError(f"{path}: OpenCV cannot write it; check the folder's permissions, or try .avi")
+            raise OutputError(
+                f"{self._name}: OpenCV cannot write it; check the folder's permissions, or try .avi"
+            )
 
     def write(self, image: Image) -> None:
         """Append one frame."""
@@ -288,6 +293,6 @@ class VideoWriter:
         capture.release()
         if not is_complete:
             raise OutputError(
-                f"{self._path}: the video could not be written completely; make space on the disk, or choose "
+                f"{self._name}: the video could not be written completely; make space on the disk, or choose "
                 "another place"
             )

@@ -121,7 +121,9 @@ def _open_sinks(outputs: Outputs, source: str, frames: Frames, stack: ExitStack)
         if outputs.overlay.exists() and Path(source).exists() and outputs.overlay.samefile(source):
             raise OutputError(f"{outputs.overlay}: is the video to be read; choose another output")
         work = stack.enter_context(Output(outputs.overlay))
-        sinks.append(_overlay_sink(stack.enter_context(VideoWriter(work, frames.size, frames.fps))))
+        sinks.append(
+            _overlay_sink(stack.enter_context(VideoWriter(work, frames.size, frames.fps, outputs.overlay)))
+        )
     if outputs.masks:
         sinks.append(_mask_sink(stack.enter_context(Output(outputs.masks, is_folder=True))))
     if outputs.csv:

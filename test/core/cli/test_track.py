@@ -198,6 +198,7 @@ def test_a_full_disk_leaves_nothing_behind(option, tmp_path, capsys):
     with files_up_to(limit):
         error = error_of(capsys, "track", tmp_path / "video", "--box", "20,30,25,20", option, tmp_path / name)
     assert "make space on the disk" in error
+    assert error.startswith(f"error: {tmp_path / name}: ")
     assert [path.name for path in tmp_path.iterdir()] == ["video"]
 
 
