@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from types import FrameType, TracebackType
 
 
+REPEAT_S = 1.0
+"""Signals that follow the first within this time are the same request: some programs send it twice."""
+
+
 class Interrupt:
-    """A context in which the first Ctrl-C only sets `is_requested`; the second raises KeyboardInterrupt.
+    """A context in which the first Ctrl-C only sets `is_requested`; a later one raises KeyboardInterrupt.
 
     The work asks between two frames, so that all outputs hold the same frames. A process that ignores
     interrupts, such as one started with nohup, continues to ignore them. In other threads than the main
@@ -17,6 +22,7 @@ class Interrupt:
 
     def __init__(self) -> None:
         self.is_requested = False
+        self._requested_s = 0.0
         self._before = signal.getsignal(signal.SIGINT)
 
     def __enter__(self) -> Interrupt:
@@ -32,6 +38,8 @@ class Interrupt:
             signal.signal(signal.SIGINT, self._before)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self.is_requested:
+        now_s = time.monotonic()
+        if self.is_requested and now_s > self._requested_s + REPEAT_S:
             raise KeyboardInterrupt
-        self.is_requested = True
+        if not self.is_requested:
+            self.is_requested, self._requested_s = True, now_s
