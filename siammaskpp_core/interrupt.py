@@ -7,7 +7,6 @@ import threading
 import time
 from types import FrameType, TracebackType
 
-
 REPEAT_S = 1.0
 """Signals that follow the first within this time are the same request: some programs send it twice."""
 
