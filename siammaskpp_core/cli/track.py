@@ -12,7 +12,7 @@ from siammaskpp_core.outcome import Outcome
 
 _COLUMNS = """\
 columns of the CSV file, boxes in pixels with (0, 0) the image's upper left corner:
-  stamp_s                        time of the frame in seconds
+  stamp_s                        time of the frame in seconds; for a camera since its first frame
   frame                          number of the frame in the source, from 0
   id                             target
   state                          TRACKING, UNCERTAIN or LOST (docs/states.md)

@@ -90,8 +90,13 @@ class _Run:
         """
         bar = tqdm(frames.numbered(), total=frames.count, unit="frame", desc=frames.name, mininterval=0.5)
         try:
+            begun_s = None
             for number, image in bar:
-                self._track(number, round(number / (frames.fps or DEFAULT_FPS) * NS_PER_S), image)
+                now_s = time.monotonic()
+                begun_s = now_s if begun_s is None else begun_s
+                # A camera may be slower than it says, and may miss images.
+                time_s = now_s - begun_s if frames.is_camera else number / (frames.fps or DEFAULT_FPS)
+                self._track(number, round(time_s * NS_PER_S), image)
                 if interrupt.is_requested:
                     break
         except MediaError as error:

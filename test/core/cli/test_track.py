@@ -2,6 +2,7 @@
 
 import csv
 import signal
+import time
 from dataclasses import replace
 
 import cv2
@@ -126,6 +127,21 @@ def test_ctrl_c_keeps_what_is_finished(is_camera, tmp_path, monkeypatch, capsys)
         assert (code, "interrupted" in output.err) == (130, True)
         assert output.out.startswith(f"4 of {FRAMES} frames")
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_the_images_of_a_camera_have_the_time_of_their_arrival(tmp_path, monkeypatch):
+    def images():
+        for image in pictures():
+            yield image
+            time.sleep(0.1)
+
+    frames = Frames("camera 0", (128, 96), 30.0, None, True, images())
+    monkeypatch.setattr("siammaskpp_core.io.video.open_frames", lambda source: frames)
+    assert run("track", "0", "--box", "20,30,25,20", "--csv", tmp_path / "tracks.csv") == 0
+    with (tmp_path / "tracks.csv").open() as file:
+        stamps = [float(row["stamp_s"]) for row in csv.DictReader(file)]
+    assert stamps[0] == 0
+    assert stamps[-1] > 0.1 * (FRAMES - 1) - 0.02
 
 
 def test_a_camera_that_fails_leaves_what_is_finished(tmp_path, monkeypatch, capsys):
