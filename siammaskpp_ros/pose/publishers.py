@@ -21,6 +21,7 @@ from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
+from siammaskpp.msg import TrackedPose, TrackedPoseArray
 from siammaskpp_core.arrays import Float64Array
 from siammaskpp_core.errors import MissingPackageError
 from siammaskpp_core.pose import PoseEstimate
@@ -36,7 +37,8 @@ class PosePublishers:
     """Publishes poses: those of one target on topics of their own, those of all targets together.
 
     The one target has ``~/pose``, ``~/target_pose``, ``~/velocity``, ``~/bearing`` and ``~/points``. All
-    targets have ``~/detections``, ``~/detections_3d`` and ``~/markers``, and transforms with `publish_tf`.
+    targets have ``~/tracked_poses``, ``~/detections``, ``~/detections_3d`` and ``~/markers``, and transforms
+    with `publish_tf`.
     """
 
     def __init__(self, node: Node, publish_tf: bool) -> None:
@@ -47,8 +49,12 @@ class PosePublishers:
         self._velocity = node.create_publisher(TwistStamped, "~/velocity", _QOS)
         self._bearing = node.create_publisher(Vector3Stamped, "~/bearing", _QOS)
         self._points = node.create_publisher(PointCloud2, "~/points", _NEWEST_QOS)
+        self._tracked_poses = node.create_publisher(TrackedPoseArray, "~/tracked_poses", _QOS)
         self._markers = node.create_publisher(MarkerArray, "~/markers", _NEWEST_QOS)
-        self._from_poses = (self._pose, self._target_pose, self._velocity, self._points, self._markers)
+        self._from_poses = (
+            *(self._pose, self._target_pose, self._velocity, self._points),
+            *(self._tracked_poses, self._markers),
+        )
         self._detections = DetectionPublishers(node)
 
     @property
@@ -83,6 +89,9 @@ class PosePublishers:
         """Publish `poses`, which holds the poses of those visible `targets` that have one, by their ids."""
         if pose_target is not None and pose_target.id in poses:
             self._publish_one(header, poses[pose_target.id])
+        if poses:
+            items = [TrackedPose(id=id, pose=pose_with_covariance(pose)) for id, pose in poses.items()]
+            self._tracked_poses.publish(TrackedPoseArray(header=header, poses=items))
         self._detections.publish_3d(header, targets, poses)
         if poses and self._markers.get_subscription_count():
             labels = {target.id: target.label or target.id for target in targets}

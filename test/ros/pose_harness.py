@@ -15,6 +15,7 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
+from siammaskpp.msg import TrackedPoseArray
 from siammaskpp_ros.common.conversions import to_image
 
 FRAME = "camera_optical_frame"
@@ -27,6 +28,7 @@ KINDS = {
     "bearing": Vector3Stamped,
     "points": PointCloud2,
     "markers": MarkerArray,
+    "tracked_poses": TrackedPoseArray,
 }
 
 
