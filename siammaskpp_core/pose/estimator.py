@@ -8,6 +8,7 @@ import numpy as np
 
 from siammaskpp_core.arrays import Float64Array
 from siammaskpp_core.pose.camera import BOUNDARY_SIGMA_PX, CameraModel, bearing_of
+from siammaskpp_core.pose.covariance import positive_definite
 from siammaskpp_core.pose.motion import MotionFilter
 from siammaskpp_core.pose.orientation import orientation_of, outline_of
 from siammaskpp_core.pose.plane import frontal_plane
@@ -78,6 +79,8 @@ class PoseEstimator:
         """
         boundary_sigma_px = _boundary_sigma_px(result, camera)
         bearing = bearing_of(result.rotated_box, camera, boundary_sigma_px)
+        if not bearing.angle_rad > 0:
+            raise NoPose("the object's box has no length")
         centroid_m, covariance = bearing.position(size_m)
         plane = frontal_plane(bearing.direction / bearing.direction[2], float(centroid_m[2]))
         position = Position(centroid_m, covariance, np.empty((0, 3)), plane, 0.0)
@@ -94,18 +97,24 @@ class PoseEstimator:
         confidence: float,
     ) -> PoseEstimate:
         inflation = max(confidence, _MIN_CONFIDENCE) ** -2
-        motion = self._motion.update(stamp_ns, position.centroid_m, position.covariance * inflation)
+        try:
+            motion = self._motion.update(stamp_ns, position.centroid_m, position.covariance * inflation)
+        except np.linalg.LinAlgError as error:
+            raise NoPose(f"the position cannot be used: {error}") from error
         if motion is None:
             raise NoPose("the object's position has jumped; it is accepted when the object stays there")
         if not motion.is_velocity_known:
             self._rotation = None
-        orientation = orientation_of(outline_px, position, camera, boundary_sigma_px, self._rotation)
+        try:
+            orientation = orientation_of(outline_px, position, camera, boundary_sigma_px, self._rotation)
+            covariance = np.zeros((6, 6))
+            covariance[:3, :3] = motion.position_covariance
+            covariance[3:, 3:] = positive_definite(orientation.covariance * inflation)
+        except np.linalg.LinAlgError as error:
+            raise NoPose(f"the orientation cannot be computed: {error}") from error
+        if not np.isfinite([*orientation.rotation.flat, *orientation.extent_m]).all():
+            raise NoPose("the orientation is not finite")
         self._rotation = orientation.rotation
-        covariance = np.zeros((6, 6))
-        covariance[:3, :3], covariance[3:, 3:] = (
-            motion.position_covariance,
-            orientation.covariance * inflation,
-        )
         velocity = None
         if motion.is_velocity_known:
             velocity = Velocity(motion.velocity_m_s, motion.velocity_covariance)

@@ -1,18 +1,21 @@
 """A Kalman filter for the position and velocity of one object.
 
-It assumes a constant velocity and treats accelerations as noise. The filter is OpenCV's, which is a
-dependency already; FilterPy would bring SciPy and Matplotlib onto the robot.
+It assumes a constant velocity and treats accelerations as noise. The covariance is corrected in the form of
+Joseph, which keeps it symmetric and positive where the shorter forms lose both by rounding.
+
+Source: Bar-Shalom, Li and Kirubarajan, *Estimation with Applications to Tracking and Navigation*, 2001,
+sections 5.2 and 6.3.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from siammaskpp_core.arrays import Float64Array
 from siammaskpp_core.io.stamps import NS_PER_S, has_jumped_back
+from siammaskpp_core.pose.covariance import positive_definite
 
 ACCELERATION_SIGMA_M_S2 = 2.0
 """Standard deviation of the acceleration between object and camera, as usual for people and robots."""
@@ -23,6 +26,9 @@ _INITIAL_VELOCITY_SIGMA_M_S = 3.0
 # 99.9 % of the chi-squared distribution with 3 degrees of freedom.
 _GATE = 16.27
 _OUTLIERS_UNTIL_RESTART = 3
+# Numbers that are much larger overflow in the filter.
+_MAX_M = 1e6
+_MEASURED = np.eye(3, 6)  # the position is measured, the velocity is not
 
 
 @dataclass(frozen=True)
@@ -41,8 +47,8 @@ class MotionFilter:
     """Filters position and velocity of one object relative to the camera."""
 
     def __init__(self) -> None:
-        self._filter = cv2.KalmanFilter(6, 3, 0, cv2.CV_64F)
-        self._filter.measurementMatrix = np.eye(3, 6)
+        self._estimate = np.zeros(6)  # position and velocity
+        self._covariance = np.eye(6)
         self._stamp_ns: int | None = None
         self._updates = 0
         self._outliers = 0
@@ -51,7 +57,12 @@ class MotionFilter:
         """Add a measured position [3] with covariance [3, 3]; None when it is rejected as an outlier.
 
         The third outlier in a row, a long gap and a jump back in time restart the filter at the measurement.
+        Raises :class:`numpy.linalg.LinAlgError` for numbers that are not finite or far too large; nothing
+        changes then.
         """
+        if not ((np.abs(position_m) <= _MAX_M).all() and (np.abs(covariance) <= _MAX_M**2).all()):
+            raise np.linalg.LinAlgError(f"position or covariance are not finite, or exceed {_MAX_M:g} m")
+        covariance = positive_definite(covariance)
         if self._stamp_ns is None or has_jumped_back(self._stamp_ns, stamp_ns):
             return self._restart(stamp_ns, position_m, covariance)
         gap_s = (stamp_ns - self._stamp_ns) / NS_PER_S
@@ -59,22 +70,27 @@ class MotionFilter:
             return self._restart(stamp_ns, position_m, covariance)
         self._predict(gap_s)
         self._stamp_ns = stamp_ns
-        if self._is_outlier(position_m, covariance):
+        innovation = position_m - self._estimate[:3]
+        expected = self._covariance[:3, :3] + covariance
+        # Written so that a distance that overflows is an outlier.
+        if not float(innovation @ np.linalg.solve(expected, innovation)) <= _GATE:
             self._outliers += 1
             if self._outliers >= _OUTLIERS_UNTIL_RESTART:
                 return self._restart(stamp_ns, position_m, covariance)
             return None
         self._outliers = 0
         self._updates += 1
-        self._filter.measurementNoiseCov = covariance
-        self._filter.correct(position_m.reshape(3, 1))
+        gain = np.linalg.solve(expected, self._covariance[:3]).T
+        kept = np.eye(6) - gain @ _MEASURED
+        self._estimate = self._estimate + gain @ innovation
+        self._covariance = positive_definite(kept @ self._covariance @ kept.T + gain @ covariance @ gain.T)
         return self._state()
 
     def _restart(self, stamp_ns: int, position_m: Float64Array, covariance: Float64Array) -> MotionState:
-        self._filter.statePost = np.concatenate([position_m, np.zeros(3)]).reshape(6, 1)
-        error = np.zeros((6, 6))
-        error[:3, :3], error[3:, 3:] = covariance, np.eye(3) * _INITIAL_VELOCITY_SIGMA_M_S**2
-        self._filter.errorCovPost = error
+        self._estimate = np.concatenate([position_m, np.zeros(3)])
+        self._covariance = np.zeros((6, 6))
+        self._covariance[:3, :3] = covariance
+        self._covariance[3:, 3:] = np.eye(3) * _INITIAL_VELOCITY_SIGMA_M_S**2
         self._stamp_ns, self._updates, self._outliers = stamp_ns, 1, 0
         return self._state()
 
@@ -82,15 +98,17 @@ class MotionFilter:
         transition = np.eye(6)
         transition[:3, 3:] = np.eye(3) * gap_s
         noise = np.array([gap_s**2 / 2, gap_s]) * ACCELERATION_SIGMA_M_S2
-        self._filter.transitionMatrix = transition
-        self._filter.processNoiseCov = np.kron(np.outer(noise, noise), np.eye(3))
-        self._filter.predict()
-
-    def _is_outlier(self, position_m: Float64Array, covariance: Float64Array) -> bool:
-        innovation = position_m - self._filter.statePre[:3, 0]
-        expected = self._filter.errorCovPre[:3, :3] + covariance
-        return float(innovation @ np.linalg.solve(expected, innovation)) > _GATE
+        self._estimate = transition @ self._estimate
+        self._covariance = positive_definite(
+            transition @ self._covariance @ transition.T + np.kron(np.outer(noise, noise), np.eye(3))
+        )
 
     def _state(self) -> MotionState:
-        state, error = self._filter.statePost[:, 0].copy(), self._filter.errorCovPost.copy()
-        return MotionState(state[:3], error[:3, :3], state[3:], error[3:, 3:], self._updates > 1)
+        estimate, error = self._estimate, self._covariance
+        return MotionState(
+            estimate[:3].copy(),
+            error[:3, :3].copy(),
+            estimate[3:].copy(),
+            error[3:, 3:].copy(),
+            self._updates > 1,
+        )

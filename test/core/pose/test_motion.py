@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from pose_scene import Plate, camera, picture, rotation, tracked
 
 from siammaskpp_core.pose import NoPose, PoseEstimator
+from siammaskpp_core.pose.covariance import positive_definite
 from siammaskpp_core.pose.motion import ACCELERATION_SIGMA_M_S2, MotionFilter
+from siammaskpp_core.tracking.boxes import RotatedBox
 
 STEP_NS = 33_333_333
 COVARIANCE = np.diag([1e-4, 1e-4, 4e-4])
@@ -114,3 +118,86 @@ def test_a_jump_of_the_mask_makes_no_pose() -> None:
     depth, mask = picture(Plate((0.4, 0.0, 2.0), np.eye(3)))
     with pytest.raises(NoPose, match="jumped"):
         estimator.from_depth(tracked(mask), depth, camera(), 5 * STEP_NS)
+
+
+def is_covariance(matrix: np.ndarray) -> bool:
+    return bool((matrix == matrix.T).all() and (np.linalg.eigvalsh(matrix) > 0).all())
+
+
+def test_covariances_stay_symmetric_and_positive() -> None:
+    """24,000 updates with gaps from a microsecond to a second, and with every ratio of the measured axes."""
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        motion, stamp_ns = MotionFilter(), 0
+        scale = 10 ** rng.uniform(-4, 0)
+        for _ in range(120):
+            stamp_ns += round(10 ** rng.uniform(3, 9))
+            ray = rng.normal(size=3)
+            along = np.outer(ray, ray) / (ray @ ray)
+            covariance = scale**2 * (along * 10 ** rng.uniform(-2, 4) + (np.eye(3) - along))
+            state = motion.update(stamp_ns, rng.normal(0, scale, 3), covariance)
+            if state is not None:
+                assert is_covariance(state.position_covariance)
+                assert is_covariance(state.velocity_covariance)
+
+
+def test_covariances_of_poses_are_symmetric_and_positive() -> None:
+    rng = np.random.default_rng(1)
+    for dtype, noise in ((np.float32, 0.0), (np.uint16, 0.005), (np.float32, 0.02)):
+        estimator = PoseEstimator()
+        for index in range(20):
+            turn = rotation(*rng.uniform(-60, 60, 3))
+            plate = Plate((0.05, -0.02, 1.5), turn, (0.3, float(rng.uniform(0.05, 0.3))))
+            depth, mask = picture(plate, noise=noise, holes=0.1, dtype=dtype, seed=index)
+            try:
+                pose = estimator.from_depth(tracked(mask), depth, camera(), index * 7 * STEP_NS)
+            except NoPose:
+                continue
+            assert is_covariance(pose.covariance), np.linalg.eigvalsh(pose.covariance)
+
+
+def test_a_covariance_that_rounding_has_spoilt_is_repaired() -> None:
+    spoilt = np.array([[1.0, 1.0, 0.0], [1.0 + 1e-9, 1.0, 0.0], [0.0, 0.0, -1e-15]])
+    repaired = positive_definite(spoilt)
+    assert is_covariance(repaired)
+    np.testing.assert_allclose(repaired, spoilt, atol=1e-8)
+    with pytest.raises(np.linalg.LinAlgError):
+        positive_definite(np.full((3, 3), np.inf))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1.7e308, 1e200, 1e7])
+def test_numbers_without_sense_leave_the_filter_as_it_was(value: float) -> None:
+    motion, untouched = MotionFilter(), MotionFilter()
+    for index in range(10):
+        motion.update(index * STEP_NS, place(index), COVARIANCE)
+        untouched.update(index * STEP_NS, place(index), COVARIANCE)
+    for position, covariance in (
+        (np.array([value, 0.2, 1.5]), COVARIANCE),
+        (place(10), np.full((3, 3), value * 1e6)),
+        (place(10), np.diag([1e-4, value * 1e6, 1e-4])),
+    ):
+        with pytest.raises(np.linalg.LinAlgError):
+            motion.update(10 * STEP_NS, position, covariance)
+    after = [each.update(10 * STEP_NS, place(10), COVARIANCE) for each in (motion, untouched)]
+    assert after[0] is not None
+    assert after[1] is not None
+    np.testing.assert_array_equal(after[0].position_m, after[1].position_m)
+    np.testing.assert_array_equal(after[0].position_covariance, after[1].position_covariance)
+
+
+@pytest.mark.parametrize(
+    "box", [(np.nan,) * 5, (160.0, 120.0, 0.0, 0.0, 0.0), (np.inf, 120.0, 40.0, 30.0, 0.0)]
+)
+def test_a_result_that_is_not_finite_gives_no_pose_and_leaves_the_estimator_as_it_was(box: tuple) -> None:
+    _, mask = picture(Plate((0.0, 0.0, 1.0), np.eye(3)))
+    good = tracked(mask)
+    estimator = PoseEstimator()
+    estimator.from_size(good, camera(), 0.4, 0)
+    bad = replace(good, rotated_box=RotatedBox(*box))
+    with pytest.raises(NoPose):
+        estimator.from_size(bad, camera(), 0.4, STEP_NS)
+    with pytest.raises(NoPose):
+        estimator.from_size(replace(good, confidence=float("nan")), camera(), 0.4, STEP_NS)
+    pose = estimator.from_size(good, camera(), 0.4, 2 * STEP_NS)
+    assert np.isfinite([*pose.position_m, *pose.rotation.flat, *pose.covariance.flat]).all()
+    assert pose.velocity is not None
