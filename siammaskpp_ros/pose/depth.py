@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from siammaskpp_core.io.stamps import NS_PER_S, has_jumped_back, stamp_ns
 from siammaskpp_core.pose import DepthError
 from siammaskpp_core.pose.points import Depth
 from siammaskpp_ros.common.image_input import ImageInput
+from siammaskpp_ros.common.steady_clock import STEADY_CLOCK
 from siammaskpp_ros.common.tracked_target import TrackedTarget
 from siammaskpp_ros.pose.options import PoseOptions
 
@@ -28,7 +29,7 @@ _DTYPES = {"16UC1": "u2", "mono16": "u2", "32FC1": "f4"}
 
 @dataclass(frozen=True)
 class TrackedImage:
-    """The visible targets in one image of `width` x `height` pixels.
+    """All targets in one image of `width` x `height` pixels.
 
     `time_jump_count` says how often the time of the images had jumped back before: stamps can be compared
     only among images with the same count.
@@ -37,7 +38,7 @@ class TrackedImage:
     header: Header
     width: int
     height: int
-    targets: list[TrackedTarget]
+    targets: Sequence[TrackedTarget]
     options: PoseOptions
     time_jump_count: int
 
@@ -47,10 +48,15 @@ class TrackedImage:
         return stamp_ns(self.header.stamp)
 
     @property
+    def visible(self) -> list[TrackedTarget]:
+        """The targets that the image shows."""
+        return [target for target in self.targets if target.is_seen]
+
+    @property
     def pose_target(self) -> TrackedTarget | None:
         """The one target whose pose is published on topics of its own; None when it is not visible."""
         wanted = self.options.pose_target
-        return next((target for target in self.targets if wanted in ("", target.id)), None)
+        return next((target for target in self.visible if wanted in ("", target.id)), None)
 
 
 @dataclass(frozen=True)
@@ -148,6 +154,14 @@ class DepthPairing:
 
     def _on_depth(self, message: Image, _receive_delay_s: float) -> None:
         now_ns = stamp_ns(message.header.stamp)
+        if now_ns <= 0:  # message_filters raises an error for negative seconds
+            self._node.get_logger().warning(
+                "depth images without a stamp, or with a negative one, are not used: let the camera fill "
+                "header.stamp",
+                throttle_duration_sec=10.0,
+                throttle_time_source_type=STEADY_CLOCK,
+            )
+            return
         if has_jumped_back(self._newest_depth_ns, now_ns):
             self.reset()
         with self._lock:

@@ -9,6 +9,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
 from std_msgs.msg import Header
 
+from siammaskpp_ros.common.steady_clock import STEADY_CLOCK
 from siammaskpp_ros.pose.depth import PairCounts
 
 _THROTTLE_S = 10.0
@@ -40,7 +41,9 @@ class PoseDiagnostics:
             return
         with self._lock:
             self._problem = problem
-        self._node.get_logger().warning(problem, throttle_duration_sec=_THROTTLE_S)
+        self._node.get_logger().warning(
+            problem, throttle_duration_sec=_THROTTLE_S, throttle_time_source_type=STEADY_CLOCK
+        )
 
     def count(self, poses: int, reasons: Mapping[str, str]) -> None:
         """Count the poses of one image; `reasons` has an entry for each target without a pose."""

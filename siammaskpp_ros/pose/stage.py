@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
@@ -100,13 +101,13 @@ class PoseStage:
         self._publishers.publish_detections(header, visible)
         if not (self._publishers.needs_poses or self._publishers.needs_bearing):
             return
-        if not now_ns or not header.frame_id:
+        if now_ns <= 0 or not header.frame_id:
             self._diagnostics.warn_once(
-                "the images have no stamp or no frame_id, which a pose needs: let the camera fill "
-                "header.stamp and header.frame_id"
+                "the images have no stamp, a negative one or no frame_id, which a pose needs: let the camera "
+                "fill header.stamp and header.frame_id"
             )
             return
-        image = TrackedImage(header, shape[1], shape[0], visible, options, self._time_jump_count)
+        image = TrackedImage(header, shape[1], shape[0], targets, options, self._time_jump_count)
         if self._pairing is None:
             self._worker.put((image, None))
         else:
@@ -144,22 +145,28 @@ class PoseStage:
     def _publish_bearing(self, image: TrackedImage, camera: CameraModel) -> None:
         target = image.pose_target
         if target is not None and self._publishers.needs_bearing:
-            bearing = bearing_of(target.result.rotated_box, camera)
-            self._publishers.publish_bearing(image.header, bearing.direction)
+            direction = bearing_of(target.result.rotated_box, camera).direction
+            if np.isfinite(direction).all():
+                self._publishers.publish_bearing(image.header, direction)
 
     def _publish_poses(self, image: TrackedImage, depth: Depth | None, camera: CameraModel) -> None:
+        # Targets that this image does not show keep their filter.
         self._estimators = {
             target.id: self._estimators.get(target.id) or PoseEstimator() for target in image.targets
         }
         poses: dict[str, PoseEstimate] = {}
         reasons: dict[str, str] = {}
-        for target in image.targets:
+        for target in image.visible:
             try:
                 poses[target.id] = self._pose(target, image, depth, camera)
             except NoPose as error:
                 reasons[target.id] = str(error)
+            except (CameraError, DepthError):  # they concern all targets
+                raise
+            except Exception as error:
+                reasons[target.id] = f"{type(error).__name__}: {error}"
         self._diagnostics.count(len(poses), reasons)
-        self._publishers.publish_poses(image.header, image.targets, poses, image.pose_target)
+        self._publishers.publish_poses(image.header, image.visible, poses, image.pose_target)
 
     def _pose(
         self, target: TrackedTarget, image: TrackedImage, depth: Depth | None, camera: CameraModel

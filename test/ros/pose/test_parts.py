@@ -197,6 +197,15 @@ def test_pairing_goes_on_after_a_jump_back(pairs: Pairs) -> None:
     assert pairs.stamps[-1] == pytest.approx((1.0, 1.0))
 
 
+def test_depth_with_a_negative_stamp_is_left_out(pairs: Pairs) -> None:
+    """message_filters raises an error for it, in the executor of the node."""
+    pairs.depth(1.0, -5.0)
+    pairs.track(1.0)
+    pairs.depth(-(2**31), 1.1)
+    pairs.track(1.1)
+    assert pairs.stamps == [pytest.approx((1.0, 1.0)), pytest.approx((1.1, 1.1))]
+
+
 def test_pairs_come_from_two_threads_at_once(pairs: Pairs) -> None:
     stamps_s = [1 + index / 20 for index in range(400)]
     tracked = threading.Thread(target=lambda: pairs.track(*stamps_s))

@@ -266,6 +266,63 @@ def test_one_of_several_targets_is_chosen(start: Start) -> None:
     pose_at(lambda: is_near(position(client.got["pose"][-1]), place(200, 150, 2.0)))
 
 
+def two_targets(start: Start, *topics: str) -> tuple[PoseClient, np.ndarray]:
+    """Start the node with the targets "target" (red) and "green"; return also the picture of both."""
+    _, client = start("-p", "object_size_m:=0.2", "-p", "pose_target:=target", topics=("pose", *topics))
+    picture = scene(x=30)
+    picture[150:180, 200:240] = GREEN
+    client.track(picture)
+    assert client.set_target((30, 50, 40, 30)).success
+    assert client.set_target((200, 150, 40, 30), id="green").success
+    return client, picture
+
+
+def test_every_pose_has_the_id_of_its_target(start: Start) -> None:
+    client, picture = two_targets(start, "tracked_poses")
+    hidden = scene(colour=(20, 20, 20))
+    hidden[150:180, 200:240] = GREEN
+    kept = client.got["tracked_poses"]
+    for shown, ids in ((picture, ["target", "green"]), (hidden, ["green"]), (picture, ["target", "green"])):
+        for _ in range(30):
+            header = client.header()
+            client.send_picture(shown, header)
+            if client.arrives(lambda h=header: kept and kept[-1].header == h):
+                break
+        assert kept[-1].header == header
+        poses = {item.id: item.pose for item in kept[-1].poses}
+        assert list(poses) == ids
+        for id, pose in poses.items():
+            expected = place(30, 50) if id == "target" else place(200, 150)
+            assert position(pose) == pytest.approx(expected, abs=0.15)  # the other one is 1 m away
+            assert (np.linalg.eigvalsh(np.array(pose.covariance).reshape(6, 6)) > 0).all()
+
+
+def test_the_filter_of_a_target_survives_an_image_that_shows_only_another_one(start: Start) -> None:
+    """A filter that starts again knows no velocity in its first image."""
+    client, picture = two_targets(start, "velocity", "tracked_poses")
+    hidden = scene(colour=(20, 20, 20))
+    hidden[150:180, 200:240] = GREEN
+
+    kept = client.got["tracked_poses"]
+
+    def show(shown: np.ndarray):
+        for _ in range(30):
+            header = client.header()
+            client.send_picture(shown, header)
+            if client.arrives(lambda h=header: kept and kept[-1].header == h):
+                return header
+        raise AssertionError("no poses")
+
+    for _ in range(5):
+        show(picture)
+    for _ in range(3):
+        show(hidden)
+        header = show(picture)
+        client.spin(0.2)
+        assert client.got["pose"][-1].header == header
+        assert client.got["velocity"][-1].header == header
+
+
 def test_there_is_no_warning_about_poses_without_subscribers(start: Start) -> None:
     process, client = start(topics=())
     client.has_info = False
