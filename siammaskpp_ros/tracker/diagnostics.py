@@ -15,6 +15,7 @@ from siammaskpp_core.engines.load import DEFAULT_MODEL
 from siammaskpp_core.io.image_messages import ImageMessageError
 from siammaskpp_core.tracking import State
 from siammaskpp_ros.common.image_input import ImageInput
+from siammaskpp_ros.common.repeats import RepeatFilter
 from siammaskpp_ros.tracker.parameters import NodeConfig
 from siammaskpp_ros.tracker.statistics import Measured, Statistics
 
@@ -46,7 +47,7 @@ class Reporter:
         self._status = node.create_publisher(TrackerStatus, "~/status", 1)
         self._diagnostics = node.create_publisher(DiagnosticArray, "/diagnostics", 1)
         self._silent_since_s = 0.0
-        self._logged_failure = ("", 0.0)
+        self._failures = RepeatFilter(_REPEAT_FAILURE_S)
         self.fault = ""
         self.statistics = Statistics()
 
@@ -65,10 +66,18 @@ class Reporter:
                 "or choose another engine"
             )
         self.statistics.frame_failed(f"no result for image {index}: {reason}")
-        now_s, (logged, logged_s) = time.monotonic(), self._logged_failure
-        if reason != logged or now_s - logged_s > _REPEAT_FAILURE_S:
-            self._logged_failure = (reason, now_s)
+        if self._failures.is_due(reason):
             self._node.get_logger().error(f"No result for image {index}; targets are kept: {reason}")
+
+    def targets_failed(self, failures: Mapping[str, str]) -> str:
+        """Return one sentence about the targets for which the tracker failed, by id, and log it when new."""
+        if not failures:
+            return ""
+        reasons = "; ".join(f"target {id!r}: {reason}" for id, reason in failures.items())
+        text = f"the tracker failed for a target, which is kept; set it again if this persists: {reasons}"
+        if self._failures.is_due(text):
+            self._node.get_logger().error(text)
+        return text
 
     def report(self, config: NodeConfig, images: ImageInput | None, targets: int) -> None:
         """Publish the state of the node; `images` is None while the node is not active."""

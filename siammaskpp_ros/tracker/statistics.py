@@ -31,7 +31,7 @@ class Measured:
     latency_p95_ms: float = float("nan")
     age_median_ms: float = float("nan")
     error: str = ""
-    """Reason why the newest processed image failed; empty when it did not."""
+    """Reason why the newest processed image, or a target in it, failed; empty when nothing did."""
     last_received_s: float | None = None
     """Time of the newest arrival, on the monotonic clock."""
     begun_s: float | None = None
@@ -83,12 +83,17 @@ class Statistics:
             failed = self._measured.failed + 1
             self._measured = replace(self._measured, failed=failed, error=error, begun_s=None)
 
-    def frame_done(self, now_s: float, latency_s: float, age_s: float, states: tuple[int, ...]) -> None:
-        """Count a frame whose results were published; `states` are the track states of its targets."""
+    def frame_done(
+        self, now_s: float, latency_s: float, age_s: float, states: tuple[int, ...], error: str = ""
+    ) -> None:
+        """Count a frame whose results were published; `states` are the track states of its targets.
+
+        `error` says why some of the targets could not be searched for.
+        """
         with self._lock:
             tracked, idle = self._measured.tracked + bool(states), self._measured.idle + (not states)
             self._measured = replace(
-                self._measured, error="", states=states, begun_s=None, tracked=tracked, idle=idle
+                self._measured, error=error, states=states, begun_s=None, tracked=tracked, idle=idle
             )
             self._times.append((now_s, latency_s, age_s))
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+import numpy as np
 
 from siammaskpp_core.arrays import Float64Array, Image
 from siammaskpp_core.engines.load import load_tracker
 from siammaskpp_core.engines.options import EngineOptions
 from siammaskpp_core.errors import UserError
-from siammaskpp_core.tracking import LongTermConfig, LongTermTracker, State, Target, TrackResult
+from siammaskpp_core.tracking import LongTermConfig, LongTermTracker, RotatedBox, State, Target, TrackResult
 from siammaskpp_core.tracking.click import box_at
 from siammaskpp_ros.common.frame_buffer import Frame, FrameBuffer
 from siammaskpp_ros.common.tracked_target import TrackedTarget
@@ -97,6 +100,8 @@ class TargetStore:
         self._step_s = 0.0  # duration of the last step
         self.timings: dict[str, float] = {}
         """Milliseconds of the last step by stage; empty when there was no target."""
+        self.failures: dict[str, str] = {}
+        """Reason for each target that could not be searched for in the last step, by id."""
 
     def set(
         self,
@@ -153,8 +158,11 @@ class TargetStore:
     def step(self, frame: Frame, picture: Image, config: LongTermConfig) -> list[TrackedTarget]:
         """Find all targets in `frame`, whose image is `picture`.
 
-        Targets that are removed or replaced meanwhile, and those whose replay has not ended, are left out.
+        Targets that are removed or replaced meanwhile, and those whose replay has not ended, are left out. A
+        target for which the tracker fails is not seen, and :attr:`failures` says why; when it fails for all
+        targets, its error is raised.
         """
+        self.failures = {}
         self._replay(frame, config)
         with self._entries_lock:
             # A target that was set on this frame or a later one has nothing to find here.
@@ -167,6 +175,11 @@ class TargetStore:
         if not entries:
             return []
         results = self._search(frame, picture, list(entries.values()), config)
+        self.failures |= {
+            name: _described(result)
+            for name, result in zip(entries, results, strict=True)
+            if isinstance(result, Exception)
+        }
         with self._entries_lock:
             return [
                 _tracked_target(name, entry, result)
@@ -199,14 +212,17 @@ class TargetStore:
         """Track new targets through buffered frames before `newest`, until the time for replays is over."""
         end_s = time.monotonic() + REPLAY_BUDGET_S
         with self._entries_lock:
-            entries = [entry for entry in self._entries.values() if entry.index < newest.index]
-        for entry in entries:
+            entries = {name: entry for name, entry in self._entries.items() if entry.index < newest.index}
+        for name, entry in entries.items():
             if not entry.replay_steps_left:
                 continue
             frames = self._frames.between(entry.index, newest.index)
             for frame in frames_to_replay(frames, newest, entry.replay_steps_left, self._step_s):
                 entry.index, entry.replay_steps_left = frame.index, entry.replay_steps_left - 1
-                self._search(frame, frame.bgr(), [entry], config)
+                try:
+                    self._search(frame, frame.bgr(), [entry], config)
+                except Exception as error:
+                    self.failures[name] = _described(error)
                 if time.monotonic() > end_s:
                     break
             else:
@@ -214,16 +230,50 @@ class TargetStore:
 
     def _search(
         self, frame: Frame, picture: Image, entries: list[_Entry], config: LongTermConfig
-    ) -> list[TrackResult]:
+    ) -> list[TrackResult | Exception]:
+        """Return the result of each entry, or the error of an entry for which the tracker fails.
+
+        Raises the tracker's error when it fails for all of them.
+        """
         with self._tracker_lock:
             begin_s = time.monotonic()
             targets = [entry.target for entry in entries]
-            results = self._tracker.step(picture, targets, frame.stamp_ns, config)
+
+            def step(targets: list[Target]) -> list[TrackResult]:
+                return self._tracker.step(picture, targets, frame.stamp_ns, config)
+
+            results: list[TrackResult | Exception]
+            try:
+                results = [*step(targets)]
+            except Exception:
+                errors = [_error_of(step, target) for target in targets]
+                healthy = [target for target, error in zip(targets, errors, strict=True) if error is None]
+                if not healthy or len(healthy) == len(targets):
+                    raise
+                found = iter(step(healthy))
+                results = [error or next(found) for error in errors]
             self._step_s = time.monotonic() - begin_s
             self.timings = self._tracker.timings
         return results
 
 
-def _tracked_target(id: str, entry: _Entry, result: TrackResult) -> TrackedTarget:
+def _error_of(step: Callable[[list[Target]], list[TrackResult]], target: Target) -> Exception | None:
+    """Return the error of a step with this target alone, which is made with a copy; None without an error."""
+    try:
+        step([copy(target)])
+    except Exception as error:
+        return error
+    return None
+
+
+def _described(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _tracked_target(id: str, entry: _Entry, result: TrackResult | Exception) -> TrackedTarget:
     target = entry.target
-    return TrackedTarget(id, entry.label, result, target.state, target.is_seen)
+    if not isinstance(result, Exception):
+        return TrackedTarget(id, entry.label, result, target.state, target.is_seen)
+    state = State.LOST if target.state is State.LOST else State.UNCERTAIN
+    nothing = TrackResult(np.zeros(4), RotatedBox(0.0, 0.0, 0.0, 0.0, 0.0), 0.0, None)
+    return TrackedTarget(id, entry.label, nothing, state, is_seen=False)

@@ -266,3 +266,81 @@ def test_frames_between_two() -> None:
         frames.add(frame_of(index, scene(size=(64, 48), x=2, y=2)))
     assert [item.index for item in frames.between(2, 9)] == [2, 5]
     assert frames.between(9, 9) == []
+
+
+# A target for which the tracker fails ----------------------------------------------------------------
+
+
+class Failing(FakeTracker):
+    """Fails for targets of these colours, as a network does whose answer for one target is not finite."""
+
+    def __init__(self, *colours: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.colours = colours
+
+    def step(self, image, targets: list[FakeTarget], *arguments):
+        if any(tuple(target.colour) in self.colours for target in targets):
+            raise FloatingPointError("the network's output is not finite")
+        return super().step(image, targets, *arguments)
+
+
+def both() -> np.ndarray:
+    picture = scene()
+    picture[150:180, 200:240] = GREEN
+    return picture
+
+
+@pytest.mark.parametrize("order", [("red", "green"), ("green", "red")])
+def test_the_others_are_tracked_when_the_tracker_fails_for_one_target(order: tuple[str, str]) -> None:
+    tracker = Failing()
+    store = Store(tracker)
+    boxes = {"red": BOX, "green": (200, 150, 40, 30)}
+    for id in order:
+        store.choose(id, 1, both(), box=boxes[id])
+    store.show(2, both())
+    tracker.colours = (GREEN,)
+    seen = {item.id: item for item in store.show(3, both())}
+    assert (seen["red"].state, seen["red"].is_seen) == (State.TRACKING, True)
+    assert seen["red"].result.box_xywh[0] == 100
+    assert (seen["green"].state, seen["green"].is_seen) == (State.UNCERTAIN, False)
+    assert list(store.failures) == ["green"]
+    assert "not finite" in store.failures["green"]
+    tracker.colours = ()
+    assert all(item.is_seen for item in store.show(4, both()))
+    assert store.failures == {}
+
+
+def test_every_target_is_stepped_once_when_one_fails() -> None:
+    """The tracker replaces the state of a target in each step: a second step would count an image twice."""
+    tracker = Failing()
+    store = Store(tracker, LongTermConfig(confirm_frames=3))
+    store.choose("red", 1, both())
+    store.choose("green", 1, both(), box=(200, 150, 40, 30))
+    hidden = np.full((240, 320, 3), 20, np.uint8)
+    for index in range(2, 60):
+        store.show(index, hidden)
+    tracker.colours = (GREEN,)
+    states = [store.show(index, both())[0].state for index in (60, 61, 62)]
+    assert states == [State.LOST, State.LOST, State.TRACKING]
+
+
+def test_a_failure_for_all_targets_is_raised() -> None:
+    store = Store(Failing((0, 0, 255), GREEN))
+    store.choose("red", 1, both())
+    with pytest.raises(FloatingPointError):
+        store.show(2, both())
+    store.choose("green", 2, both(), box=(200, 150, 40, 30))
+    with pytest.raises(FloatingPointError):
+        store.show(3, both())
+
+
+def test_the_others_are_tracked_when_the_replay_of_a_new_target_fails() -> None:
+    store = Store(Failing(GREEN))
+    store.choose("red", 1, both())
+    for index in range(2, 40):
+        store.show(index, both())
+    store.set("green", "", store.buffer.between(15, 16)[0], (200, 150, 40, 30), 9)
+    for index in range(40, 50):
+        seen = {item.id: item for item in store.show(index, both())}
+        assert seen["red"].is_seen
+        assert list(store.failures) == ["green"]
