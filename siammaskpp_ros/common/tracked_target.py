@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from siammaskpp_core.tracking import State, TrackResult
 
 
+def state_name(state: int) -> str:
+    """Return the name of a track state in a message; a number that no state has is its own name."""
+    return State(state).name if state in State.__members__.values() else str(state)
+
+
 @dataclass(frozen=True)
 class TrackedTarget:
     """One target in one image, with the result of the tracker and its track state."""

@@ -16,7 +16,7 @@ from siammaskpp_core.io.outputs import Output
 from siammaskpp_core.io.results import Row, TableWriter
 from siammaskpp_core.io.stamps import NS_PER_S, stamp_ns
 from siammaskpp_core.io.video import VideoWriter
-from siammaskpp_core.tracking import State
+from siammaskpp_ros.common.tracked_target import state_name
 
 _SHEET_PICTURES, _SHEET_COLUMNS, _SHEET_WIDTH_PX = 12, 4, 320
 
@@ -40,7 +40,7 @@ class Recording:
         """Add a row to the table for each target."""
         time_ns = stamp_ns(message.header.stamp)
         for item in message.objects:
-            name, place = State(item.state).name, _place(item) if item.mask_value else None
+            name, place = state_name(item.state), _place(item) if item.mask_value else None
             self.rows.append(Row(time_ns, self.tracked_images, item.id, name, item.score, place))
         self.tracked_images += 1
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import threading
 import time
 from dataclasses import dataclass
@@ -18,9 +19,9 @@ from siammaskpp.msg import TrackedObject, TrackedObjectArray
 from siammaskpp_core import arrays
 from siammaskpp_core.io.drawing import MASK_OPACITY, target_colour
 from siammaskpp_core.io.stamps import stamp_ns
-from siammaskpp_core.tracking import State
 from siammaskpp_ros.common.conversions import to_bgr
 from siammaskpp_ros.common.frame_buffer import Frame, FrameBuffer
+from siammaskpp_ros.common.tracked_target import state_name
 
 # Limits of the buffer in which images wait for their results.
 _BUFFER_S, _BUFFER_BYTES = 2.0, 128_000_000
@@ -154,12 +155,13 @@ def _object(index: int, item: TrackedObject) -> dict[str, Any]:
     result = {
         "id": item.id,
         "label": item.label,
-        "state": State(item.state).name,
-        "score": round(item.score, 3),
+        "state": state_name(item.state),
+        "score": round(item.score, 3) if math.isfinite(item.score) else 0.0,
         "colour": f"#{red:02x}{green:02x}{blue:02x}",
     }
-    if item.mask_value:
-        result["corners"] = [round(value, 2) for value in item.rotated_box.corners.tolist()]
+    corners = item.rotated_box.corners.tolist()
+    if item.mask_value and all(map(math.isfinite, corners)):
+        result["corners"] = [round(value, 2) for value in corners]
     return result
 
 

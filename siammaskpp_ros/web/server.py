@@ -105,6 +105,8 @@ class WebServer:
                     data, problem = await self._encode(image), ""
                 except ImageMessageError as error:
                     problem = str(error)
+                except Exception as error:  # no message may freeze the page
+                    problem = f"the image cannot be shown: {type(error).__name__}: {error}"
             # Read after the picture was chosen: an earlier status could say that there are no images.
             status = self._node.status()
             text = json.dumps({**status, "camera": problem or status["camera"]})

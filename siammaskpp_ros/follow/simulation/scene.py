@@ -42,8 +42,9 @@ class Robot:
     _command_age_s: float = 0.0
 
     def command(self, speed_mps: float, turn_radps: float) -> None:
-        """Set the commanded velocity; it expires after half a second."""
-        self._command, self._command_age_s = (speed_mps, turn_radps), 0.0
+        """Set the commanded velocity, which expires after half a second; what is not finite means zero."""
+        is_finite = math.isfinite(speed_mps) and math.isfinite(turn_radps)
+        self._command, self._command_age_s = (speed_mps, turn_radps) if is_finite else (0.0, 0.0), 0.0
 
     def step(self, dt_s: float) -> None:
         """Advance the simulation by `dt_s`."""
