@@ -17,6 +17,7 @@ from siammaskpp_core.config import Checked, option
 from siammaskpp_ros.common.conversions import to_image
 from siammaskpp_ros.common.node_main import run_node
 from siammaskpp_ros.common.parameters import declare
+from siammaskpp_ros.common.steady_clock import STEADY_CLOCK
 
 # Time between two positions of the objects: a tracker that runs at 2 Hz can still follow them.
 _SCENE_PERIOD_S = 0.05
@@ -43,7 +44,7 @@ class BenchCamera(Node):
         self._next_s = float("inf")
         self._images = self.create_publisher(Image, "image", QoSProfile(depth=1))
         self.create_subscription(TrackedObjectArray, "tracker_node/tracked_objects", self._on_objects, 1)
-        self.create_timer(1 / self.config.rate, self._publish)
+        self.create_timer(1 / self.config.rate, self._publish, clock=STEADY_CLOCK)
 
     def _publish(self) -> None:
         self._image.header.stamp = self.get_clock().now().to_msg()
@@ -62,7 +63,7 @@ class BenchCamera(Node):
 
 
 def main() -> int:
-    """Publish until Ctrl-C or SIGTERM; return 0 then, and 1 when a parameter cannot be used."""
+    """Publish until a signal ends the node; return 0 then, and 1 when a parameter cannot be used."""
     return run_node("bench_camera", BenchCamera)
 
 

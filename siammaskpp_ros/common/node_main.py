@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from threading import Event
 from typing import Any, TypeVar
 
 import rclpy
 from rclpy.exceptions import ParameterException
 from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
+from rclpy.logging import get_logger
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from siammaskpp_core.errors import UserError
+from siammaskpp_ros.common.repeats import RepeatFilter
+from siammaskpp_ros.common.signals import END_SIGNALS
 from siammaskpp_ros.common.worker import WorkerHangs
 
 NodeT = TypeVar("NodeT", bound=Node)
 
 _CALL_TIMEOUT_S = 3.0
 _CALL_TRIES = 4
+# Errors of callbacks in any node of this process; the same one is logged again after this time.
+_callback_errors = RepeatFilter(period_s=5.0)
 
 
 class NoAnswer(UserError):
@@ -34,57 +38,83 @@ class NoAnswer(UserError):
 def run_node(
     name: str,
     create: Callable[[], NodeT],
-    work: Callable[[NodeT, Executor], int | None] | None = None,
+    work: Callable[[NodeT, Executor, Event], int | None] | None = None,
     *,
     args: Sequence[str] | None = None,
-    stop: Event | None = None,
+    interrupts: bool = True,
     finish: Callable[[NodeT], object] | None = None,
 ) -> int:
-    """Create a node, run it until its work is done or Ctrl-C or SIGTERM ends it; return the exit code.
+    """Create a node, run it until its work is done or a signal ends it; return the exit code.
 
-    `work` is called with the node and the executor to which the node was added; by default it processes
-    callbacks until the end. It may return an exit code (None means 0). Ctrl-C and SIGTERM are a clean end
-    with exit code 0. Without `stop` they interrupt `work` and shut down ROS. A node that still has to publish
-    something passes an event as `stop`: signals set the event, ROS stays up, and `work` has to return when
-    the event is set (:func:`spin_until`).
+    `work` is called with the node, the executor to which the node was added, and an event; by default it
+    processes callbacks until the end. It may return an exit code (None means 0). It has to return when the
+    event is set (:func:`spin_until`). The first SIGINT, SIGTERM, SIGHUP or SIGQUIT sets the event and
+    interrupts `work` by a KeyboardInterrupt, unless `interrupts` is False. That is a clean end with exit code
+    0. ROS stays up until then, and later signals are ignored.
 
     `finish` is called with the node before ROS is shut down, however the work has ended. It may raise
     :class:`~siammaskpp_ros.common.worker.WorkerHangs`, which ends the process at once. A
     :class:`~siammaskpp_core.errors.UserError` and an invalid parameter are shown as one line,
     "name: reason", with exit code 1; every other exception shows its traceback.
     """
-    if work is None:
-        work = _spin if stop is None else lambda _, executor: spin_until(stop, executor)
-    handlers = SignalHandlerOptions.ALL if stop is None else SignalHandlerOptions.NO
+    END_SIGNALS.catch()
+    END_SIGNALS.interrupts = interrupts
+    stop = END_SIGNALS.requested
     node: NodeT | None = None
     executor: SingleThreadedExecutor | None = None
     exit_code = 0
-    with nullcontext() if stop is None else _set_by_signals(stop):
+    # The outer block catches a signal that arrives while the inner one reports an error.
+    with suppress(KeyboardInterrupt):
         try:
-            rclpy.init(args=list(args) if args is not None else None, signal_handler_options=handlers)
+            # The handlers of rclpy would shut down ROS before the node could publish its last message.
+            rclpy.init(
+                args=list(args) if args is not None else None, signal_handler_options=SignalHandlerOptions.NO
+            )
             # rclpy.spin would use a global executor, which is never shut down and may complain at exit.
             executor = SingleThreadedExecutor()
             node = create()
             executor.add_node(node)
-            exit_code = work(node, executor) or 0
-        except (KeyboardInterrupt, ExternalShutdownException):
+            result = (work or _spin)(node, executor, stop)
+            exit_code = 0 if stop.is_set() else result or 0
+        except ExternalShutdownException:
             pass
         except (UserError, ParameterException) as error:
-            print(f"{name}: {error}", file=sys.stderr)
             exit_code = 1
+            print(f"{name}: {error}", file=sys.stderr)
         except Exception:
-            # A signal may shut down ROS while a callback still uses it, which is no failure.
-            if rclpy.ok():
-                traceback.print_exc()
+            # An interrupted call of a library may raise an error of its own, which is no failure.
+            if not stop.is_set() and rclpy.ok():
                 exit_code = 1
-        _end(node, executor, finish, exit_code)
+                traceback.print_exc()
+        finally:
+            END_SIGNALS.interrupts = False
+    _end(node, executor, finish, exit_code)
     return exit_code
+
+
+def spin_once(executor: Executor, timeout_s: float = 0.1) -> None:
+    """Run at most one callback. Its error is logged and does not end the node.
+
+    No message may end a node, and rclpy itself raises errors for some: a negative /clock, a parameter of an
+    unknown type.
+    """
+    try:
+        executor.spin_once(timeout_sec=timeout_s)
+    except ExternalShutdownException:
+        raise
+    except Exception as error:
+        if not executor.context.ok():
+            raise
+        text = str(error) if isinstance(error, UserError) else traceback.format_exc()
+        if _callback_errors.is_due(text):
+            names = ", ".join(node.get_name() for node in executor.get_nodes())
+            get_logger(names).error(f"A message or request could not be processed: {text}")
 
 
 def spin_until(stop: Event, executor: Executor) -> None:
     """Process callbacks until `stop` is set, which takes effect within 0.1 s."""
     while not stop.is_set():
-        executor.spin_once(timeout_sec=0.1)
+        spin_once(executor)
 
 
 def wait_until(executor: Executor, is_true: Callable[[], object], timeout_s: float) -> bool:
@@ -93,7 +123,7 @@ def wait_until(executor: Executor, is_true: Callable[[], object], timeout_s: flo
     while not is_true():
         if time.monotonic() > end_s:
             return False
-        executor.spin_once(timeout_sec=0.1)
+        spin_once(executor)
     return True
 
 
@@ -109,20 +139,8 @@ def ask(executor: Executor, client: Any, request: Any) -> Any:
     raise NoAnswer(f"{client.srv_name} does not answer; is the tracker running?")
 
 
-def _spin(_node: Node, executor: Executor) -> None:
-    executor.spin()
-
-
-@contextmanager
-def _set_by_signals(stop: Event) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM set `stop` inside the block."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, lambda *_: stop.set()) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _spin(_node: Node, executor: Executor, stop: Event) -> None:
+    spin_until(stop, executor)
 
 
 def _end(
@@ -131,7 +149,8 @@ def _end(
     finish: Callable[[NodeT], object] | None,
     exit_code: int,
 ) -> None:
-    """Free what :func:`run_node` made."""
+    """Free what :func:`run_node` made, and ignore all signals until the end of the process."""
+    END_SIGNALS.ignore()
     try:
         if node is not None and finish is not None:
             finish(node)

@@ -79,5 +79,5 @@ class DemoCamera(Node):
 
 
 def main(args: list[str] | None = None) -> int:
-    """Play the video; return 0 at its end or on Ctrl-C, 1 when it cannot be played."""
-    return run_node("demo_camera", DemoCamera, lambda node, _: node.play(), args=args)
+    """Play the video; return 0 at its end or after a signal, 1 when it cannot be played."""
+    return run_node("demo_camera", DemoCamera, lambda node, *_: node.play(), args=args)

@@ -6,6 +6,7 @@ import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 from rclpy.executors import Executor
 from rclpy.node import Node
@@ -133,7 +134,7 @@ def main(args: list[str] | None = None) -> int:
     return run_node("demo_client", DemoClient, _work, args=args)
 
 
-def _work(client: DemoClient, executor: Executor) -> None:
+def _work(client: DemoClient, executor: Executor, _stop: Event) -> None:
     folder = Path(client.config.output)
     try:
         client.run(executor)

@@ -18,6 +18,7 @@ from pathlib import Path
 from siammaskpp_core.arguments import box, with_negative_values
 from siammaskpp_core.errors import UserError
 from siammaskpp_ros.common.processes import installed, start, stop
+from siammaskpp_ros.common.signals import END_SIGNALS
 
 _NAMESPACE = "/siammaskpp_demo"
 _VIDEO_PACKAGE, _VIDEO_NAME = "opencv-doc", "cup.mp4"
@@ -32,6 +33,7 @@ class DemoVideoError(UserError):
 
 def main() -> int:
     """Run the demo; return 0 only when the target was tracked to the end and every process ended well."""
+    END_SIGNALS.catch()
     options = _options()
     try:
         video = options.video or fetch_cup(options.cache)

@@ -7,11 +7,13 @@ import itertools
 import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 from typing import Any, NamedTuple
 
+from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import SetParametersResult
-from rclpy.clock import Clock, ClockType
 from rclpy.executors import Executor
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage, Image
@@ -21,7 +23,8 @@ from siammaskpp_core.errors import MissingPackageError
 from siammaskpp_ros.common import parameters
 from siammaskpp_ros.common.frame_buffer import Frame, FrameBuffer
 from siammaskpp_ros.common.image_input import ImageInput, image_topic
-from siammaskpp_ros.common.node_main import run_node
+from siammaskpp_ros.common.node_main import run_node, spin_until
+from siammaskpp_ros.common.steady_clock import STEADY_CLOCK
 from siammaskpp_ros.common.worker import LatestWorker, WorkerHangs
 from siammaskpp_ros.pose.stage import PoseStage
 from siammaskpp_ros.tracker.diagnostics import Reporter
@@ -70,8 +73,9 @@ class TrackerNode(LifecycleNode):
         self._input: ImageInput | None = None
         self._target_services = TargetServices(self)
         self._selection: SelectionInputs | None = None
-        # Not on the node's clock: with use_sim_time it stands still while no bag is played.
-        self.create_timer(1.0, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._change_state = self._service_change_state.callback
+        self._service_change_state.callback = self._on_change_state
+        self.create_timer(1.0, self._report, clock=STEADY_CLOCK)
 
     def create_publisher(self, *arguments: Any, **options: Any) -> Any:
         """Return a publisher without event callbacks, because the executor waits for each of them in Python.
@@ -109,26 +113,12 @@ class TrackerNode(LifecycleNode):
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Start the threads and subscribe to the images."""
-        pipeline = self._pipeline
-        assert pipeline is not None
+        """Start the threads and subscribe to the images; what has begun is undone when that fails."""
         try:
-            self._worker.start()
-            images = image_topic(self, "image", self.config.compressed)
-            pipeline.poses.start(images, self.config.image_reliability)
-        except WorkerHangs as error:
-            return self._refuse(f"Cannot activate: {error}; restart the node")
-        self._reporter.start()
-        self._input = ImageInput(
-            self,
-            self._on_image,
-            is_compressed=self.config.compressed,
-            reliability=self.config.image_reliability,
-        )
-        selector = Selector(pipeline.targets, pipeline.frames, self._input.hint, lambda: self.config)
-        self._target_services.selector = selector
-        self._selection = SelectionInputs(self, selector, self._input.topic)
-        self.get_logger().info(f"Ready: waiting for images on {self._input.topic}")
+            self._start_receiving()
+        except Exception as error:
+            self._stop_receiving()
+            return self._refuse(f"Cannot activate: {error}; activate again later, or restart the node")
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -146,6 +136,25 @@ class TrackerNode(LifecycleNode):
         self._stop_receiving()
         self._release()
         return super().on_shutdown(state)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Release everything after a transition that raised an error; the node can be configured again."""
+        self._refuse("A lifecycle transition has failed; configure the node again, or restart it")
+        self._stop_receiving()
+        self._release()
+        return super().on_error(state)
+
+    def _on_change_state(
+        self, request: ChangeState.Request, response: ChangeState.Response
+    ) -> ChangeState.Response:
+        """Answer a request for a transition; rclpy raises an error when it is not possible now."""
+        try:
+            return self._change_state(request, response)
+        except rclpy_implementation.RCLError as error:
+            asked = request.transition
+            self.get_logger().warning(f"Transition {asked.label or asked.id} is not possible now: {error}")
+            response.success = False
+            return response
 
     def stop_threads(self) -> None:
         """End all threads before the node is destroyed; raises :class:`WorkerHangs` when one does not end."""
@@ -186,7 +195,8 @@ class TrackerNode(LifecycleNode):
         now_s = time.monotonic()
         age_s = self._age_s(frame)
         states = tuple(item.state for item in objects)
-        statistics.frame_done(now_s, now_s - frame.received_s, age_s, states)
+        problem = self._reporter.targets_failed(pipeline.targets.failures)
+        statistics.frame_done(now_s, now_s - frame.received_s, age_s, states, problem)
         times = FrameTimes(begun_s, converted_s, tracked_s, now_s)
         pipeline.results.publish_timing(frame, times, age_s, pipeline.targets.timings)
 
@@ -222,6 +232,24 @@ class TrackerNode(LifecycleNode):
         )
         return result
 
+    def _start_receiving(self) -> None:
+        pipeline = self._pipeline
+        assert pipeline is not None
+        self._worker.start()
+        images = image_topic(self, "image", self.config.compressed)
+        pipeline.poses.start(images, self.config.image_reliability)
+        self._reporter.start()
+        self._input = ImageInput(
+            self,
+            self._on_image,
+            is_compressed=self.config.compressed,
+            reliability=self.config.image_reliability,
+        )
+        selector = Selector(pipeline.targets, pipeline.frames, self._input.hint, lambda: self.config)
+        self._target_services.selector = selector
+        self._selection = SelectionInputs(self, selector, self._input.topic)
+        self.get_logger().info(f"Ready: waiting for images on {self._input.topic}")
+
     def _stop_receiving(self) -> None:
         self._target_services.selector = None
         if self._input is not None:
@@ -245,14 +273,14 @@ class TrackerNode(LifecycleNode):
 
 
 def main(args: list[str] | None = None, tracker_loader: TrackerLoader = load_long_term_tracker) -> int:
-    """Run the node until Ctrl-C or SIGTERM; return 0 then, and 1 when the node cannot start."""
+    """Run the node until a signal ends it; return 0 then, and 1 when the node cannot start."""
     return run_node(
         "tracker_node", lambda: TrackerNode(tracker_loader), _work, args=args, finish=TrackerNode.stop_threads
     )
 
 
-def _work(node: TrackerNode, executor: Executor) -> int:
+def _work(node: TrackerNode, executor: Executor, stop: Event) -> int:
     if not node.start():
         return 1
-    executor.spin()
+    spin_until(stop, executor)
     return 0

@@ -17,6 +17,7 @@ from siammaskpp_core.errors import UserError
 from siammaskpp_core.io.stamps import stamp_ns
 from siammaskpp_core.tracking import State
 from siammaskpp_ros.common.frame_buffer import Frame, FrameBuffer
+from siammaskpp_ros.common.steady_clock import STEADY_CLOCK
 from siammaskpp_ros.common.vision_messages import vision_messages
 from siammaskpp_ros.common.worker import LatestWorker
 from siammaskpp_ros.tracker.parameters import NodeConfig
@@ -207,7 +208,11 @@ class SelectionInputs:
         try:
             self._log(self._selector.take_detection(message), "~/detections_in")
         except Refusal as refusal:  # a detector publishes all the time
-            self._node.get_logger().warning(f"~/detections_in refused: {refusal}", throttle_duration_sec=5.0)
+            self._node.get_logger().warning(
+                f"~/detections_in refused: {refusal}",
+                throttle_duration_sec=5.0,
+                throttle_time_source_type=STEADY_CLOCK,
+            )
 
     def _on_click(self, point: Point) -> None:
         try:
@@ -257,8 +262,12 @@ def best_detection(message: Any, wanted_class: str, min_score: float) -> Detecti
 
 
 def _axis_aligned_box(bbox: Any) -> tuple[float, float, float, float]:
-    """Return the axis-aligned box (x, y, w, h) around a vision_msgs/BoundingBox2D, which may be rotated."""
-    center, theta = bbox.center.position, bbox.center.theta
+    """Return the axis-aligned box (x, y, w, h) around a vision_msgs/BoundingBox2D, which may be rotated.
+
+    An angle that is not finite gives a box that is not finite, which the tracker refuses.
+    """
+    center = bbox.center.position
+    theta = bbox.center.theta if math.isfinite(bbox.center.theta) else math.nan
     cos, sin = abs(math.cos(theta)), abs(math.sin(theta))
     width, height = bbox.size_x * cos + bbox.size_y * sin, bbox.size_x * sin + bbox.size_y * cos
     return center.x - width / 2, center.y - height / 2, width, height

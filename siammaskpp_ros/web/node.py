@@ -21,6 +21,7 @@ from siammaskpp_core.config import Checked, option
 from siammaskpp_ros.common.image_input import ImageInput
 from siammaskpp_ros.common.node_main import NoAnswer
 from siammaskpp_ros.common.parameters import declare
+from siammaskpp_ros.common.steady_clock import STEADY_CLOCK
 from siammaskpp_ros.web.feed import LiveFeed
 
 _ANSWER_TIMEOUT_S = 5.0
@@ -80,7 +81,7 @@ class WebSelector(Node):
         self._set = self.create_client(SetTarget, f"{tracker}/set_target")
         self._remove = self.create_client(RemoveTarget, f"{tracker}/remove_target")
         self.create_subscription(TrackerStatus, f"{tracker}/status", self._on_status, 1)
-        self.create_timer(_SUBSCRIPTION_PERIOD_S, self._update_subscriptions)
+        self.create_timer(_SUBSCRIPTION_PERIOD_S, self._update_subscriptions, clock=STEADY_CLOCK)
 
     async def set_target(self, request: SetTarget.Request) -> SetTarget.Response:
         """Call the tracker's service of this name; raises :class:`NoAnswer`."""
@@ -104,7 +105,7 @@ class WebSelector(Node):
             return {**result, "state": "CONNECTING", "message": ""}
         return {
             **result,
-            "state": _TRACKER_STATES[status.state],
+            "state": _TRACKER_STATES.get(status.state, "ERROR"),
             "message": status.message,
             "targets": status.targets,
             "fps": _finite(status.fps),

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import socket
 import sys
-import threading
 from contextlib import suppress
-from typing import Any
+from threading import Event
 
 from rclpy.executors import Executor, ExternalShutdownException
 
@@ -24,20 +22,22 @@ except ModuleNotFoundError as error:
     sys.exit("web_selector: aiohttp is missing: sudo apt install python3-aiohttp, or pip install aiohttp")
 
 
+_STOP_PERIOD_S = 0.1
+
+
 def main(args: list[str] | None = None) -> int:
-    """Serve the page until Ctrl-C or SIGTERM; return 0 then, and 1 when it cannot be served."""
-    stop = threading.Event()
+    """Serve the page until a signal comes; return 0 then, and 1 when it cannot be served."""
     return run_node(
         "web_selector",
         WebSelector,
-        lambda node, executor: asyncio.run(_serve(node, executor, stop)),
+        lambda node, executor, stop: asyncio.run(_serve(node, executor, stop)),
         args=args,
-        stop=stop,
+        interrupts=False,
     )
 
 
-async def _serve(node: WebSelector, executor: Executor, stop: threading.Event) -> None:
-    """Serve the page until SIGINT, SIGTERM or the end of ROS.
+async def _serve(node: WebSelector, executor: Executor, stop: Event) -> None:
+    """Serve the page until `stop` is set or ROS ends.
 
     Raises :class:`~siammaskpp_ros.web.server.ServeError`, or :class:`~siammaskpp_core.config.ConfigError` for
     an unusable token.
@@ -46,17 +46,15 @@ async def _serve(node: WebSelector, executor: Executor, stop: threading.Event) -
     token = token_for(config.address, config.token)
     server = WebServer(node, token)
     port = await server.start(config.address, config.port)
-    loop = asyncio.get_running_loop()
-    # The signals first close the pages: requests that are under way still need a running executor.
-    is_ending = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, is_ending.set)
-    spinning = loop.run_in_executor(None, spin_until, stop, executor)
+    # The pages are closed first: requests that are under way still need a running executor.
+    is_closed = Event()
+    spinning = asyncio.get_running_loop().run_in_executor(None, spin_until, is_closed, executor)
     print(f"web_selector: open {url(config.address, port, token)}", flush=True)
-    waiting: set[asyncio.Future[Any]] = {spinning, loop.create_task(is_ending.wait())}
-    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    # Not a signal handler of the loop: it would be removed with the loop, and the next signal would kill.
+    while not stop.is_set() and not spinning.done():
+        await asyncio.sleep(_STOP_PERIOD_S)
     await server.stop()
-    stop.set()
+    is_closed.set()
     with suppress(ExternalShutdownException):
         await spinning
 

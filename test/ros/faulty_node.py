@@ -33,11 +33,16 @@ class FaultyEngine:
         self._engine = load_engine(read_model(DEFAULT_MODEL), EngineOptions(threads=1))
         self._file = fault_file
         self.name = self._engine.name
-        self.encode_template = self._engine.encode_template
         self.refine = self._engine.refine
+        self.newest_kernels = np.empty(0, np.float32)
+
+    def encode_template(self, crops: Image) -> Float32Array:
+        self.newest_kernels = self._engine.encode_template(crops)
+        return self.newest_kernels
 
     def search(self, crops: Image, kernels: list[Float32Array]) -> Answers:
         fault = FAULTS.get(self.fault())
+        self.is_newest = [np.shares_memory(each, self.newest_kernels) for each in kernels]
         answers = self._engine.search(crops, kernels)
         return fault(self, answers) if fault else answers
 
@@ -68,6 +73,12 @@ def _nan(engine: FaultyEngine, answers: Answers) -> Answers:
     return [answer._replace(cls=np.full_like(answer.cls, np.nan)) for answer in answers]
 
 
+def _nan_for_the_newest_target(engine: FaultyEngine, answers: Answers) -> Answers:
+    broken = _nan(engine, answers)
+    pairs = zip(broken, answers, engine.is_newest, strict=True)
+    return [bad if is_newest else good for bad, good, is_newest in pairs]
+
+
 def _wrong_shape(engine: FaultyEngine, answers: Answers) -> Answers:
     return [answer._replace(cls=answer.cls[:, :-2, :-2]) for answer in answers]
 
@@ -78,6 +89,7 @@ FAULTS: dict[str, Callable[[FaultyEngine, Answers], Answers]] = {
     "hang": _hang,
     "slow": _slow,
     "nan": _nan,
+    "nan_for_the_newest_target": _nan_for_the_newest_target,
     "wrong_shape": _wrong_shape,
 }
 

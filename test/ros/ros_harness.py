@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -67,11 +67,13 @@ def ball_box(center: tuple[int, int]) -> tuple[float, float, float, float]:
 class NodeProcess:
     """A child process in a ROS domain; `text` collects its output."""
 
-    def __init__(self, command: list[str], domain_id: int) -> None:
+    def __init__(
+        self, command: list[str], domain_id: int, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.text = ""
         self._child = subprocess.Popen(
             command,
-            env={**os.environ, "ROS_DOMAIN_ID": str(domain_id)},
+            env={**os.environ, "ROS_DOMAIN_ID": str(domain_id), **(environment or {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -132,6 +134,18 @@ def interrupt_all(processes: Sequence[NodeProcess], timeout_s: float = 60.0) -> 
     text = "\n".join(process.text for process in processes)
     assert codes == [0] * len(codes), f"{codes}\n{text}"
     assert "Traceback" not in text, text
+
+
+def send_until_it_ends(process: NodeProcess, first: int, others: int, timeout_s: float = 20.0) -> None:
+    """Send one signal, and another one every 20 ms until the process ends, which must be a clean end."""
+    end_s = time.monotonic() + timeout_s
+    os.kill(process.pid, first)
+    while process.is_running():
+        assert time.monotonic() < end_s, f"it does not end:\n{process.text}"
+        os.kill(process.pid, others)
+        time.sleep(0.02)
+    assert process.wait() == 0, f"{process.wait()}\n{process.text}"
+    assert "Traceback" not in process.text, process.text
 
 
 def opened(pid: int) -> tuple[int, int]:

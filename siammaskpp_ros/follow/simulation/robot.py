@@ -28,7 +28,7 @@ from siammaskpp.srv import SetTarget
 from siammaskpp_core.arrays import Float32Array
 from siammaskpp_core.config import Checked, option
 from siammaskpp_ros.common.conversions import to_image
-from siammaskpp_ros.common.node_main import run_node
+from siammaskpp_ros.common.node_main import run_node, spin_once
 from siammaskpp_ros.common.parameters import changed, declare
 from siammaskpp_ros.follow.simulation.camera import FIELD_OF_VIEW_RAD, SimulatedCamera
 from siammaskpp_ros.follow.simulation.scene import Robot, Walk
@@ -122,7 +122,7 @@ class SimRobot(Node):
         """Simulate, never faster than real time, until `duration_s` is over or `stop` is set."""
         due_s = time.monotonic()
         while not stop.is_set() and not 0 < self.config.duration_s <= self.time_s:
-            executor.spin_once(timeout_sec=max(due_s - time.monotonic(), 0.001))
+            spin_once(executor, max(due_s - time.monotonic(), 0.001))
             now_s = time.monotonic()
             if now_s >= due_s and not self._is_waiting(now_s):
                 self._step()
@@ -232,11 +232,8 @@ class SimRobot(Node):
 
 
 def main(args: list[str] | None = None) -> int:
-    """Run until `duration_s`, Ctrl-C or SIGTERM; return 1 when a parameter cannot be used, else 0."""
-    stop = Event()
-    return run_node(
-        "sim_robot", SimRobot, lambda node, executor: node.run(executor, stop), args=args, stop=stop
-    )
+    """Run until `duration_s` is over or a signal comes; return 1 for an unusable parameter, else 0."""
+    return run_node("sim_robot", SimRobot, SimRobot.run, args=args, interrupts=False)
 
 
 def camera_info(camera: SimulatedCamera, header: Header) -> CameraInfo:

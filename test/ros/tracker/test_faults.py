@@ -81,6 +81,25 @@ def test_an_engine_that_fails_is_named_with_a_remedy(engine: Node, fault: str, r
     engine.status(TrackerStatus.TRACKING)
 
 
+def test_a_target_whose_answer_is_not_finite_does_not_block_the_others(engine: Node) -> None:
+    assert engine.client.set_target(ball_box((480, 120)), id="wall").success
+    engine.client.track(ball(BALL)[0])
+    engine.set_fault("nan_for_the_newest_target")
+    for _ in range(3):
+        kept, broken = engine.client.track(ball(BALL)[0]).objects
+        assert (kept.id, kept.state, kept.mask_value) == ("target", TrackedObject.TRACKING, 1)
+        assert kept.box.x + kept.box.width / 2 == pytest.approx(BALL[0], abs=20)
+        assert (broken.id, broken.state, broken.mask_value) == ("wall", TrackedObject.UNCERTAIN, 0)
+        assert broken.score == 0.0
+    status = engine.status(TrackerStatus.ERROR, "target 'wall': FloatingPointError")
+    assert "set it again" in status.message
+    assert "the tracker failed for a target" in engine.process.text
+    engine.set_fault("none")
+    assert [item.id for item in engine.client.track(ball(BALL)[0]).objects] == ["target", "wall"]
+    engine.status(TrackerStatus.TRACKING)
+    assert engine.client.remove_target("wall").success
+
+
 def test_an_engine_that_hangs_is_seen_and_requests_are_still_answered(engine: Node) -> None:
     engine.set_fault("hang")
     for _ in range(3):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 import weakref
 from collections.abc import Iterator
 
@@ -68,6 +70,81 @@ def test_pause_keeps_targets_and_cleanup_forgets_them(client: Client) -> None:
     assert change(client, Transition.TRANSITION_CONFIGURE)
     assert change(client, Transition.TRANSITION_ACTIVATE)
     assert client.track(scene()).objects == []
+
+
+def test_transitions_that_are_not_possible_are_answered_with_false(
+    process: NodeProcess, client: Client
+) -> None:
+    def asked(transition: int, label: str = "") -> bool:
+        request = ChangeState.Request(transition=Transition(id=transition, label=label))
+        return bool(client.call(ChangeState, "tracker_node/change_state", request).success)
+
+    assert not asked(Transition.TRANSITION_ACTIVATE)
+    assert not asked(Transition.TRANSITION_DEACTIVATE)
+    assert all(asked(transition) for transition in UP)
+    client.connect()
+    for transition in (
+        *UP,
+        Transition.TRANSITION_CLEANUP,
+        99,
+        255,
+        Transition.TRANSITION_ON_CONFIGURE_SUCCESS,
+    ):
+        assert not asked(transition), transition
+    assert not asked(0, label="configure")
+    assert not asked(0, label="no such transition")
+    assert process.is_running()
+    assert client.track(scene()).objects == []
+    assert "is not possible now" in process.text
+
+
+@pytest.fixture
+def node(domain_id: int) -> Iterator[TrackerNode]:
+    context = Context()
+    rclpy.init(context=context, domain_id=domain_id)
+    node = TrackerNode(lambda *_: FakeTracker(), context=context)
+    yield node
+    node.destroy_node()
+    rclpy.try_shutdown(context=context)
+
+
+def test_a_failed_activation_can_be_repeated(node: TrackerNode) -> None:
+    """The pose thread hangs, as when a library does not return."""
+    success, failure = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+    assert (node.trigger_configure(), node.trigger_activate()) == (success, success)
+    released, works = threading.Event(), threading.Event()
+    poses = node._pipeline.poses
+    poses._worker._work = lambda _: (works.set(), released.wait(60))
+    poses._worker.put((None, None))
+    assert works.wait(10)
+    assert node.trigger_deactivate() == success
+    for _ in range(2):
+        assert node.trigger_activate() == failure
+        assert "has not ended" in node._reporter.fault
+    assert node._input is None
+    released.set()
+    time.sleep(0.2)
+    assert node.trigger_activate() == success
+    assert node.trigger_deactivate() == success
+    assert node.trigger_cleanup() == success
+
+
+@pytest.mark.parametrize("part", ["ImageInput", "SelectionInputs", "image_topic"])
+def test_an_activation_that_raises_an_error_can_be_repeated(
+    node: TrackerNode, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("out of file descriptors")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(f"siammaskpp_ros.tracker.node.{part}", fail)
+        assert node.trigger_activate() == TransitionCallbackReturn.FAILURE
+    assert "out of file descriptors" in node._reporter.fault
+    assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+    assert node.trigger_deactivate() == TransitionCallbackReturn.SUCCESS
+    assert node.trigger_cleanup() == TransitionCallbackReturn.SUCCESS
 
 
 def test_fifty_times_up_and_down_leaves_nothing_behind(process: NodeProcess, client: Client) -> None:

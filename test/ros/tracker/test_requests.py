@@ -138,6 +138,14 @@ def test_turned_detections_are_enclosed() -> None:
     assert best.box_xywh == pytest.approx((90, 30, 20, 40))
 
 
+@pytest.mark.parametrize("angle", [float("nan"), float("inf"), -float("inf")])
+def test_a_detection_with_an_angle_that_is_not_finite_is_refused(angle: float) -> None:
+    room = Room()
+    room.show(scene())
+    with pytest.raises(Refusal, match="not finite"):
+        room.selector.take_detection(detections(("person", 1.0, (120, 65, 40, 30, angle)), stamp=1))
+
+
 def test_a_detection_becomes_the_target_when_one_is_wanted() -> None:
     room = Room()
     room.show(scene())
