@@ -45,6 +45,7 @@ class Interface:
 
 _IMAGE, _OBJECTS = "sensor_msgs/msg/Image", "siammaskpp/msg/TrackedObjectArray"
 _STATUS, _POSE = "siammaskpp/msg/TrackerStatus", "geometry_msgs/msg/PoseStamped"
+_TRACKED_POSES = "siammaskpp/msg/TrackedPoseArray"
 _POINT = "geometry_msgs/msg/Point"
 _SET, _REMOVE = "siammaskpp/srv/SetTarget", "siammaskpp/srv/RemoveTarget"
 _ACTIVE, _CONFIGURED = "while active", "once configured"
@@ -148,6 +149,12 @@ _TRACKER = Interface(
             _CONFIGURED,
         ),
         Endpoint(
+            "~/tracked_poses",
+            _TRACKED_POSES,
+            "Id and pose, with covariance, of every target that has a pose",
+            _CONFIGURED,
+        ),
+        Endpoint(
             "~/velocity",
             "geometry_msgs/msg/TwistStamped",
             "Velocity of that target relative to the camera",
@@ -211,12 +218,18 @@ _TRACKER = Interface(
 
 _FOLLOWER = Interface(
     "follower",
-    "Drives the robot after the target: pose in, `cmd_vel` out. See [following.md](../following.md).",
+    "Drives the robot after one target: its pose in, `cmd_vel` out. See [following.md](../following.md).",
     FollowConfig,
     subscribed=(
-        Endpoint(f"{TRACKER}/target_pose", _POSE, "Pose of the target in the camera's optical frame"),
         Endpoint(
-            f"{TRACKER}/tracked_objects", _OBJECTS, "Track state of the target: TRACKING, UNCERTAIN or LOST"
+            f"{TRACKER}/tracked_poses",
+            _TRACKED_POSES,
+            "Poses of all targets, by their ids, in the camera's optical frame",
+        ),
+        Endpoint(
+            f"{TRACKER}/tracked_objects",
+            _OBJECTS,
+            "Track states of all targets: TRACKING, UNCERTAIN or LOST",
         ),
     ),
     published=_CMD_VEL,

@@ -13,8 +13,8 @@ import numpy as np
 
 from siammaskpp_core.config import Checked, option
 
-# A pose whose stamp is further ahead of the node's clock comes from another clock.
-_FUTURE_TOLERANCE_S = 0.1
+# No depth camera measures further; larger numbers would overflow in the control law.
+_MAX_DISTANCE_M = 100.0
 # Decay of the estimated target speed while the distance is within its tolerance, 1/s.
 _TARGET_SPEED_DECAY = 1.0
 
@@ -26,7 +26,7 @@ class FollowConfig(Checked):
     enabled: bool = option(False, "Let the robot move; false stops it at once", at_run_time=True)
     target: str = option(
         "",
-        "Id of the target that must be seen, the same as the tracker's pose_target; empty: any target",
+        "Id of the target to follow; empty: the tracker's only target, and never another one after it",
         at_run_time=True,
     )
     distance_m: float = option(
@@ -102,7 +102,7 @@ class FollowConfig(Checked):
     )
     pose_timeout_s: float = option(
         0.4,
-        "Stop when the stamp of the newest pose is older than this",
+        "Stop when the stamp of the newest pose, or of the newest results of the tracker, is older than this",
         low=0.05,
         high=5.0,
         unit="s",
@@ -149,31 +149,14 @@ STOP = VelocityCommand()
 def target_position(x_m: float, y_m: float, z_m: float, camera_tilt_rad: float) -> TargetPosition | None:
     """Return the position of a point in the camera optical frame; None when it is not in front of the camera.
 
-    A point with a coordinate that is not finite also gives None.
+    A point with a coordinate that is not finite, or further away than a camera can measure, also gives None.
     """
+    if not all(abs(value) <= _MAX_DISTANCE_M for value in (x_m, y_m, z_m)):
+        return None
     forward_m = z_m * math.cos(camera_tilt_rad) - y_m * math.sin(camera_tilt_rad)
-    if not (math.isfinite(x_m) and math.isfinite(forward_m)) or forward_m <= 0:
+    if forward_m <= 0:
         return None
     return TargetPosition(math.hypot(forward_m, x_m), math.atan2(-x_m, forward_m))
-
-
-def stop_reason(config: FollowConfig, pose_age_s: float | None, is_seen: bool) -> str:
-    """Return why the robot must not move now; empty when it may move.
-
-    `pose_age_s` is the current time minus the stamp of the newest pose (None: there is no pose). `is_seen`
-    is false when the tracker did not see the target in that image or in a later one.
-    """
-    if not config.enabled:
-        return "the parameter enabled is false"
-    if pose_age_s is None:
-        return "there is no pose of the target"
-    if not is_seen:
-        return "the target is not seen"
-    if pose_age_s > config.pose_timeout_s:
-        return f"the newest pose is older than pose_timeout_s ({config.pose_timeout_s:g} s)"
-    if pose_age_s < -_FUTURE_TOLERANCE_S:
-        return "the stamp of the pose is in the future: camera and follower need the same clock"
-    return ""
 
 
 def next_command(

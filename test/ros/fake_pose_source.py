@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import sys
-from threading import Event
 
 import cv2
 import numpy as np
-from geometry_msgs.msg import PoseStamped
+from geometry_msgs.msg import PoseStamped, PoseWithCovariance
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
 
-from siammaskpp.msg import TrackedObject, TrackedObjectArray
+from siammaskpp.msg import TrackedObject, TrackedObjectArray, TrackedPose, TrackedPoseArray
 from siammaskpp_ros.common.node_main import run_node
 
 SHIRT_BGR = (60, 60, 200)
@@ -26,6 +25,7 @@ class FakePoseSource(Node):
         self._image: Image | None = None
         self._info: CameraInfo | None = None
         self._poses = self.create_publisher(PoseStamped, "~/target_pose", 1)
+        self._tracked_poses = self.create_publisher(TrackedPoseArray, "~/tracked_poses", 1)
         self._objects = self.create_publisher(TrackedObjectArray, "~/tracked_objects", 10)
         self.create_subscription(CameraInfo, "camera_info", self._on_info, 1)
         self.create_subscription(Image, "depth", self._on_depth, 5)
@@ -55,7 +55,10 @@ class FakePoseSource(Node):
         shirt = cv2.inRange(picture, *(tuple(value + step for value in SHIRT_BGR) for step in (-3, 3))) > 0
         item = TrackedObject(id="person", state=TrackedObject.TRACKING, mask_value=1)
         if shirt.sum() > 50:
-            self._poses.publish(self._pose(message, depth, shirt, self._info.k))
+            pose = self._pose(message, depth, shirt, self._info.k)
+            self._poses.publish(pose)
+            tracked = TrackedPose(id="person", pose=PoseWithCovariance(pose=pose.pose))
+            self._tracked_poses.publish(TrackedPoseArray(header=message.header, poses=[tracked]))
         else:
             item = TrackedObject(id="person", state=TrackedObject.UNCERTAIN)
         self._objects.publish(TrackedObjectArray(header=message.header, objects=[item]))
@@ -73,4 +76,4 @@ class FakePoseSource(Node):
         return pose
 
 
-sys.exit(run_node("fake_pose_source", FakePoseSource, stop=Event()))
+sys.exit(run_node("fake_pose_source", FakePoseSource))

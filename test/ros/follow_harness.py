@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 import rclpy
-from geometry_msgs.msg import PoseStamped, Twist, TwistStamped
+from geometry_msgs.msg import Twist, TwistStamped
 from rcl_interfaces.srv import SetParametersAtomically
 from rclpy.client import Client
 from rclpy.context import Context
@@ -17,10 +17,11 @@ from rosgraph_msgs.msg import Clock
 from spinning import spin_until
 from std_msgs.msg import Header
 
-from siammaskpp.msg import TrackedObject, TrackedObjectArray
+from siammaskpp.msg import TrackedObject, TrackedObjectArray, TrackedPose, TrackedPoseArray
 from siammaskpp_ros.common.processes import installed
 
 PERIOD_S = 0.05
+CAMERA_FRAME = "camera_optical_frame"
 
 
 def command_line(executable: str, **parameters: object) -> list[str]:
@@ -41,7 +42,7 @@ class World:
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
         self._clock = self.node.create_publisher(Clock, "/clock", 1)
-        self._poses = self.node.create_publisher(PoseStamped, "tracker_node/target_pose", 1)
+        self._poses = self.node.create_publisher(TrackedPoseArray, "tracker_node/tracked_poses", 1)
         self._objects = self.node.create_publisher(TrackedObjectArray, "tracker_node/tracked_objects", 10)
         self.commands: list[Twist | TwistStamped] = []
         kind = TwistStamped if is_stamped else Twist
@@ -66,14 +67,20 @@ class World:
 
     def step(self) -> TwistStamped:
         """Advance the time by one period; return the follower's command of that time."""
-        self.now_s = round(self.now_s + PERIOD_S, 6)
+        return self.step_to(self.now_s + PERIOD_S)
+
+    def step_to(self, time_s: float) -> TwistStamped:
+        """Set the time; return the follower's first command of that time."""
+        self.now_s = round(time_s, 6)
+        before = len(self.commands)
         for _ in range(40):
             self._clock.publish(Clock(clock=stamp_at(self.now_s)))
             end_s = time.monotonic() + 0.25
             while time.monotonic() < end_s:
                 self._executor.spin_once(timeout_sec=0.02)
-                if self.commands and self.commands[-1].header.stamp == stamp_at(self.now_s):
-                    return self.commands[-1]
+                for command in self.commands[before:]:
+                    if command.header.stamp == stamp_at(self.now_s):
+                        return command
         raise AssertionError(f"no command at {self.now_s:.2f} s")
 
     def steps(self, count: int) -> list[TwistStamped]:
@@ -85,18 +92,37 @@ class World:
         self._clock.publish(Clock(clock=stamp_at(self.now_s)))
         self.spin(0.1)
 
-    def pose(self, x_m: float, z_m: float, age_s: float = 0.0, now_s: float | None = None) -> None:
-        """Publish a pose in the camera's optical frame and wait for its arrival."""
-        header = Header(stamp=stamp_at((now_s or self.now_s) - age_s), frame_id="camera_optical_frame")
-        message = PoseStamped(header=header)
-        message.pose.position.x, message.pose.position.z = x_m, z_m
-        self._poses.publish(message)
+    def target(self, x_m: float, z_m: float, age_s: float = 0.0, now_s: float | None = None) -> None:
+        """Publish results and pose of the only target, TRACKING, as the tracker does for each image."""
+        self.objects(("person", TRACKING, True), age_s=age_s, now_s=now_s)
+        self.pose(x_m, z_m, age_s, now_s)
+
+    def pose(
+        self,
+        x_m: float,
+        z_m: float,
+        age_s: float = 0.0,
+        now_s: float | None = None,
+        id: str = "person",
+        frame_id: str = CAMERA_FRAME,
+    ) -> None:
+        """Publish the pose of one target and wait for its arrival."""
+        item = TrackedPose(id=id)
+        item.pose.pose.position.x, item.pose.pose.position.z = x_m, z_m
+        self.poses(self.header((now_s or self.now_s) - age_s, frame_id), item)
+
+    def header(self, stamp_s: float, frame_id: str = CAMERA_FRAME) -> Header:
+        return Header(stamp=stamp_at(stamp_s), frame_id=frame_id)
+
+    def poses(self, header: Header, *items: TrackedPose) -> None:
+        """Publish an array of poses and wait for its arrival."""
+        self._poses.publish(TrackedPoseArray(header=header, poses=items))
         self._poses.wait_for_all_acked(rclpy.duration.Duration(seconds=1))
         self.spin(0.1)
 
-    def objects(self, *states: tuple[str, int, bool], age_s: float = 0.0) -> None:
+    def objects(self, *states: tuple[str, int, bool], age_s: float = 0.0, now_s: float | None = None) -> None:
         """Publish targets as (id, state, is_seen) and wait for their arrival."""
-        header = Header(stamp=stamp_at(self.now_s - age_s))
+        header = self.header((now_s or self.now_s) - age_s)
         items = [TrackedObject(id=id, state=state, mask_value=int(is_seen)) for id, state, is_seen in states]
         self._objects.publish(TrackedObjectArray(header=header, objects=items))
         self.spin(0.1)
