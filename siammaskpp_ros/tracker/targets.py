@@ -17,6 +17,7 @@ from siammaskpp_core.arrays import Float64Array, Image
 from siammaskpp_core.engines.load import load_tracker
 from siammaskpp_core.engines.options import EngineOptions
 from siammaskpp_core.errors import UserError
+from siammaskpp_core.io.image_messages import ImageMessageError
 from siammaskpp_core.tracking import LongTermConfig, LongTermTracker, RotatedBox, State, Target, TrackResult
 from siammaskpp_core.tracking.click import box_at
 from siammaskpp_ros.common.frame_buffer import Frame, FrameBuffer
@@ -221,6 +222,8 @@ class TargetStore:
                 entry.index, entry.replay_steps_left = frame.index, entry.replay_steps_left - 1
                 try:
                     self._search(frame, frame.bgr(), [entry], config)
+                except ImageMessageError:
+                    pass  # it was reported when it arrived; the replay goes on with the next image
                 except Exception as error:
                     self.failures[name] = _described(error)
                 if time.monotonic() > end_s:

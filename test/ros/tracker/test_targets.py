@@ -334,6 +334,19 @@ def test_a_failure_for_all_targets_is_raised() -> None:
         store.show(3, both())
 
 
+def test_a_buffered_image_that_cannot_be_read_is_left_out_of_the_replay() -> None:
+    store = Store(FakeTracker())
+    for index in range(1, 40):
+        store.arrive(index, scene())
+        if index % 4:  # the messages in the buffer
+            store.buffer.newest().message.encoding = "nv21"
+    store.set("a", "", store.buffer.between(4, 5)[0], BOX, 9)
+    for index in range(40, 60):
+        seen = store.show(index, scene(x=110))
+        assert store.failures == {}
+    assert [item.is_seen for item in seen] == [True]
+
+
 def test_the_others_are_tracked_when_the_replay_of_a_new_target_fails() -> None:
     store = Store(Failing(GREEN))
     store.choose("red", 1, both())
