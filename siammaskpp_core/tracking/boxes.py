@@ -141,6 +141,8 @@ class BoxFusion:
     """Weight of the mask's bounding box; the decoded box has the rest."""
     size_ratio: tuple[float, float] = (1.0, 1.0)
     """Factors of the fused box's width and height, applied about its centre."""
+    decoded_ratio: tuple[float, float] = (1.0, 1.0)
+    """Factors that made the decoded box as wide and high as the given one. They size search regions."""
 
     @classmethod
     def learned(
@@ -163,12 +165,18 @@ class BoxFusion:
         weight = config.mask_box_weight + config.mask_box_gain * (mask_overlap - decoded_overlap)
         lowest = min(config.mask_box_weight_min, config.mask_box_weight)
         fusion = cls(float(np.clip(weight, lowest, 1)))
-        ratio = np.clip(given[2:] / fusion.box(decoded, mask_box)[2:], 1 / _MAX_SIDE_RATIO, _MAX_SIDE_RATIO)
+        ratio = _side_ratio(given, fusion.box(decoded, mask_box))
         width_ratio, height_ratio = (ratio**config.size_correction).tolist()
-        return cls(fusion.mask_weight, (width_ratio, height_ratio))
+        decoded_width, decoded_height = _side_ratio(given, decoded).tolist()
+        return cls(fusion.mask_weight, (width_ratio, height_ratio), (decoded_width, decoded_height))
 
     def box(self, decoded: Float64Array, mask_box: Float64Array | None) -> Float64Array:
         """Return the reported box, float64 [4]; it is the decoded one, resized, when there is no mask box."""
         box = decoded if mask_box is None else decoded + self.mask_weight * (mask_box - decoded)
         size = box[2:] * self.size_ratio
         return np.concatenate([box[:2] + (box[2:] - size) / 2, size])
+
+
+def _side_ratio(given: Float64Array, found: Float64Array) -> Float64Array:
+    """Return factors, float64 [2], that make the box `found` as wide and high as `given`, within limits."""
+    return np.asarray(np.clip(given[2:] / found[2:], 1 / _MAX_SIDE_RATIO, _MAX_SIDE_RATIO))

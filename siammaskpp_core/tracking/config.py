@@ -72,8 +72,8 @@ class TrackingConfig(Checked):
         1.0, "Weight of the uncertainty of where the target is expected", low=0.0, high=10.0
     )
     evidence_elsewhere: float = option(
-        3.0,
-        "Evidence that a peak elsewhere in the image needs beyond one where the target is expected",
+        4.0,
+        "Evidence that a peak needs beyond one where the target is expected; doubt reduces it",
         low=0.0,
         high=20.0,
     )

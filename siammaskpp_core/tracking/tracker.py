@@ -217,15 +217,17 @@ class Tracker:
     ) -> Place:
         """Return where to search for a target in the next image when it has been found as `candidate`.
 
-        The centre is that of the decoded box. The size approaches the geometric mean of the decoded and the
-        reported box of `result` by `size_lr` times the candidate's score, or takes it at once when
-        `adopts_size`. The reference implementation takes the decoded box alone. That is often too large, and
-        a search region that is too large makes the next box larger still; a mask that misses parts of the
-        target would make the region smaller and smaller.
+        The centre is that of the decoded box. The size approaches the geometric mean of the decoded box,
+        corrected as in the image in which the target was set, and the reported box of `result` by `size_lr`
+        times the candidate's score, or takes it at once when `adopts_size`. The reference implementation
+        takes the decoded box alone. That is often too large, and a search region that is too large makes the
+        next box larger still; a mask that misses parts of the target would make the region smaller and
+        smaller.
         """
         peak, before, found = candidate.peak, candidate.region.place, candidate.place
         rate = 1.0 if adopts_size else peak.penalty * peak.probability * self.config.size_lr
-        found_width, found_height = np.sqrt(result.box_xywh[2:] * (found.width, found.height)).tolist()
+        decoded = np.multiply((found.width, found.height), candidate.region.template.box_fusion.decoded_ratio)
+        found_width, found_height = np.sqrt(result.box_xywh[2:] * decoded).tolist()
         height, width = image_shape[:2]
         return Place(
             float(np.clip(found.center_x, 0, width)),

@@ -104,6 +104,15 @@ def motion_log_ratio(motion: Motion, place: Place, side_px: float, config: Track
     return -distance - config.evidence_spread * max(math.log(spread), 0.0)
 
 
+def elsewhere_log_ratio(unclear_images: int, config: TrackingConfig) -> float:
+    """Return what it says for a peak that it is far from where the target is expected: 0, or negative.
+
+    Objects jump, and cameras do, in any image with the same small probability. The more images have not shown
+    the target clearly, the more probable has a jump become.
+    """
+    return min(math.log1p(unclear_images) - config.evidence_elsewhere, 0.0)
+
+
 def size_log_ratio(place: Place, expected: Place) -> float:
     """Return what the size of a peak says: 0 for the expected one, negative for another."""
     change = math.log(place.mean_side / expected.mean_side) / SIZE_DEVIATION

@@ -15,13 +15,16 @@ from siammaskpp_core.tracking.decoding import logit
 from siammaskpp_core.tracking.long_term.appearance import AppearanceResponse, Point, respond
 from siammaskpp_core.tracking.long_term.association import (
     OTHER_APPEARANCE,
+    elsewhere_log_ratio,
     following_log_ratio,
     identity_log_ratio,
     motion_log_ratio,
     peak_probabilities,
     size_log_ratio,
 )
+from siammaskpp_core.tracking.long_term.config import LongTermConfig
 from siammaskpp_core.tracking.long_term.motion import Motion
+from siammaskpp_core.tracking.long_term.state import State
 from siammaskpp_core.tracking.long_term.target import TrackState
 from siammaskpp_core.tracking.tracker import Candidate
 
@@ -57,6 +60,8 @@ class Weighed(NamedTuple):
     beside: tuple[Weighed, ...] = ()
     """The other candidates of the same region."""
     is_elsewhere: bool = False
+    is_jump: bool = False
+    """It is where the target is searched for, but farther from the prediction than a target moves."""
 
     @property
     def is_followed(self) -> bool:
@@ -83,12 +88,13 @@ def weigh(
     """
     response = _response(track, candidates[0])
     appearances = [None if response is None else response.at(center_cells(each)) for each in candidates]
-    # Objects jump, and cameras do: a peak far from the prediction is worth as much as one elsewhere.
-    where = np.full(len(candidates), -config.evidence_elsewhere)
+    # A peak far from the prediction is worth as much as one elsewhere.
+    far = elsewhere_log_ratio(track.status.unclear.images, config)
+    where, jumps = np.full(len(candidates), far), np.zeros(len(candidates), bool)
     if not is_elsewhere:
         side_px = track.place.mean_side
-        near = [motion_log_ratio(track.motion, each.place, side_px, config) for each in candidates]
-        where = np.maximum(where, near)
+        near = np.array([motion_log_ratio(track.motion, each.place, side_px, config) for each in candidates])
+        where, jumps = np.maximum(far, near), near < far
     believes = _probabilities(identity_log_ratio, candidates, appearances, where, others, config)
     follows = believes
     if not is_elsewhere:
@@ -101,26 +107,32 @@ def weigh(
             appearance,
             response,
             is_elsewhere=is_elsewhere,
+            is_jump=is_jump,
         )
-        for candidate, followed, believed, appearance in zip(
-            candidates, follows, believes, appearances, strict=True
+        for candidate, followed, believed, appearance, is_jump in zip(
+            candidates, follows, believes, appearances, jumps.tolist(), strict=True
         )
     ]
     return [each._replace(beside=tuple(other for other in weighed if other is not each)) for each in weighed]
 
 
-def choose(expected: Sequence[Weighed], elsewhere: Sequence[Weighed], threshold: float) -> Weighed:
+def choose(
+    expected: Sequence[Weighed], elsewhere: Sequence[Weighed], state: State, config: LongTermConfig
+) -> Weighed:
     """Return the candidate that is probably the target.
 
-    One elsewhere must be believed with at least `threshold`, when none is where the target is expected.
+    Of a LOST target it is the one that is believed most, wherever it is. Otherwise it is what has been
+    followed, unless a candidate elsewhere is believed clearly and that one is not.
     """
+    if state is State.LOST:
+        return max((*expected, *elsewhere), key=lambda each: each.belief)
     best = max(expected, key=lambda each: each.probability, default=None)
     rival = max(elsewhere, key=lambda each: each.probability, default=None)
     if best is None or rival is None:
         chosen = best or rival
         assert chosen is not None
         return chosen
-    is_preferred = rival.belief >= threshold > best.belief
+    is_preferred = rival.belief >= config.confidence_high > best.belief
     return rival if is_preferred else best
 
 

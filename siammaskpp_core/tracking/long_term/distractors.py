@@ -17,7 +17,8 @@ from siammaskpp_core.tracking.boxes import Place, overlap
 from siammaskpp_core.tracking.long_term.motion import Motion
 
 ESTABLISHED_HITS = 2
-"""A distractor counts after it has been seen in this many images."""
+CLEAR_PROBABILITY = 0.8
+"""A distractor counts after it has been seen in two images, or once with this probability by the network."""
 MAX_MISSES = 10
 MAX_HIDDEN_MISSES = 60
 """A distractor is forgotten after this many images in which it is not seen, or is hidden by the target."""
@@ -29,10 +30,13 @@ MAX_COUNT = 5
 
 
 class Peak(NamedTuple):
-    """A peak that is not the target: its box, and the response of the target's appearance model there."""
+    """A peak that is not the target: its box, and what the target's appearance model and the network say."""
 
     place: Place
     appearance: float
+    """Response of the target's appearance model."""
+    probability: float
+    """Probability by the network that an object like the target is there."""
 
 
 class Distractor(NamedTuple):
@@ -53,7 +57,8 @@ class Distractor(NamedTuple):
         """Return a distractor that has been seen once."""
         place = peak.place
         motion = Motion.starting_at(place.center_x, place.center_y, place.mean_side)
-        return cls(motion, place.width, place.height, appearance=peak.appearance)
+        hits = ESTABLISHED_HITS if peak.probability >= CLEAR_PROBABILITY else 1
+        return cls(motion, place.width, place.height, hits, appearance=peak.appearance)
 
     @property
     def place(self) -> Place:
@@ -62,7 +67,7 @@ class Distractor(NamedTuple):
 
     @property
     def is_established(self) -> bool:
-        """True when it has been seen often enough to be an object."""
+        """True when it has been seen often enough, or clearly enough, to be an object."""
         return self.hits >= ESTABLISHED_HITS
 
     def predicted(self, elapsed_s: float) -> Distractor:

@@ -138,8 +138,7 @@ class LongTermTracker:
             ]
             for searched, is_elsewhere in ((regions.expected, False), (regions.elsewhere, True))
         )
-        is_lost = track.status.state is State.LOST
-        return choose(expected, elsewhere, config.confidence_low if is_lost else config.confidence_high)
+        return choose(expected, elsewhere, track.status.state, config)
 
     def _sighting(self, chosen: Weighed, result: TrackResult, image: Image) -> Sighting:
         place = self._tracker.next_place(

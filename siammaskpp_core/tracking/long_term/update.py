@@ -26,7 +26,7 @@ from siammaskpp_core.tracking.long_term.target import TrackState
 from siammaskpp_core.tracking.tracker import TrackResult
 
 FOLLOW_PROBABILITY = 0.2
-"""A candidate with at least this probability moves the place where the target is expected."""
+"""A candidate with at least this probability moves the place where a target is expected that is not LOST."""
 LEARN_PROBABILITY = 0.6
 """The appearance model learns from a candidate that is the target with at least this probability."""
 LEARN_LOGIT = 0.5
@@ -37,6 +37,8 @@ RECOGNISED_PROBABILITY = 0.7
 """Peaks beside a target that is recognised with at least this probability are distractors."""
 DISTRACTOR_PROBABILITY = 0.3
 """A distractor has at least this probability by the network."""
+JUMP_LOG_ODDS = 0.0
+"""Log odds of the identity after a jump where distractors are known: it may have been to one of them."""
 SAME_OBJECT_OVERLAP = 0.2
 """Peaks whose boxes overlap by more than this may be one object."""
 
@@ -77,7 +79,7 @@ def after_image(
     chosen, result = sighting.chosen, sighting.result
     status = advance(track.status, sighting.observation, stamp_ns, config)
     track = replace(track, status=status, angle_rad=result.rotated_box.angle_rad)
-    if status.is_seen or (not chosen.is_elsewhere and chosen.probability >= FOLLOW_PROBABILITY):
+    if status.is_seen or (status.state is not State.LOST and _is_followed(chosen)):
         track = _moved(track, sighting, config)
     track = _with_distractors(track, chosen)
     if status.state is State.TRACKING:
@@ -86,6 +88,10 @@ def after_image(
     if not is_searched_for(status, config):
         return replace(track, global_search=GlobalSearch())
     return replace(track, global_search=track.global_search.searched(searched))
+
+
+def _is_followed(chosen: Weighed) -> bool:
+    return not chosen.is_elsewhere and chosen.probability >= FOLLOW_PROBABILITY
 
 
 def _moved(track: TrackState, sighting: Sighting, config: LongTermConfig) -> TrackState:
@@ -106,7 +112,7 @@ def _with_distractors(track: TrackState, chosen: Weighed) -> TrackState:
     if not chosen.is_elsewhere:
         box = chosen.candidate.place.box_xywh
         beside = [
-            Peak(each.candidate.place, each.appearance or 0.0)
+            Peak(each.candidate.place, each.appearance or 0.0, each.candidate.peak.probability)
             for each in chosen.beside
             if each.candidate.peak.probability >= DISTRACTOR_PROBABILITY
             and overlap(each.candidate.place.box_xywh, box) < SAME_OBJECT_OVERLAP
@@ -114,21 +120,32 @@ def _with_distractors(track: TrackState, chosen: Weighed) -> TrackState:
         is_recognised = chosen.probability >= RECOGNISED_PROBABILITY
         appearance = chosen.appearance if chosen.is_followed else None
     distractors = updated(track.distractors, beside, track.place, may_begin=is_recognised)
-    log_odds = identity_log_odds(track.identity_log_odds, distractors, track.place, appearance)
+    before = track.identity_log_odds
+    if chosen.is_jump and _is_followed(chosen) and any(each.is_established for each in track.distractors):
+        before = min(before, JUMP_LOG_ODDS)
+    log_odds = identity_log_odds(before, distractors, track.place, appearance)
     if track.status.state is State.LOST:  # nothing is followed that might be somebody else
         log_odds = IDENTITY_CERTAIN
     if log_odds >= IDENTITY_CERTAIN:
         distractors = tuple(distractor._replace(is_rival=False) for distractor in distractors)
-    return _exchanged(replace(track, distractors=distractors, identity_log_odds=log_odds))
+    return _exchanged(replace(track, distractors=distractors, identity_log_odds=log_odds), appearance or 0.0)
 
 
-def _exchanged(track: TrackState) -> TrackState:
-    """Return the track state in which a rival that looks more like the target has become the target."""
+def _exchanged(track: TrackState, appearance: float) -> TrackState:
+    """Return the track state in which a rival that looks more like the target has become the target.
+
+    What has been followed, with this `appearance`, becomes the rival.
+    """
     rival = visible_rival(track.distractors)
     if rival is None or track.identity_log_odds > EXCHANGE_LOG_ODDS:
         return track
     place = track.place._replace(center_x=rival.motion.x, center_y=rival.motion.y)
-    followed = rival._replace(motion=track.motion, width_px=track.place.width, height_px=track.place.height)
+    followed = rival._replace(
+        motion=track.motion,
+        width_px=track.place.width,
+        height_px=track.place.height,
+        appearance=appearance,
+    )
     distractors = tuple(followed if each is rival else each for each in track.distractors)
     return replace(
         track,

@@ -6,7 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from siammaskpp_core.tracking.long_term.association import peak_probabilities
+from siammaskpp_core.tracking.config import TrackingConfig
+from siammaskpp_core.tracking.long_term.association import elsewhere_log_ratio, peak_probabilities
 
 
 def enumerated(target: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -57,3 +58,10 @@ def test_both_are_seen_where_there_are_two_peaks():
 
 def test_huge_ratios_stay_finite():
     np.testing.assert_allclose(probabilities([1e6, -1e6], [-1e6, 1e6]), [1, 0], atol=1e-6)
+
+
+def test_a_jump_becomes_more_probable_the_longer_the_target_is_not_seen_clearly():
+    config = TrackingConfig(evidence_elsewhere=3.0)
+    assert elsewhere_log_ratio(0, config) == -3
+    assert elsewhere_log_ratio(9, config) == pytest.approx(-3 + math.log(10))
+    assert elsewhere_log_ratio(1000, config) == 0

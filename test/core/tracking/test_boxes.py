@@ -67,9 +67,15 @@ def test_the_size_follows_that_of_the_given_box_about_the_centre():
     np.testing.assert_allclose(half.box(LARGER, None)[2:], (50 * 0.8**0.5, 80))
 
 
+def test_search_regions_forgive_a_network_that_decodes_boxes_of_another_size():
+    fit = BoxFusion.learned(GIVEN, LARGER, GIVEN, TrackingConfig(mask_box_weight=1.0))
+    assert fit.decoded_ratio == pytest.approx((0.8, 1.0))
+    assert fit.size_ratio == (1.0, 1.0)
+
+
 def test_no_size_is_changed_by_more_than_three_tenths():
     fit = BoxFusion.learned(GIVEN, np.array([100.0, 100, 40, 150]), None, TrackingConfig(size_correction=1.0))
-    assert fit.size_ratio == pytest.approx((1.0, 1 / 1.3))
+    assert fit.size_ratio == fit.decoded_ratio == pytest.approx((1.0, 1 / 1.3))
 
 
 def test_nothing_is_learned_where_something_else_is_found():

@@ -11,8 +11,10 @@ from siammaskpp_core.tracking.long_term.association import (
     motion_log_ratio,
     size_log_ratio,
 )
+from siammaskpp_core.tracking.long_term.config import LongTermConfig
 from siammaskpp_core.tracking.long_term.decision import Weighed, choose, without_shared_peaks
 from siammaskpp_core.tracking.long_term.motion import Motion
+from siammaskpp_core.tracking.long_term.state import State
 from siammaskpp_core.tracking.tracker import Candidate
 
 CONFIG = TrackingConfig(
@@ -92,8 +94,16 @@ def test_another_size_speaks_against_an_object():
     ],
 )
 def test_where_the_target_is_expected_comes_first(near, far, expected):
-    chosen = choose([weighed(100, p) for p in near], [weighed(500, p, True) for p in far], threshold=0.5)
+    weighed_near, weighed_far = [weighed(100, p) for p in near], [weighed(500, p, True) for p in far]
+    chosen = choose(weighed_near, weighed_far, State.UNCERTAIN, LongTermConfig(confidence_high=0.5))
     assert chosen.probability == expected
+
+
+def test_a_lost_target_is_where_it_is_believed_most():
+    near, far = weighed(100, 0.8)._replace(belief=0.4), weighed(500, 0.6, True)
+    assert choose([near], [far], State.UNCERTAIN, LongTermConfig()) is far
+    assert choose([near], [far._replace(belief=0.45)], State.UNCERTAIN, LongTermConfig()) is near
+    assert choose([near], [far._replace(belief=0.45)], State.LOST, LongTermConfig()).is_elsewhere
 
 
 def test_no_two_targets_believe_in_one_peak():

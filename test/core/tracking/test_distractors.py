@@ -21,8 +21,8 @@ TARGET = Place(100.0, 100.0, 40.0, 80.0)
 STEP_S = 1 / 30
 
 
-def peak(x: float, appearance: float = 0.3) -> Peak:
-    return Peak(Place(x, 100.0, 40.0, 80.0), appearance)
+def peak(x: float, appearance: float = 0.3, probability: float = 0.5) -> Peak:
+    return Peak(Place(x, 100.0, 40.0, 80.0), appearance, probability)
 
 
 def seen(distractors, *peaks, target=TARGET, may_begin=True):
@@ -76,6 +76,13 @@ def test_it_is_remembered_while_the_target_hides_it():
     for _ in range(MAX_HIDDEN_MISSES):
         distractors = seen(distractors)
     assert distractors == ()
+
+
+@pytest.mark.parametrize(("probability", "has_merged"), [(0.95, True), (0.5, False)])
+def test_one_sighting_is_enough_when_it_is_clear(probability, has_merged):
+    (distractor,) = seen(seen((), peak(130, probability=probability)))
+    assert distractor.has_merged_with(TARGET) is has_merged
+    assert distractor.is_rival is has_merged
 
 
 def test_an_object_seen_beside_the_target_has_not_merged_with_it():
