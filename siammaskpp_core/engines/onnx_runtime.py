@@ -8,6 +8,7 @@ from typing import Any
 
 from siammaskpp_core.arrays import Float32Array
 from siammaskpp_core.engines.graph_engine import GraphEngine, allowed_cores
+from siammaskpp_core.engines.imports import importing
 from siammaskpp_core.engines.options import EngineOptions
 from siammaskpp_core.model.folder import Model, ModelError
 from siammaskpp_core.network.protocol import EngineError
@@ -28,10 +29,8 @@ class OnnxRuntimeEngine(GraphEngine):
                 f"ONNX Runtime has no {options.precision} on the CPU: choose fp32 (the default) or a "
                 "model that `siammaskpp quantise` made"
             )
-        try:
+        with importing("ONNX Runtime", "onnxruntime", "pip install onnxruntime"):
             import onnxruntime
-        except ImportError as error:
-            raise EngineError("ONNX Runtime is not installed: pip install onnxruntime") from error
         self._runtime = onnxruntime
         self._model = model
         cores = allowed_cores()[: options.threads or None] if options.cpu_affinity else []

@@ -7,6 +7,7 @@ from typing import Any
 
 from siammaskpp_core.arrays import Float32Array
 from siammaskpp_core.engines.graph_engine import GraphEngine
+from siammaskpp_core.engines.imports import hidden, importing
 from siammaskpp_core.engines.options import EngineOptions
 from siammaskpp_core.model.folder import Model, ModelError
 from siammaskpp_core.network.protocol import EngineError
@@ -24,10 +25,11 @@ class OpenVinoEngine(GraphEngine):
 
     def __init__(self, model: Model, options: EngineOptions) -> None:
         super().__init__(model, options)
-        try:
+        with (
+            importing("OpenVINO", "openvino", "pip install 'siammaskpp[openvino]'"),
+            hidden("openvino_telemetry"),  # it would report every import
+        ):
             import openvino
-        except ImportError as error:
-            raise EngineError("OpenVINO is not installed: pip install 'siammaskpp[openvino]'") from error
         core = openvino.Core()
         capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         if options.precision == "bf16" and "BF16" not in capabilities:

@@ -10,15 +10,14 @@ from typing import Any
 import numpy as np
 
 from siammaskpp_core.arrays import AnyArray
+from siammaskpp_core.engines.imports import importing
 from siammaskpp_core.network.protocol import EngineError
 
-try:
+with importing("cuda-python", "cuda", "pip install cuda-python"):
     try:
         from cuda.bindings import runtime as cuda
-    except ImportError:  # before 12.6
+    except ModuleNotFoundError:  # before 12.6
         from cuda import cudart as cuda
-except ImportError as error:
-    raise EngineError(f"cuda-python is not installed ({error}): pip install cuda-python") from error
 
 
 class CudaDriver:

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from siammaskpp_core.engines.imports import importing
 from siammaskpp_core.network.protocol import EngineError
 
-try:
+with importing(
+    "TensorRT",
+    "tensorrt",
+    "on a Jetson `apt install python3-libnvinfer`, on a PC `pip install 'siammaskpp[tensorrt]'`",
+):
     import tensorrt as trt
     from tensorrt import ILogger
-except ImportError as error:
-    raise EngineError(
-        "TensorRT is not installed: on a Jetson `apt install python3-libnvinfer`, on a PC "
-        f"`pip install 'siammaskpp[tensorrt]'` ({error})"
-    ) from error
 
 __all__ = ["LOG", "flags", "sides", "trt", "version"]
 

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 
 from siammaskpp_core.arrays import AnyArray
+from siammaskpp_core.engines.imports import importing
 from siammaskpp_core.network.protocol import EngineError
 
-try:
+with importing("torch", "torch", "pip install torch"):
     import torch
-except ImportError as error:
-    raise EngineError(f"torch is not installed ({error})") from error
 
 
 class TorchDriver:

@@ -1,0 +1,59 @@
+"""Nothing that this package starts reports to the makers of the runtimes: no file, no connection."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+TRACK = """
+import numpy
+from siammaskpp_core.engines.load import load_tracker
+from siammaskpp_core.engines.options import EngineOptions
+load_tracker(options=EngineOptions("{engine}")).init(
+    numpy.zeros((240, 320, 3), numpy.uint8), (100, 100, 40, 40)
+)
+"""
+OPERATIONS = """
+from siammaskpp_core.bench.operations import count_operations
+from siammaskpp_core.engines.load import DEFAULT_MODEL
+count_operations(DEFAULT_MODEL / "template.onnx")
+"""
+PROGRAMS = {
+    "onnxruntime": TRACK.format(engine="onnxruntime"),
+    "openvino": TRACK.format(engine="openvino"),
+    "onnxruntime.quantization": "import siammaskpp_core.engines.export.quantise",
+    "onnx": OPERATIONS,
+}
+CHOICES = {"ORT_DISABLE_TELEMETRY", "CI"}
+
+
+@pytest.mark.parametrize("package", PROGRAMS)
+def test_no_file_and_no_connection(package, tmp_path):
+    pytest.importorskip(package)
+    home, trace = tmp_path / "home", tmp_path / "trace"
+    home.mkdir()
+    environment = {name: value for name, value in os.environ.items() if name not in CHOICES}
+    environment |= {"HOME": str(home), "TMPDIR": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
+    for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+        environment[name] = str(home / name)
+    program = [sys.executable, "-c", PROGRAMS[package] + "\nimport time; time.sleep(2)"]
+    if shutil.which("strace"):
+        program = ["strace", "-f", "-qq", "-e", "trace=socket", "-o", str(trace), *program]
+    subprocess.run(program, env=environment, check=True, timeout=120)
+    assert [str(path) for path in home.rglob("*") if path.is_file()] == []
+    assert not trace.exists() or "AF_INET" not in trace.read_text()
+
+
+def test_a_choice_of_the_user_stays():
+    """ORT_DISABLE_TELEMETRY=0 turns the telemetry of ONNX Runtime on again."""
+    program = "import os, siammaskpp_core; print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    for given, kept in (("0", "0"), ("", "1")):
+        environment = dict(os.environ, ORT_DISABLE_TELEMETRY=given)
+        if not given:
+            del environment["ORT_DISABLE_TELEMETRY"]
+        done = subprocess.run(
+            [sys.executable, "-c", program], env=environment, check=True, capture_output=True, text=True
+        )
+        assert done.stdout.strip() == kept
