@@ -19,6 +19,9 @@ RUN . /opt/ros/jazzy/setup.sh \
     && colcon build --cmake-args -DBUILD_TESTING=OFF \
     && rm -rf build log src
 
+# The nodes need no rights of root. The base image has this user, with the id 1000; its home takes ROS's logs.
+USER ubuntu
+
 # The build fails when the network cannot be loaded or does not run.
 RUN . install/setup.sh && python3 -c "import numpy; from siammaskpp_core.engines.load import load_tracker; \
 load_tracker().init(numpy.zeros((480, 640, 3), numpy.uint8), (100, 100, 80, 80))"

@@ -20,6 +20,10 @@ from siammaskpp_core.errors import UserError
 
 Config = TypeVar("Config")
 
+_MAX_YAML_BYTES = 1_000_000
+_SHOWN = 80  # characters of a value in a message
+_MAX_UNKNOWN = 10
+
 
 class ConfigError(UserError):
     """A configuration that cannot be used; the message names the option, the reason and what is allowed."""
@@ -45,7 +49,7 @@ class OptionSpec:
         """Raise :class:`ConfigError` when the option does not take `value`, or an item of a tuple."""
         for item in value if isinstance(value, tuple) else (value,):
             if self.choices and item not in self.choices:
-                raise ConfigError(f"{name}: {item!r} is not one of {', '.join(self.choices)}")
+                raise ConfigError(f"{name}: {shown(item)} is not one of {', '.join(self.choices)}")
             if isinstance(item, float) and not math.isfinite(item):
                 raise ConfigError(f"{name}: {item} is not a finite number")
             if (self.low is not None and item < self.low) or (self.high is not None and item > self.high):
@@ -114,11 +118,13 @@ def from_mapping(cls: type[Config], values: Mapping[str, Any], source: str = "co
     Raises :class:`ConfigError` for unknown keys, wrong types and values out of range. Its message begins with
     `source`.
     """
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{source}: a mapping of keys to values is expected, not {shown(values)}")
     known = {item.name: item for item in options_of(cls)}
-    unknown = sorted(set(values) - set(known))
+    unknown = sorted(shown(key) for key in set(values) - set(known))
     if unknown:
         raise ConfigError(
-            f"{source}: unknown key {', '.join(map(repr, unknown))}; known keys are {', '.join(known)}"
+            f"{source}: unknown key {', '.join(unknown[:_MAX_UNKNOWN])}; known keys are {', '.join(known)}"
         )
     converted = {name: _convert(known[name], value, source) for name, value in values.items()}
     return _build(cls, converted)
@@ -127,13 +133,21 @@ def from_mapping(cls: type[Config], values: Mapping[str, Any], source: str = "co
 def load_yaml(path: Path) -> dict[str, Any]:
     """Return the mapping in a YAML file.
 
-    Raises :class:`ConfigError` when the file is missing, is not valid YAML or holds something else.
+    The file may come from a stranger: its values take no more memory than a file of 1 MB can hold. Raises
+    :class:`ConfigError` when the file is missing, is larger, is not valid YAML, has aliases or holds
+    something else than a mapping.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            content = file.read(_MAX_YAML_BYTES + 1)
+        if len(content) > _MAX_YAML_BYTES:
+            raise ConfigError(f"{path}: larger than {_MAX_YAML_BYTES} bytes: not a file of options")
+        values = yaml.load(content.decode("utf-8-sig"), _Loader)  # a SafeLoader
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except RecursionError as error:
+        raise ConfigError(f"{path}: nested too deeply: not a file of options") from error
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: bytes, dates and numbers that are none
         raise ConfigError(f"{path}: not valid YAML: {error}") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: a mapping of keys to values is expected")
@@ -150,6 +164,19 @@ def to_mapping(config: Any) -> dict[str, Any]:
         else:
             values[item.name] = list(value) if isinstance(value, tuple) else value
     return values
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader without aliases: a few lines of them stand for gigabytes ("billion laughs")."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()  # type: ignore[no-untyped-call]
+            raise yaml.YAMLError(
+                f"line {event.start_mark.line + 1}: the alias *{event.anchor} is not supported; write the "
+                "value again in its place"
+            )
+        return super().compose_node(parent, index)
 
 
 class Checked:
@@ -177,7 +204,7 @@ def _convert(item: Option, value: Any, source: str) -> Any:
     assert default is not MISSING, f"{item.name} has no default"
     if isinstance(default, tuple):
         if not isinstance(value, (list, tuple)):
-            raise ConfigError(f"{source}: {item.name}: a list is expected, not {value!r}")
+            raise ConfigError(f"{source}: {item.name}: a list is expected, not {shown(value)}")
         kind = type(default[0])
         return tuple(_convert_scalar(item.name, kind, entry, source) for entry in value)
     return _convert_scalar(item.name, type(default), value, source)
@@ -188,4 +215,10 @@ def _convert_scalar(name: str, kind: type, value: Any, source: str) -> Any:
         return value
     if kind is float and type(value) is int:
         return float(value)
-    raise ConfigError(f"{source}: {name}: {kind.__name__} is expected, not {value!r}")
+    raise ConfigError(f"{source}: {name}: {kind.__name__} is expected, not {shown(value)}")
+
+
+def shown(value: Any) -> str:
+    """Return the beginning of the representation of a value, which may be long, for a message."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

@@ -13,6 +13,7 @@ import numpy as np
 
 from siammaskpp_core.arrays import Image
 from siammaskpp_core.errors import UserError
+from siammaskpp_core.io.images import MediaError, decode
 
 
 class RawImageMessage(Protocol):
@@ -96,14 +97,16 @@ def compressed_to_bgr(message: CompressedMessage) -> Image:
 
     Raises :class:`ImageMessageError` when it cannot be decoded.
     """
-    data = np.frombuffer(message.data, np.uint8)
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    try:
+        image = decode(message.data, cv2.IMREAD_COLOR)
+    except MediaError as error:
+        raise ImageMessageError(f"a compressed image of format {message.format!r}: {error}") from error
     if image is None:
         raise ImageMessageError(
-            f"a compressed image of format {message.format!r} ({data.size} bytes) cannot be decoded; "
+            f"a compressed image of format {message.format!r} ({len(message.data)} bytes) cannot be decoded; "
             "JPEG and PNG images are expected (compressedDepth and video streams are not)"
         )
-    return np.asarray(image, np.uint8)
+    return image
 
 
 def _view(message: RawImageMessage, channels: int) -> Image:

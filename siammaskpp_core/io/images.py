@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from siammaskpp_core import MAX_IMAGE_PIXELS
 from siammaskpp_core.arrays import Image
 from siammaskpp_core.errors import UserError, extra
 
@@ -84,17 +85,45 @@ def open_as_stored(path: Path) -> ImageFile:
     """Return an image of which only the header has been read, opened by Pillow as a context manager.
 
     Its size is that of the stored pixels, and a palette keeps its numbers. Raises OSError when the file
-    cannot be read and MissingPackageError without Pillow.
+    cannot be read or has too many pixels, and MissingPackageError without Pillow.
     """
     with extra("train", "to read data sets"):
         from PIL import Image as PillowImage
-    return PillowImage.open(path)
+    PillowImage.MAX_IMAGE_PIXELS = None  # it would only warn, or raise an error of its own
+    opened = PillowImage.open(path)
+    if opened.width * opened.height > MAX_IMAGE_PIXELS:
+        opened.close()
+        raise OSError(f"{path}: {too_large()}")
+    return opened
 
 
 def stored_size(path: Path) -> tuple[int, int]:
     """Return height and width of the stored pixels; raises what :func:`open_as_stored` raises."""
     with open_as_stored(path) as opened:
         return opened.height, opened.width
+
+
+def decode(data: bytes | memoryview, flags: int) -> Image | None:
+    """Return the image in the bytes of a file, decoded by OpenCV with its `flags`; None when there is none.
+
+    Raises :class:`MediaError` without a file name when it has more than `MAX_IMAGE_PIXELS` pixels.
+    """
+    if not len(data):
+        return None
+    try:
+        return cv2.imdecode(np.frombuffer(data, np.uint8), flags)  # type: ignore[return-value]
+    except cv2.error as error:
+        if "CV_IO_MAX_IMAGE" in str(error):
+            raise MediaError(too_large()) from error
+        raise MediaError(f"cannot be decoded ({error})") from error
+
+
+def too_large() -> str:
+    """Return the reason for which a huge image is not decoded, with the remedy."""
+    return (
+        f"the image has more than {MAX_IMAGE_PIXELS:,} pixels or a side above 1,048,576; scale it down, or "
+        "set the environment variable OPENCV_IO_MAX_IMAGE_PIXELS"
+    )
 
 
 def write_image(path: Path, image: Image) -> None:
@@ -110,14 +139,16 @@ def _decode(path: Path, flags: int) -> Image:
         raise MediaError(f"{path}: no such file")
     try:
         data = path.read_bytes()
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
-    except (OSError, cv2.error) as error:
+        image = decode(data, flags)
+    except OSError as error:
         raise MediaError(f"{path}: cannot be read ({error})") from error
+    except MediaError as error:
+        raise MediaError(f"{path}: {error}") from error
     if image is None:
         raise MediaError(f"{path}: not a readable image (damaged, empty or of an unknown format)")
     if _is_cut_off(data):
         raise MediaError(f"{path}: not a complete image: the file is cut off")
-    return image  # type: ignore[no-any-return]
+    return image
 
 
 def _is_cut_off(data: bytes) -> bool:

@@ -48,8 +48,12 @@ class Output:
             self.work.replace(self.path)
             return
         self._discard()
-        if isinstance(error, OSError) and error.errno in NO_SPACE:
-            raise no_space(self.path, error) from error
+        # A library may raise an error of its own in the place of the system's, as torch.save does.
+        cause = error
+        while cause is not None:
+            if isinstance(cause, OSError) and cause.errno in NO_SPACE:
+                raise no_space(self.path, cause) from error
+            cause = cause.__cause__ or cause.__context__
 
     def _discard(self) -> None:
         if self.work.is_dir():

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import yaml
 
-from siammaskpp_core.config import ConfigError, from_mapping, load_yaml, to_mapping
+from siammaskpp_core.config import ConfigError, from_mapping, load_yaml, shown, to_mapping
 from siammaskpp_core.errors import UserError
+from siammaskpp_core.model.onnx_file import has_external_data
 from siammaskpp_core.network.config import NetworkConfig
 from siammaskpp_core.tracking.config import TrackingConfig
 
@@ -85,18 +86,33 @@ def read_model(folder: Path) -> Model:
     except (ConfigError, TypeError) as error:
         raise ModelError(f"{description}: {error}") from error
     if precision not in PRECISIONS:
-        raise ModelError(f"{description}: precision {precision!r} is not one of {', '.join(PRECISIONS)}")
+        raise ModelError(f"{description}: precision {shown(precision)} is not one of {', '.join(PRECISIONS)}")
     model = Model(folder, network, tracking, precision)
     for name, digest in digests.items():
         path = model.graph(name)
         if not path.is_file():
             raise ModelError(f"{path} is missing; copy the whole folder or export the model again")
-        if _digest(path) != digest:
+        graph = path.read_bytes()
+        if hashlib.sha256(graph).hexdigest() != digest:
             raise ModelError(
                 f"{path} is damaged or not the file that {description} describes (its SHA-256 differs); "
                 "copy it again or export the model again"
             )
+        _check_graph(path, graph)
     return model
+
+
+def _check_graph(path: Path, content: bytes) -> None:
+    """Raise :class:`ModelError` unless all weights of a graph lie in its file, which the SHA-256 covers."""
+    try:
+        is_complete = not has_external_data(content)
+    except ValueError as error:
+        raise ModelError(f"{path} is not an ONNX file ({error}); export the model again") from error
+    if not is_complete:
+        raise ModelError(
+            f"{path} keeps weights in other files, which no SHA-256 protects; export the model again, or "
+            "save the graph as one file: onnx.save(onnx.load(path), path)"
+        )
 
 
 def write_description(

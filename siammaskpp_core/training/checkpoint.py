@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from siammaskpp_core.config import ConfigError, to_mapping
+from siammaskpp_core.io.outputs import Output
 from siammaskpp_core.network.config import NetworkConfig
 from siammaskpp_core.tracking.config import TrackingConfig
 from siammaskpp_core.training.config import TrainingConfig
@@ -23,14 +24,15 @@ def write_checkpoint(
     tracking: TrackingConfig,
     state: dict[str, Any],
 ) -> None:
-    """Write the checkpoint to a temporary file, then replace the old one: a crash never leaves none."""
-    partial = folder / f"{CHECKPOINT}.part"
-    with partial.open("wb") as file:
+    """Write the checkpoint beside the old one, then replace that: a crash never leaves none.
+
+    Raises :class:`~siammaskpp_core.io.outputs.OutputError` when the disk is full; the old one remains.
+    """
+    with Output(folder / CHECKPOINT) as work, work.open("wb") as file:
         sections = {"network": network, "training": config, "tracking": tracking}
         torch.save({**{name: to_mapping(section) for name, section in sections.items()}, **state}, file)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(partial, folder / CHECKPOINT)
 
 
 def read_checkpoint(folder: Path, network: NetworkConfig, config: TrainingConfig) -> dict[str, Any] | None:

@@ -14,6 +14,7 @@ from torch import Tensor
 from siammaskpp_core.arrays import BoolArray, Image
 from siammaskpp_core.errors import extra
 from siammaskpp_core.io.drawing import contact_sheet
+from siammaskpp_core.io.outputs import Output
 from siammaskpp_core.network.config import MASK_SIZE, RESPONSE_SIZE, STRIDE
 from siammaskpp_core.training.objective import Batch
 
@@ -36,7 +37,8 @@ class RunLog:
         self.path = folder / LOG
         kept = self.path.read_text(encoding="utf-8").splitlines(keepends=True) if first_step else []
         # The steps after the checkpoint are repeated: drop their lines.
-        self.path.write_text("".join(kept[:first_step]), encoding="utf-8")
+        with Output(self.path) as work:
+            work.write_text("".join(kept[:first_step]), encoding="utf-8")
         self.board = SummaryWriter(str(folder / TENSORBOARD), purge_step=first_step + 1)
         self.batch_size = batch_size
         self._pending: list[tuple[int, float, float, dict[str, Tensor]]] = []

@@ -1,5 +1,8 @@
 """Options: values from mappings and YAML files, ranges, and the inverse way."""
 
+import os
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,3 +90,67 @@ def test_a_composed_configuration_has_a_flat_mapping():
         from_mapping(Kitchen, {"oven": {}})
     with pytest.raises(ConfigError, match="'steam' is not one of"):
         from_mapping(Kitchen, {"mode": "steam"})
+
+
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{name}: &{name} [{', '.join(['*' + before] * 9)}]\n"
+    for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+)
+MERGE_BOMB = "a: &a {x: 1, y: 2}\n" + "".join(
+    f"{name}: &{name} {{<<: [{', '.join(['*' + before] * 9)}]}}\n"
+    for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (BOMB, "line 2: the alias"),
+        (MERGE_BOMB, "line 2: the alias"),
+        ("[" * 100_000, "nested too deeply"),
+        ("mode: " + "9" * 5000, "not valid YAML"),
+        ("mode: 2026-99-99", "not valid YAML"),
+        ("mode: '" + "x" * 1_100_000 + "'", "larger than"),
+    ],
+    ids=["aliases", "merge keys", "depth", "digits", "date", "size"],
+)
+def test_a_file_that_would_fill_the_memory(content, reason, tmp_path):
+    """In a process of its own, whose memory and time are limited, as the old reader took gigabytes."""
+    path = tmp_path / "oven.yaml"
+    path.write_text(content)
+    program = (
+        "import resource; resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))\n"
+        "from pathlib import Path\n"
+        "from siammaskpp_core.config import ConfigError, load_yaml\n"
+        "try: load_yaml(Path('oven.yaml'))\n"
+        "except ConfigError as error: print(error)\n"
+    )
+    environment = dict(os.environ, PYTHONPATH=str(Path(__file__).parents[2]))
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert reason in done.stdout, done
+    assert len(done.stdout) < 1000
+
+
+def test_a_message_shows_the_beginning_of_a_long_value():
+    for values in ({"heat_w": "x" * 100_000}, {"x" * 100_000: 1}, {"mode": "x" * 100_000}):
+        with pytest.raises(ConfigError) as caught:
+            from_mapping(Oven, values, "oven.yaml")
+        assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize("values", [["mode"], "mode", None, 7])
+def test_something_else_than_a_mapping(values):
+    with pytest.raises(ConfigError, match=r"oven\.yaml: a mapping of keys to values is expected"):
+        from_mapping(Oven, values, "oven.yaml")
+
+
+def test_keys_of_several_types_are_unknown():
+    with pytest.raises(ConfigError, match="unknown key"):
+        from_mapping(Oven, {1: 2, "power": 3}, "oven.yaml")

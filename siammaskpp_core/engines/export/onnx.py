@@ -62,7 +62,8 @@ def write_model(model: SiamMaskPP, tracking: TrackingConfig, output: Path) -> No
         "tracking": to_mapping(tracking),
         "model": model.state_dict(),
     }
-    torch.save(state, output / WEIGHTS)
+    with (output / WEIGHTS).open("wb") as file:  # with a path, torch hides that the disk is full
+        torch.save(state, file)
     inputs_of, outputs_of, composed = graph_inputs(model.config), graph_outputs(model.config), fused(model)
     for name, inputs in example_inputs(model).items():
         _export(GRAPHS[name](composed), inputs, output / f"{name}.onnx", inputs_of[name], outputs_of[name])

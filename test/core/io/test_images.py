@@ -1,5 +1,10 @@
 """One rule for images: bit depth, alpha channel, EXIF orientation."""
 
+import os
+import struct
+import subprocess
+import sys
+import zlib
 from pathlib import Path
 
 import cv2
@@ -121,3 +126,55 @@ def test_an_image_that_cannot_be_written_raises_the_error_of_the_system(tmp_path
     (tmp_path / f"full{suffix}").symlink_to("/dev/full")
     with pytest.raises(OSError, match="No space left on device"):
         write_image(tmp_path / f"full{suffix}", gradient())
+
+
+def bomb(side: int = 12_000) -> bytes:
+    """A PNG of a few kB that stands for 144 million pixels."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    packer = zlib.compressobj(9)
+    rows = b"".join([packer.compress(bytes(side // 8 + 1)) for _ in range(side)]) + packer.flush()
+    header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of memory is read from /proc")
+@pytest.mark.parametrize(
+    "read",
+    [
+        "from siammaskpp_core.io.images import read_image; read_image(path)",
+        "from siammaskpp_core.io.images import read_annotation; read_annotation(path)",
+        "from siammaskpp_core.io.images import stored_size; stored_size(path)",
+        "from siammaskpp_core.io.image_messages import compressed_to_bgr\n"
+        "    from types import SimpleNamespace\n"
+        "    compressed_to_bgr(SimpleNamespace(format='png', data=path.read_bytes()))",
+    ],
+    ids=["image", "annotation", "size", "message"],
+)
+def test_a_small_file_of_a_huge_image(read, tmp_path):
+    """In a process of its own, whose peak of memory is looked at."""
+    if "stored_size" in read:
+        pytest.importorskip("PIL")
+    path = tmp_path / "bomb.png"
+    path.write_bytes(bomb())
+    assert path.stat().st_size < 100_000
+    program = (
+        "import sys\nfrom pathlib import Path\nimport siammaskpp_core.io.images\n"
+        "from siammaskpp_core.errors import UserError\npath = Path(sys.argv[1])\n"
+        f"try:\n    {read}\nexcept (UserError, OSError) as error:\n    print(error)\n"
+        "print(Path('/proc/self/status').read_text().partition('VmHWM:')[2].split()[0])\n"
+    )
+    environment = dict(os.environ, PYTHONPATH=str(Path(__file__).parents[3]))
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(path)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    message, _, peak_kb = done.stdout.rstrip().rpartition("\n")
+    assert "134,217,728 pixels" in message, done
+    assert "\n" not in message
+    assert int(peak_kb) < 200_000
