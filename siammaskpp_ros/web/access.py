@@ -7,7 +7,7 @@ import html
 import ipaddress
 import secrets
 import string
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -71,13 +71,18 @@ def token_for(address: str, token: str) -> str:
 class Access:
     """The check before every request.
 
-    With a token, the first request has it in the address (``/?token=...``) and later requests in a cookie.
+    With a token, everybody gets the files of the page, which hold no secret. Pictures, status and commands
+    need the token: in the header Authorization, or, as browsers set no headers for a WebSocket, in its
+    address. The page takes the token from its own address (``/?token=...``) and keeps it in the storage of
+    its origin; a cookie would reach every other server of the host, on any port.
+
     Without a token, the page answers only to names of this machine, because the name of another site can
     be made to point here (DNS rebinding). Commands must come from this page itself (Origin header).
     """
 
-    def __init__(self, token: str) -> None:
+    def __init__(self, token: str, public_paths: Container[str] = ()) -> None:
         self._token = token
+        self._public_paths = public_paths
 
     @web.middleware
     async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -90,19 +95,18 @@ class Access:
         return response
 
     def _refusal(self, request: web.Request) -> web.StreamResponse | None:
-        """Return the response to a request that is refused or redirected; None when it may pass."""
-        host, _ = _host_and_port(request)
+        """Return the response to a request that is refused; None when it may pass."""
+        host = _host(request)
         if not self._token and not is_loopback(host):
             return _denied(
                 403, f"Without a token this page answers only to localhost, not to {host!r}.", _LOCAL
             )
-        if request.path == "/" and "token" in request.query and self._is_token(request.query["token"]):
-            return self._with_cookie(request)
-        if self._token and not self._is_token(request.cookies.get(_cookie(request), "")):
+        is_command = request.method not in ("GET", "HEAD") or "Upgrade" in request.headers
+        is_public = request.path in self._public_paths and not is_command
+        if self._token and not is_public and not self._is_token(_given_token(request)):
             return _denied(
                 401, "This page needs a token, and the token that was sent is wrong or missing.", _WITH_TOKEN
             )
-        is_command = request.method not in ("GET", "HEAD") or "Upgrade" in request.headers
         origin = request.headers.get("Origin", "")
         if is_command and origin.lower().partition("://")[2] != request.host.lower():
             return _denied(403, f"This page takes commands from itself only, not from {origin!r}.", _RELOAD)
@@ -111,26 +115,21 @@ class Access:
     def _is_token(self, given: str) -> bool:
         return bool(self._token) and hmac.compare_digest(given.encode(errors="replace"), self._token.encode())
 
-    def _with_cookie(self, request: web.Request) -> web.StreamResponse:
-        """Return a redirect that moves the token from the browser's address bar to a cookie."""
-        response = web.Response(status=303, headers={"Location": "/"})
-        # Lax, not Strict: the link may be opened from a chat or a mail.
-        response.set_cookie(_cookie(request), self._token, httponly=True, samesite="Lax")
-        return response
+
+def _given_token(request: web.Request) -> str:
+    """Return the token of a request; empty when it has none."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme == "Bearer":
+        return token
+    return request.query.get("token", "") if "Upgrade" in request.headers else ""
 
 
-def _cookie(request: web.Request) -> str:
-    """Return the name of the cookie, one for each port: all ports of a host share their cookies."""
-    return f"siammaskpp_{_host_and_port(request)[1]}"
-
-
-def _host_and_port(request: web.Request) -> tuple[str, int]:
-    """Return host name and port in the Host header; an empty name when it cannot be parsed."""
+def _host(request: web.Request) -> str:
+    """Return the host name in the Host header; empty when it cannot be parsed."""
     try:
-        parts = urlsplit(f"//{request.host}")
-        return parts.hostname or "", parts.port or 80
+        return urlsplit(f"//{request.host}").hostname or ""
     except ValueError:
-        return "", 0
+        return ""
 
 
 def _denied(status: int, reason: str, remedy: str) -> web.Response:

@@ -7,6 +7,7 @@ import json
 import math
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from std_msgs.msg import Header
 from siammaskpp.msg import TrackedObject, TrackedObjectArray
 from siammaskpp_core import arrays
 from siammaskpp_core.io.drawing import MASK_OPACITY, target_colour
+from siammaskpp_core.io.image_messages import ImageMessageError
 from siammaskpp_core.io.stamps import stamp_ns
 from siammaskpp_ros.common.conversions import to_bgr
 from siammaskpp_ros.common.frame_buffer import Frame, FrameBuffer
@@ -123,14 +125,15 @@ def encode(image: FeedImage, max_side_px: int) -> bytes:
     """
     picture = image.frame.bgr()
     height, width = picture.shape[:2]
-    text = json.dumps(_description(image, width, height)).encode()
+    text = json.dumps(_description(image, width, height), allow_nan=False).encode()
     scale = min(1.0, max_side_px / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     if size != (width, height):
         picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
     if image.labels is not None and image.objects:
-        labels = cv2.resize(to_bgr(image.labels)[:, :, 0], size, interpolation=cv2.INTER_NEAREST)
-        picture = _with_masks(picture, np.asarray(labels, np.uint8), image.objects)
+        with suppress(ImageMessageError):  # the picture is shown, whatever the tracker sends
+            labels = cv2.resize(to_bgr(image.labels)[:, :, 0], size, interpolation=cv2.INTER_NEAREST)
+            picture = _with_masks(picture, np.asarray(labels, np.uint8), image.objects)
     _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
     return len(text).to_bytes(4, "big") + text + data.tobytes()
 
@@ -156,7 +159,7 @@ def _object(index: int, item: TrackedObject) -> dict[str, Any]:
         "id": item.id,
         "label": item.label,
         "state": state_name(item.state),
-        "score": round(item.score, 3) if math.isfinite(item.score) else 0.0,
+        "score": round(min(max(item.score, 0.0), 1.0), 3) if math.isfinite(item.score) else 0.0,
         "colour": f"#{red:02x}{green:02x}{blue:02x}",
     }
     corners = item.rotated_box.corners.tolist()

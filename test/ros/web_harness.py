@@ -107,10 +107,16 @@ class Http:
     def request(
         self, method: str, path: str, body: object = None, **headers: str
     ) -> tuple[int, str, http.client.HTTPMessage]:
-        """Send a request; return status, text and headers of the response."""
+        """Send a request with a body in JSON; return status, text and headers of the response."""
+        sent = None if body is None else json.dumps(body).encode()
+        return self.send(method, path, sent, **headers)
+
+    def send(
+        self, method: str, path: str, body: bytes | None, **headers: str
+    ) -> tuple[int, str, http.client.HTTPMessage]:
+        """Send a request with any body; return status, text and headers of the response."""
         connection = http.client.HTTPConnection(self.host, timeout=20)
-        sent = None if body is None else json.dumps(body)
-        connection.request(method, path, sent, headers)
+        connection.request(method, path, body, headers)
         answer = connection.getresponse()
         text = answer.read().decode()
         connection.close()

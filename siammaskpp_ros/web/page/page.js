@@ -19,15 +19,28 @@ let lastNumber = 0;
 let scoredAt = 0; // time of the last update of the scores
 let messageTimer = 0; // removes the message below the picture
 
+// Kept for this origin only: a cookie would go to the servers on all other ports of the host, too.
+const token = takeToken();
+const AUTHORIZATION = token ? { Authorization: `Bearer ${token}` } : {};
+
 const cameraView = new CameraView($("picture"), setTarget, () => say("Drag from one corner of the object to the other."));
 hint();
+
+function takeToken() {
+  const given = new URLSearchParams(location.search).get("token");
+  if (given !== null) {
+    localStorage.setItem("token", given);
+    history.replaceState(null, "", "/");
+  }
+  return localStorage.getItem("token") ?? "";
+}
 
 // Connection ------------------------------------------------------------------------------------------
 
 function connect() {
   if (document.hidden || socket) return; // a hidden page receives nothing
   let opened = false;
-  const mine = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/live`);
+  const mine = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/live?token=${encodeURIComponent(token)}`);
   socket = mine;
   mine.binaryType = "arraybuffer";
   mine.onopen = () => {
@@ -41,15 +54,15 @@ function connect() {
     showState("OFFLINE");
     $("camera-view").classList.add("old");
     showProblem(reason ? `${reason}.` : "No connection to the robot; trying again.");
-    // When the token has changed, the server answers with a page that explains it: load that page.
-    if (!opened && (await isDenied())) return location.reload();
+    // Without the right token, the server answers with a page that explains it: load that page.
+    if (!opened && (await isDenied())) return location.replace("/token");
     setTimeout(connect, RECONNECT_MS);
   };
 }
 
 async function isDenied() {
   try {
-    return [401, 403].includes((await fetch("/", { method: "HEAD" })).status);
+    return [401, 403].includes((await fetch("/token", { headers: AUTHORIZATION })).status);
   } catch {
     return false;
   }
@@ -128,7 +141,7 @@ function listTargets(objects) {
   }
   $("none").hidden = items.size > 0;
   $("remove-all").hidden = items.size < 2;
-  const seen = objects.map(({ id, label, state }) => `${label || id} ${STATES[state]}`).join(", ");
+  const seen = objects.map(({ id, label, state }) => `${label || id} ${STATES[state] ?? state}`).join(", ");
   $("picture").setAttribute("aria-label", `Camera picture: ${seen || "no target"}`);
 }
 
@@ -151,7 +164,7 @@ function fillItem(item, object, isScoreDue) {
   const name = object.label || object.id;
   item.colour.style.background = object.colour;
   item.state.dataset.state = object.state;
-  setText(item.state, STATES[object.state]);
+  setText(item.state, STATES[object.state] ?? object.state);
   if (item.label !== object.label) {
     item.label = object.label;
     item.name.textContent = name;
@@ -206,8 +219,8 @@ $("remove-all").onclick = () => removeTarget("");
 
 async function command(path, body) {
   try {
-    const response = await fetch(path, { method: "POST", body: JSON.stringify(body) });
-    if (response.status === 401) location.reload();
+    const response = await fetch(path, { method: "POST", headers: AUTHORIZATION, body: JSON.stringify(body) });
+    if (response.status === 401) location.replace("/token");
     return await response.json();
   } catch {
     return { success: false, message: "No connection to the robot: nothing was changed." };

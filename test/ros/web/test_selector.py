@@ -129,21 +129,29 @@ def test_the_token(robot: Robot) -> None:
     address = robot.start_page("-r", "__ns:=/nobody", "-p", "address:=0.0.0.0", "-p", "token:=open-sesame")
     assert address.endswith("/?token=open-sesame")
     page = Http(address)
-    for path in ("/", "/page.js", "/?token=", "/?token=open-sesam", "/?token=%ff", "/live"):
-        status, text, _ = page.request("GET", path, **page.own)
+    for path in ("/token", "/token?token=open-sesame", "/live", "/live?token=open-sesam", "/live?token=%ff"):
+        status, text, _ = page.request("GET", path, **page.own, **(UPGRADE if "live" in path else {}))
         assert status == 401, path
         assert "?token=" in text
         assert "localhost" not in text  # localhost needs the token as well
     assert page.request("POST", "/set_target?token=open-sesame", ASKED, **page.own)[0] == 401
-    status, _, headers = page.request("GET", "/?token=open-sesame")
-    assert (status, headers["Location"]) == (303, "/")
-    assert "HttpOnly" in headers["Set-Cookie"]
-    assert "SameSite=Lax" in headers["Set-Cookie"]
-    cookie = headers["Set-Cookie"].partition(";")[0]
-    assert page.request("GET", "/", Cookie=cookie)[0] == 200
-    assert page.request("GET", "/", Cookie=cookie + "x")[0] == 401
-    assert page.request("POST", "/set_target", ASKED, Cookie=cookie, **page.own)[0] == 503
-    assert page.request("POST", "/set_target", ASKED, Cookie=cookie, Origin=EVIL)[0] == 403
+    assert page.request("POST", "/", ASKED, **page.own)[0] == 401
+    right, wrong = {"Authorization": "Bearer open-sesame"}, {"Authorization": "Bearer open-sesamex"}
+    assert page.request("GET", "/token", **right)[0] == 204
+    assert page.request("GET", "/token", **wrong)[0] == 401
+    assert page.request("POST", "/set_target", ASKED, **right, **page.own)[0] == 503
+    assert page.request("POST", "/set_target", ASKED, **wrong, **page.own)[0] == 401
+    assert page.request("POST", "/set_target", ASKED, **right, Origin=EVIL)[0] == 403
+
+
+def test_no_cookie_carries_the_token(robot: Robot) -> None:
+    """A browser sends cookies to all servers of a host, on any port."""
+    address = robot.start_page("-r", "__ns:=/nobody", "-p", "address:=0.0.0.0", "-p", "token:=open-sesame")
+    page = Http(address)
+    for path in ("/?token=open-sesame", "/", "/page.js", "/token", "/?token=wrong"):
+        status, text, headers = page.request("GET", path, Authorization="Bearer open-sesame")
+        assert (status // 100, headers["Set-Cookie"]) == (2, None), path
+        assert "open-sesame" not in text
 
 
 def test_new_tokens_are_new() -> None:
