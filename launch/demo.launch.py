@@ -16,6 +16,8 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
+from siammaskpp_ros.common.launching import end_if_failed
+
 
 def generate_launch_description() -> LaunchDescription:
     """Return the camera, its argument, and tracker.launch.py with all of its arguments."""
@@ -34,6 +36,7 @@ def generate_launch_description() -> LaunchDescription:
                 parameters=[{"video": video, "loop": True, "wait_for_subscribers": 1}],
                 remappings=[("image", LaunchConfiguration("image"))],
                 output="screen",
+                on_exit=end_if_failed,
             ),
         ]
     )

@@ -8,11 +8,14 @@ ros2 param set /follower enabled false
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
-from launch import LaunchDescription
+from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable, Shutdown
+from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
+
+from siammaskpp_ros.common.launching import end_if_failed
 
 _CONFIG = Path(get_package_share_directory("siammaskpp")) / "config"
 
@@ -41,7 +44,7 @@ def generate_launch_description() -> LaunchDescription:
                     {"duration_s": _value("duration_s", float)},
                 ],
                 output="screen",
-                on_exit=Shutdown(),
+                on_exit=_end,
             ),
             Node(
                 package="siammaskpp",
@@ -52,6 +55,7 @@ def generate_launch_description() -> LaunchDescription:
                     {"use_sim_time": True, "depth": True, "engine": _value("engine", str)},
                 ],
                 output="screen",
+                on_exit=end_if_failed,
             ),
             Node(
                 package="siammaskpp",
@@ -59,9 +63,16 @@ def generate_launch_description() -> LaunchDescription:
                 name="follower",
                 parameters=[LaunchConfiguration("follower_file"), {"use_sim_time": True, "enabled": True}],
                 output="screen",
+                on_exit=end_if_failed,
             ),
         ]
     )
+
+
+def _end(event: ProcessExited, context: LaunchContext) -> list[Shutdown]:
+    """End the launch with the simulation, and with exit code 1 when that has failed."""
+    end_if_failed(event, context)
+    return [Shutdown()]
 
 
 def _argument(name: str, default: str, description: str) -> DeclareLaunchArgument:

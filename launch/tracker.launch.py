@@ -1,16 +1,20 @@
 """Start the tracker node: ros2 launch siammaskpp tracker.launch.py image:=/camera/image_raw.
 
-Where an argument is empty, the value in the parameter file applies.
+Where an argument is empty, the value in the parameter file applies. When the tracker fails, the launch ends
+with exit code 1.
 """
 
 import re
 from pathlib import Path
 
-from ament_index_python.packages import get_package_share_directory
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix, get_package_share_directory
 from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.logging import get_logger
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
+
+from siammaskpp_ros.common.launching import end_if_failed
 
 _CONFIG = Path(get_package_share_directory("siammaskpp")) / "config"
 _TRUE_OR_FALSE = {"true": True, "false": False}
@@ -60,6 +64,12 @@ def generate_launch_description() -> LaunchDescription:
                 choices=["true", "false"],
                 description="Start rviz2 with images, poses and markers (apt: ros-<distro>-rviz2)",
             ),
+            DeclareLaunchArgument(
+                "required",
+                default_value="true",
+                choices=["true", "false"],
+                description="End the launch with exit code 1 when the tracker fails; false: others go on",
+            ),
             OpaqueFunction(function=_nodes),
         ]
     )
@@ -78,6 +88,7 @@ def _nodes(context: LaunchContext) -> list[Node]:
             "autostart",
             "engine",
             "model",
+            "required",
         )
     }
     overrides = {name: given[name] for name in ("engine", "model") if given[name]}
@@ -94,8 +105,26 @@ def _nodes(context: LaunchContext) -> list[Node]:
         parameters=[given["params_file"], overrides],
         remappings=remappings,
         output="screen",
+        on_exit=end_if_failed if given["required"] == "true" else None,
     )
-    return [tracker, _rviz(given["image"], given["namespace"])] if given["rviz"] == "true" else [tracker]
+    is_rviz_shown = given["rviz"] == "true" and _has_rviz()
+    return [tracker, _rviz(given["image"], given["namespace"])] if is_rviz_shown else [tracker]
+
+
+def _has_rviz() -> bool:
+    """Return whether rviz2 is installed; an error is logged if not.
+
+    A Node of a package that is missing would end the launch while other processes start, which it then
+    leaves behind: the tracker runs without rviz2 instead.
+    """
+    try:
+        get_package_prefix("rviz2")
+    except PackageNotFoundError:
+        get_logger("tracker.launch.py").error(
+            "rviz2 is not installed, the tracker runs without it: sudo apt install ros-$ROS_DISTRO-rviz2"
+        )
+        return False
+    return True
 
 
 def _rviz(image: str, namespace: str) -> Node:
