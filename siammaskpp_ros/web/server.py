@@ -148,6 +148,14 @@ class WebServer:
         return socket
 
     async def _send(self, socket: web.WebSocketResponse, requested: asyncio.Event) -> None:
+        """Send status and pictures until the page is closed; after an error, the page connects again."""
+        try:
+            await self._send_pictures(socket, requested)
+        except Exception:
+            await socket.close(code=WSCloseCode.INTERNAL_ERROR, message=b"web_selector has made a mistake")
+            raise
+
+    async def _send_pictures(self, socket: web.WebSocketResponse, requested: asyncio.Event) -> None:
         period_s = 1 / self._node.config.max_fps
         last_image: FeedImage | None = None
         last_text, problem = "", ""
