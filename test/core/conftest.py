@@ -7,6 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
+import siammaskpp_core  # noqa: F401  # before tests import onnxruntime: it turns the telemetry off
+
 sys.path.insert(0, str(Path(__file__).parent))
 
 
