@@ -16,7 +16,7 @@ from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from siammaskpp.msg import TrackedObjectArray, TrackedPoseArray
-from siammaskpp_core.io.stamps import NS_PER_S, has_jumped_back, stamp_ns
+from siammaskpp_core.io.stamps import NS_PER_S, Order, StampOrder, has_jumped_back, stamp_ns
 from siammaskpp_ros.common import parameters
 from siammaskpp_ros.common.node_main import run_node
 from siammaskpp_ros.common.steady_clock import STEADY_CLOCK
@@ -41,6 +41,7 @@ class Follower(Node):
         self.config = parameters.declare(self, FollowConfig)
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._command = STOP
+        self._order_of_poses, self._order_of_results = StampOrder(), StampOrder()
         self._results: Results | None = None
         self._poses: dict[str, TargetPose] = {}
         self._followed_id = ""
@@ -62,6 +63,8 @@ class Follower(Node):
 
     def _on_poses(self, message: TrackedPoseArray) -> None:
         time_ns, frame_id = stamp_ns(message.header.stamp), message.header.frame_id
+        if self._order_of_poses.check(time_ns) is Order.LATE:
+            return
         # An image may give poses of other targets only: the followed one keeps its last pose until it is old.
         kept = {id: pose for id, pose in self._poses.items() if id in (self._followed_id, self.config.target)}
         for item in message.poses:
@@ -70,8 +73,11 @@ class Follower(Node):
         self._poses = kept
 
     def _on_objects(self, message: TrackedObjectArray) -> None:
+        time_ns = stamp_ns(message.header.stamp)
+        if self._order_of_results.check(time_ns) is Order.LATE:
+            return
         targets = [TargetState(item.id, item.state, item.mask_value > 0) for item in message.objects]
-        self._results = Results(stamp_ns(message.header.stamp), message.header.frame_id, targets)
+        self._results = Results(time_ns, message.header.frame_id, targets)
 
     def _step(self) -> None:
         """Compute and publish one command, zero when the robot must not move or the command is not known."""

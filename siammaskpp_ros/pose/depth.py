@@ -13,7 +13,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from siammaskpp_core.errors import MissingPackageError
-from siammaskpp_core.io.stamps import NS_PER_S, has_jumped_back, stamp_ns
+from siammaskpp_core.io.stamps import NS_PER_S, Order, StampOrder, stamp_ns
 from siammaskpp_core.pose import DepthError
 from siammaskpp_core.pose.points import Depth
 from siammaskpp_ros.common.image_input import ImageInput
@@ -82,6 +82,7 @@ class DepthPairing:
         self._slop_s = slop_s
         self._paired = paired
         self._lock = threading.Lock()
+        self._depth_order = StampOrder()
         self._newest_depth_ns = 0
         self._newest_image_ns = 0
         self._images, self._depth_images, self._pairs = 0, 0, 0
@@ -162,7 +163,10 @@ class DepthPairing:
                 throttle_time_source_type=STEADY_CLOCK,
             )
             return
-        if has_jumped_back(self._newest_depth_ns, now_ns):
+        order = self._depth_order.check(now_ns)
+        if order is Order.LATE:
+            return
+        if order is Order.RESTART:
             self.reset()
         with self._lock:
             self._depth_images += 1

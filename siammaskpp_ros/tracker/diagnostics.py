@@ -165,7 +165,11 @@ def diagnostic_message(
         for name in status.get_fields_and_field_types()
         if name not in ("header", "state", "message")
     }
-    values |= {"image_rate_hz": measured.received_hz, "stamps_jumped_back": measured.stamps_jumped_back}
+    values |= {
+        "image_rate_hz": measured.received_hz,
+        "stamps_jumped_back": measured.stamps_jumped_back,
+        "stamps_out_of_order": measured.stamps_out_of_order,
+    }
     values |= camera
     texts = {
         name: f"{value:.1f}" if isinstance(value, float) else str(value) for name, value in values.items()

@@ -168,9 +168,11 @@ class TrackerNode(LifecycleNode):
     def _on_image(self, message: Image | CompressedImage, receive_delay_s: float) -> None:
         now_s = time.monotonic()
         frame = Frame(message, next(self._indices), now_s - receive_delay_s, receive_delay_s)
-        warning = self._reporter.statistics.frame_received(now_s, frame.stamp_ns)
-        if warning:
-            self.get_logger().warning(warning)
+        arrival = self._reporter.statistics.frame_received(now_s, frame.stamp_ns)
+        if arrival.warning:
+            self.get_logger().warning(arrival.warning)
+        if arrival.is_late:
+            return
         if self._pipeline is not None:
             self._pipeline.frames.add(frame)
         if self._worker.put(frame):

@@ -6,11 +6,12 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
 from siammaskpp_core.arrays import Float64Array
-from siammaskpp_core.io.stamps import has_jumped_back
+from siammaskpp_core.io.stamps import Order, StampOrder
 
 # Rates and latencies are measured over this time.
 _WINDOW_S = 5.0
@@ -39,6 +40,8 @@ class Measured:
     stamp_problem: str = ""
     """Text about a missing stamp of the newest image; empty when the image has a stamp."""
     stamps_jumped_back: int = 0
+    stamps_out_of_order: int = 0
+    """Images that were left out because a newer one had come before; they count as dropped."""
     states: tuple[int, ...] = ()
     """Track states of the targets in the newest processed image."""
 
@@ -53,19 +56,21 @@ class Statistics:
         self._arrivals: deque[float] = deque(maxlen=1024)  # monotonic time, s
         self._times: deque[tuple[float, float, float]] = deque(maxlen=1024)  # publication, latency, age, s
 
-    def frame_received(self, now_s: float, stamp_ns: int) -> str:
-        """Count an arrival; return a warning when its stamp shows a new problem, else an empty text."""
+    def frame_received(self, now_s: float, stamp_ns: int) -> Arrival:
+        """Count an arrival; a frame that is late is counted as dropped."""
         with self._lock:
-            warning = self._stamps.check(stamp_ns)
+            arrival = self._stamps.check(stamp_ns)
             self._arrivals.append(now_s)
             self._measured = replace(
                 self._measured,
                 received=self._measured.received + 1,
+                dropped=self._measured.dropped + arrival.is_late,
                 last_received_s=now_s,
                 stamp_problem=self._stamps.problem,
                 stamps_jumped_back=self._stamps.jumps_back,
+                stamps_out_of_order=self._stamps.late_images,
             )
-        return warning
+        return arrival
 
     def frame_begun(self, now_s: float) -> None:
         """Remember that work on an image has begun."""
@@ -115,30 +120,53 @@ class Statistics:
         )
 
 
+class Arrival(NamedTuple):
+    """What the stamp of an arriving image shows."""
+
+    is_late: bool = False
+    """The image is older than one that came before, and must be left out."""
+    warning: str = ""
+    """Text about a new problem with the stamps, empty when there is none."""
+
+
 class StampMonitor:
-    """Finds missing stamps and jumps back in the stamps of arriving images; used by one thread at a time."""
+    """Finds images without a stamp, images out of order and restarts; used by one thread at a time."""
 
     def __init__(self) -> None:
-        self._newest_ns: int | None = None
+        self._order = StampOrder()
         self._is_missing = False
         self.jumps_back = 0
+        self.late_images = 0
 
-    def check(self, stamp_ns: int) -> str:
-        """Return a warning when stamps begin to be missing or jump back; else an empty text."""
+    def check(self, stamp_ns: int) -> Arrival:
+        """Return what this stamp shows; the same problem gives one warning."""
         begins_to_miss = not stamp_ns and not self._is_missing
         self._is_missing = not stamp_ns
-        if begins_to_miss:
-            return self.problem
         if not stamp_ns:
-            return ""
-        before_ns, self._newest_ns = self._newest_ns, stamp_ns
-        if before_ns is None or not has_jumped_back(before_ns, stamp_ns):
-            return ""
-        self.jumps_back += 1
+            return Arrival(warning=self.problem if begins_to_miss else "")
+        before_ns = self._order.newest_ns
+        order = self._order.check(stamp_ns)
+        if before_ns is None or order is Order.NEXT:
+            return Arrival()
         back_s = (before_ns - stamp_ns) * 1e-9
-        return (
-            f"the stamps of the images jumped back by {back_s:.3f} s (a bag that starts again, or two "
-            "cameras on one topic?); targets are kept"
+        if order is Order.LATE:
+            self.late_images += 1
+            is_first = self.late_images == 1
+            return Arrival(
+                is_late=True,
+                warning=f"an image came {back_s:.3f} s after its time, behind a newer one: it and all "
+                "further images out of order are left out; stamps_out_of_order in /diagnostics counts "
+                "them. Check the camera's driver and the network"
+                if is_first
+                else "",
+            )
+        self.jumps_back += 1
+        if self.jumps_back & (self.jumps_back - 1):  # two cameras on one topic make a jump with every image
+            return Arrival()
+        return Arrival(
+            warning=f"the stamps of the images jumped back by {back_s:.3f} s (a bag that starts again, or "
+            f"two cameras on one topic?); targets are kept. This has happened {self.jumps_back} "
+            "times, and is told after 1, 2, 4, 8 and so on"
         )
 
     @property

@@ -194,6 +194,10 @@ class Client:
             lambda: self.node.count_publishers(self._topic("tracked_objects")), "results are advertised"
         )
 
+    def skip(self, seconds: float) -> None:
+        """Let the stamp of the next image be this much later."""
+        self._next_stamp_s += seconds
+
     def header(self) -> Header:
         """Return the header of the next image; stamps are 0.1 s apart."""
         self._next_stamp_s += 0.1

@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from siammaskpp_core.io.stamps import has_jumped_back, seconds_text, stamp_ns
+from siammaskpp_core.io.stamps import StampOrder, has_jumped_back, seconds_text, stamp_ns
 
 
 def test_stamps_and_their_text_lose_no_digit():
@@ -16,3 +16,24 @@ def test_time_jumps_back_only_to_before_the_last_image():
     assert not has_jumped_back(5, 5)
     assert not has_jumped_back(5, 6)
     assert has_jumped_back(5, 4)
+
+
+def orders(*stamps_ms: int) -> str:
+    order = StampOrder()
+    return "".join(order.check(stamp_ms * 1_000_000).name[0] for stamp_ms in stamps_ms)
+
+
+def test_images_out_of_order_are_late_and_do_not_change_what_is_newest():
+    assert orders(2000, 2066, 2033, 2133, 2100, 2133, 2166) == "NNLNLNN"
+    assert orders(2000, 1000) == "NL"
+
+
+def test_a_recording_that_starts_again_is_a_restart_however_short_it_is():
+    assert orders(5000, 0, 33) == "NRN"
+    assert orders(2000, 999, 1032) == "NRN"
+    short = (0, 100, 200, 300, 400, 500, 600, 700)
+    assert orders(*short, *short) == "NNNNNNNN" + "LLLLLRNN"
+
+
+def test_a_clock_that_was_set_back_a_little_is_a_restart_after_five_images():
+    assert orders(9000, *range(8500, 8500 + 8 * 33, 33)) == "NLLLLLRNN"

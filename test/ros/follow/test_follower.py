@@ -93,6 +93,16 @@ def test_a_pose_with_a_stamp_of_another_time_does_not_move_it(
         assert is_zero(world.step())
 
 
+def test_an_older_pose_does_not_follow_a_newer_one(world: World, follower: NodeProcess) -> None:
+    drive(world)
+    for _ in range(3):
+        world.target(0.0, 4.0)
+        world.target(-3.0, 4.0, 0.1)  # a place to the left, of an image before the last one
+        command = world.step()
+        assert command.twist.linear.x > 0.3
+        assert command.twist.angular.z == 0.0
+
+
 def test_a_pose_that_makes_no_sense_stops_it(world: World, follower: NodeProcess) -> None:
     for point in ((0.0, -1.0), (0.0, float("nan")), (float("inf"), 4.0)):
         drive(world)

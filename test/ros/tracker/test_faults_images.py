@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from ros_harness import FAKE_NODE, jpeg, scene
+from ros_time import seconds, stamp_at
 from sensor_msgs.msg import CompressedImage, Image
 
 from siammaskpp.msg import TrackedObject, TrackerStatus
@@ -140,6 +141,27 @@ def test_the_target_outlives_a_jump_back_in_time(camera: Node) -> None:
         assert follows(camera, scene(x=112, colour=WHITE), 112)
     assert "jumped back by" in camera.process.text
     assert "targets are kept" in camera.process.text
+
+
+def test_images_out_of_order_are_left_out_and_the_target_is_lost_as_always(camera: Node) -> None:
+    """A driver that exchanges neighbours: results stay in order, and the log says it once."""
+    camera.process.text = ""
+    first = camera.client.track(scene(x=104, colour=WHITE))
+    begin_s = seconds(first.header.stamp)
+    camera.client.objects.clear()
+    dark = scene(colour=(20, 20, 20))
+    for number in range(1, 40, 2):
+        for step in (number + 1, number):
+            camera.client.send(dark, stamp=stamp_at(begin_s + 0.1 * step))
+            camera.client.spin(0.05)
+    stamps_s = [seconds(result.header.stamp) for result in camera.client.objects]
+    assert len(stamps_s) >= 10
+    assert stamps_s == sorted(stamps_s)
+    assert camera.client.objects[-1].objects[0].state == TrackedObject.LOST
+    assert camera.process.text.count("are left out") == 1
+    assert "jumped back" not in camera.process.text
+    camera.client.skip(4.0)
+    assert any(follows(camera, scene(x=104, colour=WHITE), 104) for _ in range(10))
 
 
 def test_a_camera_that_stops_and_returns(camera: Node) -> None:

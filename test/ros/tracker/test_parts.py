@@ -190,15 +190,22 @@ def test_statistics_count_and_measure() -> None:
 
 def test_stamps_that_are_wrong_are_told_once() -> None:
     monitor = StampMonitor()
-    assert monitor.check(2_000_000_000) == ""
-    assert "have no stamp" in monitor.check(0)
-    assert monitor.check(0) == ""
+    assert monitor.check(2_000_000_000) == (False, "")
+    assert "have no stamp" in monitor.check(0).warning
+    assert monitor.check(0) == (False, "")
     assert "let the camera fill header.stamp" in monitor.problem
-    assert monitor.check(2_500_000_000) == ""
+    assert monitor.check(2_500_000_000) == (False, "")
     assert monitor.problem == ""
-    assert "jumped back by 1.500 s" in monitor.check(1_000_000_000)
-    assert monitor.check(1_000_000_000) == ""
-    assert monitor.jumps_back == 1
+    jump = monitor.check(1_000_000_000)
+    assert not jump.is_late
+    assert "jumped back by 1.500 s" in jump.warning
+    assert monitor.check(1_000_000_000) == (False, "")
+    late = monitor.check(900_000_000)
+    assert late.is_late
+    assert "came 0.100 s after its time" in late.warning
+    assert monitor.check(1_100_000_000) == (False, "")
+    assert monitor.check(1_050_000_000) == (True, "")
+    assert (monitor.jumps_back, monitor.late_images) == (1, 2)
 
 
 @pytest.mark.parametrize(
