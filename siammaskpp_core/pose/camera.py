@@ -18,6 +18,17 @@ BOUNDARY_SIGMA_PX = 2.0
 """Assumed standard deviation of the boundary of a mask or box."""
 # Numbers of coefficients of the distortion models in sensor_msgs/CameraInfo (distortion_models.hpp).
 _COEFFICIENTS = {"plumb_bob": (4, 5), "rational_polynomial": (8, 12, 14), "equidistant": (4,)}
+_FEWEST_COEFFICIENTS = 4
+# What drivers and calibration tools call the same models.
+_OTHER_NAMES = {
+    "fisheye": "equidistant",
+    "kannala_brandt": "equidistant",
+    "kannala_brandt4": "equidistant",
+    "radtan": "plumb_bob",
+    "radial_tangential": "plumb_bob",
+    "brown_conrady": "plumb_bob",
+    "rational": "rational_polynomial",
+}
 _UNDISTORTION = (cv2.TERM_CRITERIA_COUNT + cv2.TERM_CRITERIA_EPS, 30, 1e-9)
 # A tilted or partly hidden object shows less than its full length and therefore seems farther away.
 _FORESHORTENING_SIGMA = 0.1
@@ -54,7 +65,8 @@ class CameraModel:
     ) -> CameraModel:
         """Return the camera of images that cover `size` (width, height) pixels of the full, unbinned sensor.
 
-        `matrix` [3, 3] is K and `distortion` D, both for the full sensor. `offset` is the images' corner on
+        `matrix` [3, 3] is K and `distortion` D, both for the full sensor; zeros at the end of D do not count.
+        `offset` is the images' corner on
         the sensor and `binning` says how many columns and rows of the sensor make one pixel (region of
         interest and binning of CameraInfo). Raises :class:`CameraError`.
         """
@@ -66,7 +78,7 @@ class CameraModel:
                 "driver publish the result"
             )
         if d.any():
-            _check_distortion(d, model)
+            d, model = _checked_distortion(d, model)
         else:
             d = np.zeros(0)
         # Pixel i of a binned axis covers the sensor's pixels [b i, b i + b): its centre is b i + (b - 1) / 2.
@@ -134,15 +146,24 @@ def bearing_of(box: RotatedBox, camera: CameraModel, boundary_sigma_px: float = 
     return Bearing(direction, angle_rad, boundary_sigma_px / camera.focal_px)
 
 
-def _check_distortion(d: Float64Array, model: str) -> None:
-    if model not in _COEFFICIENTS:
+def _checked_distortion(d: Float64Array, model: str) -> tuple[Float64Array, str]:
+    """Return D with as many coefficients as the model has, and the model's name in sensor_msgs.
+
+    Drivers fill D with zeros up to the length of another model.
+    """
+    name = model.strip().lower().replace("-", "_").replace(" ", "_")
+    name = _OTHER_NAMES.get(name, name)
+    if name not in _COEFFICIENTS:
         raise CameraError(
             f"distortion model {model!r} is not known; known are {', '.join(_COEFFICIENTS)}. Track in "
             "rectified images instead"
         )
-    if len(d) not in _COEFFICIENTS[model] or not np.isfinite(d).all():
-        counts = " or ".join(map(str, _COEFFICIENTS[model]))
+    used = np.trim_zeros(d, "b")
+    count = next((count for count in _COEFFICIENTS[name] if count >= len(used)), None)
+    if count is None or len(d) < _FEWEST_COEFFICIENTS or not np.isfinite(d).all():
+        counts = " or ".join(map(str, _COEFFICIENTS[name]))
         raise CameraError(
-            f"{model} has {counts} finite distortion coefficients, but D is {d.tolist()}; calibrate "
-            "the camera again"
+            f"{model} has {counts} finite distortion coefficients, but D is {d.tolist()}; let the driver "
+            "publish the name of the model to which D belongs, or calibrate the camera again"
         )
+    return np.pad(used, (0, count - len(used))), name

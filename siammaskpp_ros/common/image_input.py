@@ -7,7 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 from rclpy.node import Node
-from rclpy.qos import QoSCompatibility, QoSProfile, ReliabilityPolicy, qos_check_compatible
+from rclpy.qos import (
+    DurabilityPolicy,
+    QoSCompatibility,
+    QoSProfile,
+    ReliabilityPolicy,
+    qos_check_compatible,
+)
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 from sensor_msgs.msg import CompressedImage, Image
 
@@ -53,16 +59,15 @@ class ImageInput:
         self.adapt()
 
     def adapt(self) -> None:
-        """Subscribe again when the publishers call for another reliability; to be called once a second."""
-        wanted = self._wanted()
+        """Subscribe again when the publishers call for another QoS; to be called once a second."""
+        qos = self._wanted()
         if self._subscription is not None:
-            if self._subscription.qos_profile.reliability == wanted:
+            if is_same_qos(self._subscription.qos_profile, qos):
                 if self._is_suspected:
                     self._find_incompatible()
                 return
             self.close()
         self.incompatible, self._is_suspected = "", False
-        qos = QoSProfile(depth=self._queue, reliability=wanted)
         self._subscription = self._node.create_subscription(
             self._kind,
             self.topic,
@@ -83,7 +88,7 @@ class ImageInput:
     def _on_incompatible_qos(self, _event: object) -> None:
         self._is_suspected = True
         # With reliability auto, adapt() may subscribe again for a new publisher within a second.
-        if self._wanted() == self._subscription.qos_profile.reliability:
+        if is_same_qos(self._subscription.qos_profile, self._wanted()):
             self._find_incompatible()
 
     def _find_incompatible(self) -> None:
@@ -98,14 +103,31 @@ class ImageInput:
         arrived_ns = info["received_timestamp"]  # on the system clock; 0 if the middleware does not set it
         self._received(message, max(time.time_ns() - arrived_ns, 0) * 1e-9 if arrived_ns else 0.0)
 
-    def _wanted(self) -> ReliabilityPolicy:
-        if self._reliability != "auto":
-            return ReliabilityPolicy[self._reliability.upper()]
-        infos = self._node.get_publishers_info_by_topic(self.topic)
-        all_reliable = infos and all(
-            info.qos_profile.reliability == ReliabilityPolicy.RELIABLE for info in infos
-        )
-        return ReliabilityPolicy.RELIABLE if all_reliable else ReliabilityPolicy.BEST_EFFORT
+    def _wanted(self) -> QoSProfile:
+        return fitting_qos(self._node, self.topic, self._queue, self._reliability)
+
+
+def fitting_qos(node: Node, topic: str, depth: int, reliability: str = "auto") -> QoSProfile:
+    """Return the QoS with which a subscription receives from all present publishers of `topic`.
+
+    With `reliability` auto it is reliable if all publishers are. A reliable one is transient local if all
+    publishers are, so that it also receives what was published, once and for all, before it was made.
+    """
+    infos = node.get_publishers_info_by_topic(topic)
+    qos = QoSProfile(depth=depth, reliability=ReliabilityPolicy.BEST_EFFORT)
+    reliable, kept = ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL
+    if reliability != "auto":
+        qos.reliability = ReliabilityPolicy[reliability.upper()]
+    elif infos and all(info.qos_profile.reliability == reliable for info in infos):
+        qos.reliability = reliable
+    if qos.reliability == reliable and infos and all(info.qos_profile.durability == kept for info in infos):
+        qos.durability = kept
+    return qos
+
+
+def is_same_qos(one: QoSProfile, other: QoSProfile) -> bool:
+    """Return True when reliability and durability are the same."""
+    return bool(one.reliability == other.reliability and one.durability == other.durability)
 
 
 def image_topic(node: Node, name: str, is_compressed: bool) -> str:

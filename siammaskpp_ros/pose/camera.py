@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
 from siammaskpp_core.pose import CameraError, CameraModel
+from siammaskpp_ros.common.image_input import fitting_qos, is_same_qos
 
 
 class CameraInput:
@@ -23,12 +25,25 @@ class CameraInput:
         self._info: CameraInfo | None = None
         self._cached: tuple[CameraInfo, CameraModel] | None = None
         self.topic = info_topic(node, image_topic)
-        qos = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
-        self._subscription = node.create_subscription(CameraInfo, self.topic, self._on_info, qos)
+        self._subscription: Any = None
+        self.adapt()
+
+    def adapt(self) -> None:
+        """Subscribe again when the publishers call for another QoS; to be called once a second.
+
+        Many drivers publish camera_info once, for all who subscribe later.
+        """
+        qos = fitting_qos(self._node, self.topic, depth=1)
+        if self._subscription is not None:
+            if is_same_qos(self._subscription.qos_profile, qos):
+                return
+            self.close()
+        self._subscription = self._node.create_subscription(CameraInfo, self.topic, self._on_info, qos)
 
     def close(self) -> None:
         """End the subscription."""
         self._node.destroy_subscription(self._subscription)
+        self._subscription = None
 
     def camera(self, header: Header, width: int, height: int) -> CameraModel:
         """Return the camera of an image with this header and size in pixels.
@@ -45,12 +60,19 @@ class CameraInput:
             self._cached = (info, camera_of(info, self._is_rectified))
         camera = self._cached[1]
         if (camera.width, camera.height) != (width, height):
+            if max(info.binning_x, info.binning_y) > 1 and (info.width, info.height) == (width, height):
+                raise CameraError(
+                    f"camera_info on {self.topic} has the size of the images, {width}x{height}, and binning "
+                    f"{info.binning_x}x{info.binning_y} as well: with binning, its size, K and P are those "
+                    "of the sensor before binning. Let the driver publish those, or binning 1 if K and P "
+                    "belong to the images"
+                )
             raise CameraError(
                 f"camera_info on {self.topic} is for images of {camera.width}x{camera.height}, these have "
                 f"{width}x{height} pixels: remap camera_info:=... to the one of this stream; a node that "
                 "resizes images must publish camera_info for them"
             )
-        if info.header.frame_id not in ("", header.frame_id):
+        if info.header.frame_id and not is_same_frame(info.header.frame_id, header.frame_id):
             raise CameraError(
                 f"camera_info on {self.topic} is for the frame {info.header.frame_id!r}, the images are in "
                 f"{header.frame_id!r}: remap camera_info:=... to the one of this stream"
@@ -59,6 +81,11 @@ class CameraInput:
 
     def _on_info(self, message: CameraInfo) -> None:
         self._info = message
+
+
+def is_same_frame(one: str, other: str) -> bool:
+    """Return True for equal frame ids; a slash in front, as in ROS 1, does not count, as in tf2."""
+    return one.removeprefix("/") == other.removeprefix("/")
 
 
 def info_topic(node: Node, image_topic: str) -> str:

@@ -19,6 +19,7 @@ from siammaskpp_core.pose.points import Depth
 from siammaskpp_ros.common.image_input import ImageInput
 from siammaskpp_ros.common.steady_clock import STEADY_CLOCK
 from siammaskpp_ros.common.tracked_target import TrackedTarget
+from siammaskpp_ros.pose.camera import is_same_frame
 from siammaskpp_ros.pose.options import PoseOptions
 
 # At 30 Hz the tracker may be one second behind the depth images.
@@ -187,7 +188,7 @@ def registered_depth(message: Image, header: Header) -> Depth:
     Raises :class:`~siammaskpp_core.pose.DepthError` when it is in another frame than the colour image.
     """
     frame_id = message.header.frame_id
-    if frame_id not in ("", header.frame_id):
+    if frame_id and not is_same_frame(frame_id, header.frame_id):
         raise DepthError(
             f"depth is in the frame {frame_id!r}, the colour image in {header.frame_id!r}: use depth that is "
             "registered to the colour image (aligned_depth_to_color, depth_registered)"

@@ -114,9 +114,10 @@ class PoseStage:
             self._pairing.put(image)
 
     def report(self) -> None:
-        """Publish diagnostics and warn about missing depth; to be called once a second."""
+        """Adapt the subscriptions, and publish diagnostics and warnings; to be called once a second."""
         if self._camera is None:
             return
+        self._camera.adapt()
         if self._pairing is None:
             self._diagnostics.publish(None)
             return

@@ -106,6 +106,28 @@ def test_the_in_plane_rotation_is_measured_and_the_tilt_is_unknown() -> None:
     assert np.degrees(np.sqrt(np.diag(pose.covariance)[3:5])) == pytest.approx([30, 30], rel=0.01)
 
 
+@pytest.mark.parametrize(
+    ("model", "given", "name", "meant"),
+    [
+        ("plumb_bob", [-0.3, 0.1, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0], "plumb_bob", [-0.3, 0.1, 0.0, 0.0]),
+        ("plumb_bob", [-0.3, 0.1, 0.0, 0.0, 0.02, *[0.0] * 9], "plumb_bob", [-0.3, 0.1, 0.0, 0.0, 0.02]),
+        ("equidistant", [0.02, -0.01, 0.003, -0.001, 0.0], "equidistant", [0.02, -0.01, 0.003, -0.001]),
+        ("fisheye", [0.02, *[0.0] * 13], "equidistant", [0.02, 0.0, 0.0, 0.0]),
+        ("Kannala-Brandt4", [0.02, 0.0, 0.0, 0.0], "equidistant", [0.02, 0.0, 0.0, 0.0]),
+        ("Brown Conrady", [-0.3, 0.1, 0.0, 0.0, 0.0], "plumb_bob", [-0.3, 0.1, 0.0, 0.0]),
+        ("rational_polynomial", [-0.3, 0.1, 0.0, 0.0, 0.0], "rational_polynomial", [-0.3, 0.1, *[0.0] * 6]),
+    ],
+)
+def test_names_and_lengths_of_drivers_are_understood(
+    model: str, given: list[float], name: str, meant: list[float]
+) -> None:
+    camera = CameraModel.from_calibration((640, 480), LENS_K, given, model)
+    assert camera.model == name
+    np.testing.assert_array_equal(camera.distortion, meant)
+    expected = CameraModel.from_calibration((640, 480), LENS_K, meant, name)
+    np.testing.assert_array_equal(camera.rays([[50.0, 60.0]]), expected.rays([[50.0, 60.0]]))
+
+
 def test_the_bearing_is_free_of_distortion() -> None:
     distortion = np.array([-0.3, 0.1, 0.0, 0.0, 0.0])
     point = np.array([[0.6, 0.4, 1.0]])

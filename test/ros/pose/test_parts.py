@@ -106,6 +106,13 @@ def test_errors_name_what_is_wrong_with_camera_info(node: Node) -> None:
         source.camera(header(2), 640, 480)
     with pytest.raises(CameraError, match="frame 'optical', the images are in 'other'"):
         source.camera(header(2, "other"), 320, 240)
+    assert source.camera(header(2, "/optical"), 320, 240).width == 320
+    binned = camera_info(header(1))
+    binned.binning_x = binned.binning_y = 2
+    source._on_info(binned)
+    assert source.camera(header(2), 160, 120).width == 160
+    with pytest.raises(CameraError, match="binning 2x2 as well"):
+        source.camera(header(2), 320, 240)
     source._on_info(CameraInfo(width=320, height=240))
     with pytest.raises(CameraError, match="not calibrated"):
         source.camera(header(2), 320, 240)

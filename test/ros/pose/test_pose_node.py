@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
-from pose_harness import FRAME, PoseClient, depth_picture, place
+from pose_harness import FRAME, PoseClient, camera_info, depth_picture, place
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from ros_harness import FAKE_NODE, GREEN, NodeProcess, interrupt_all, scene
 from ros_time import seconds
+from sensor_msgs.msg import CameraInfo
 
 pytestmark = pytest.mark.ros
 
@@ -186,6 +188,16 @@ def test_without_camera_info_there_is_one_warning_and_tracking(start: Start) -> 
     assert process.text.count("no camera_info") == 1
     client.has_info = True
     assert client.pose().header.frame_id == FRAME
+
+
+def test_camera_info_that_was_published_once_and_for_all_arrives(start: Start) -> None:
+    """A driver that starts before the tracker and keeps its message for later subscribers."""
+    _, client = start("-p", "object_size_m:=0.2", "-r", "camera_info:=/once/camera_info")
+    client.has_info = False
+    kept = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    driver = client.node.create_publisher(CameraInfo, "/once/camera_info", kept)
+    driver.publish(camera_info(client.header()))
+    assert is_near(position(client.pose()), place())
 
 
 @needs_filters
