@@ -7,13 +7,16 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
+import rclpy
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from pose_harness import FRAME, PoseClient, camera_info, depth_picture, place
+from rclpy.context import Context
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from ros_harness import FAKE_NODE, GREEN, NodeProcess, interrupt_all, scene
 from ros_time import seconds
 from sensor_msgs.msg import CameraInfo
+from std_msgs.msg import Header
 
 pytestmark = pytest.mark.ros
 
@@ -190,14 +193,21 @@ def test_without_camera_info_there_is_one_warning_and_tracking(start: Start) -> 
     assert client.pose().header.frame_id == FRAME
 
 
-def test_camera_info_that_was_published_once_and_for_all_arrives(start: Start) -> None:
+def test_camera_info_that_was_published_once_and_for_all_arrives(start: Start, domain_id: int) -> None:
     """A driver that starts before the tracker and keeps its message for later subscribers."""
-    _, client = start("-p", "object_size_m:=0.2", "-r", "camera_info:=/once/camera_info")
-    client.has_info = False
+    context = Context()
+    rclpy.init(context=context, domain_id=domain_id)
+    driver = rclpy.create_node("driver", context=context)
     kept = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-    driver = client.node.create_publisher(CameraInfo, "/once/camera_info", kept)
-    driver.publish(camera_info(client.header()))
-    assert is_near(position(client.pose()), place())
+    publisher = driver.create_publisher(CameraInfo, "/once/camera_info", kept)
+    publisher.publish(camera_info(Header(frame_id=FRAME)))
+    try:
+        _, client = start("-p", "object_size_m:=0.2", "-r", "camera_info:=/once/camera_info")
+        client.has_info = False
+        assert is_near(position(client.pose()), place())
+    finally:
+        driver.destroy_node()
+        rclpy.try_shutdown(context=context)
 
 
 @needs_filters
