@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from rosbags.typesys.store import Typestore
 
 from siammaskpp_core.arrays import Image
 from siammaskpp_core.errors import UserError
+from siammaskpp_core.io.bit_depth import ValueRange
 from siammaskpp_core.io.image_messages import ImageMessageError, compressed_to_bgr, raw_to_bgr
 from siammaskpp_core.io.images import visible_files
 from siammaskpp_core.io.outputs import NO_SPACE, no_space
@@ -60,6 +62,8 @@ class BagImage:
 
     message: Any
     recorded_ns: int
+    value_range: ValueRange
+    """The range of values of its topic, for images with 16 bits."""
 
     @property
     def header(self) -> Any:
@@ -74,7 +78,7 @@ class BagImage:
     def bgr(self) -> Image:
         """Return the decoded image, uint8 [H, W, 3] BGR; raises :class:`BagError` when that fails."""
         try:
-            return _DECODERS[self.message.__msgtype__](self.message)
+            return _DECODERS[self.message.__msgtype__](self.message, self.value_range)
         except ImageMessageError as error:
             raise BagError(f"the image recorded at {self.recorded_ns / NS_PER_S:.3f} s: {error}") from error
 
@@ -94,6 +98,7 @@ class Bag:
     def __init__(self, path: Path, reader: AnyReader) -> None:
         self.path = path
         self._reader = reader
+        self._value_ranges: defaultdict[str, ValueRange] = defaultdict(ValueRange)
         self.connections: list[Connection] = reader.connections
         self.typestore: Typestore = reader.typestore
 
@@ -164,7 +169,8 @@ class Bag:
                 f"the message recorded at {message.recorded_ns / NS_PER_S:.3f} s on "
                 f"{message.connection.topic} cannot be read: {error}"
             ) from error
-        return BagImage(content, message.recorded_ns)
+        value_range = self._value_ranges[message.connection.topic]
+        return BagImage(content, message.recorded_ns, value_range)
 
 
 @contextmanager

@@ -11,9 +11,9 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
-from siammaskpp_core.arrays import Image
+from siammaskpp_core.arrays import AnyArray, Image
 from siammaskpp_core.errors import UserError
-from siammaskpp_core.io.images import MediaError, decode
+from siammaskpp_core.io.bit_depth import ValueRange
 
 
 class RawImageMessage(Protocol):
@@ -54,8 +54,15 @@ NATIVE_ENCODINGS: dict[str, tuple[int, int | None]] = {
     "bayer_gbrg8": (1, cv2.COLOR_BayerGR2BGR),
     "bayer_grbg8": (1, cv2.COLOR_BayerGB2BGR),
 }
-# Encodings with 16 bits per channel, and the encoding that remains when the upper 8 bits are kept.
-DEEP_ENCODINGS = {"mono16": "mono8", "bgr16": "bgr8", "rgb16": "rgb8", "bgra16": "bgra8", "rgba16": "rgba8"}
+# Encodings with 16 bits per channel, and what they are with 8 bits per channel.
+DEEP_ENCODINGS = {
+    "mono16": "mono8",
+    "16UC1": "mono8",
+    "16UC3": "bgr8",
+    "16UC4": "bgra8",
+    **{f"{colours}16": f"{colours}8" for colours in ("bgr", "rgb", "bgra", "rgba")},
+    **{f"bayer_{pattern}16": f"bayer_{pattern}8" for pattern in ("rggb", "bggr", "gbrg", "grbg")},
+}
 
 
 class ImageMessageError(UserError):
@@ -67,10 +74,11 @@ def is_known(encoding: str) -> bool:
     return encoding in NATIVE_ENCODINGS or encoding in DEEP_ENCODINGS
 
 
-def raw_to_bgr(message: RawImageMessage) -> Image:
+def raw_to_bgr(message: RawImageMessage, value_range: ValueRange | None = None) -> Image:
     """Return the image of a raw message, uint8 [H, W, 3] BGR; rows may be padded (`step`).
 
-    For bgr8 this is a read-only view of the message's memory, without a copy. Raises
+    `value_range` is that of the stream, for images with 16 bits; without one, each image has its own. For
+    bgr8 this is a read-only view of the message's memory, without a copy. Raises
     :class:`ImageMessageError` for an unknown encoding and for a size that contradicts the data.
     """
     if not is_known(message.encoding):
@@ -80,7 +88,9 @@ def raw_to_bgr(message: RawImageMessage) -> Image:
         )
     is_deep = message.encoding in DEEP_ENCODINGS
     channels, conversion = NATIVE_ENCODINGS[DEEP_ENCODINGS.get(message.encoding, message.encoding)]
-    view = _upper_bytes(message, channels) if is_deep else _view(message, channels)
+    view = _view(message, channels, 2 if is_deep else 1)
+    if is_deep:
+        view = (value_range or ValueRange()).to_8_bits(view)
     if conversion is None:
         return view
     try:
@@ -92,27 +102,28 @@ def raw_to_bgr(message: RawImageMessage) -> Image:
         ) from error
 
 
-def compressed_to_bgr(message: CompressedMessage) -> Image:
+def compressed_to_bgr(message: CompressedMessage, value_range: ValueRange | None = None) -> Image:
     """Return the image of a compressed message, uint8 [H, W, 3] BGR.
 
-    Raises :class:`ImageMessageError` when it cannot be decoded.
+    `value_range` is that of the stream, for images with 16 bits. Raises :class:`ImageMessageError` when it
+    cannot be decoded.
     """
-    try:
-        image = decode(message.data, cv2.IMREAD_COLOR)
-    except MediaError as error:
-        raise ImageMessageError(f"a compressed image of format {message.format!r}: {error}") from error
+    data = np.frombuffer(message.data, np.uint8)
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH) if data.size else None
     if image is None:
         raise ImageMessageError(
             f"a compressed image of format {message.format!r} ({len(message.data)} bytes) cannot be decoded; "
             "JPEG and PNG images are expected (compressedDepth and video streams are not)"
         )
-    return image
+    if image.dtype == np.uint16:
+        image = (value_range or ValueRange()).to_8_bits(image)
+    return np.asarray(image, np.uint8)
 
 
-def _view(message: RawImageMessage, channels: int) -> Image:
+def _view(message: RawImageMessage, channels: int, value_bytes: int = 1) -> AnyArray:
     """Return the message's memory as a read-only array [H, W], or [H, W, channels] for several channels."""
     height, width, step = message.height, message.width, message.step
-    row = width * channels
+    row = width * channels * value_bytes
     # Some publishers leave out the padding behind the last row.
     needed = step * (height - 1) + row
     if height == 0 or width == 0 or step < row or len(message.data) < needed:
@@ -121,14 +132,8 @@ def _view(message: RawImageMessage, channels: int) -> Image:
             f"needs {max(needed, row * height)} bytes, but {len(message.data)} came; check its publisher"
         )
     shape = (height, width) if channels == 1 else (height, width, channels)
-    strides = (step, channels, 1)[: len(shape)]
-    view: Image = np.ndarray(shape, np.uint8, buffer=message.data, strides=strides)
+    strides = (step, channels * value_bytes, value_bytes)[: len(shape)]
+    dtype = np.dtype(f"{'>' if message.is_bigendian else '<'}u{value_bytes}")
+    view: AnyArray = np.ndarray(shape, dtype, buffer=message.data, strides=strides)
     view.flags.writeable = False
     return view
-
-
-def _upper_bytes(message: RawImageMessage, channels: int) -> Image:
-    """Return the more significant byte of each 16-bit value, [H, W] or [H, W, channels]."""
-    pairs = _view(message, 2 * channels)
-    upper = pairs[:, :, (0 if message.is_bigendian else 1) :: 2]
-    return np.ascontiguousarray(upper[:, :, 0] if channels == 1 else upper)

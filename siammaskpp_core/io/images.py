@@ -1,8 +1,8 @@
 """Read and write image files: one rule for bit depth, alpha channel and EXIF orientation.
 
-An image is read with 8 bits per channel and without its alpha channel, and is turned as its EXIF orientation
-says. The annotations of a data set are drawn on the pixels as the file stores them; whoever compares the two
-reads the image with `as_stored`.
+An image is read with 8 bits per channel (bit_depth.py says how) and without its alpha channel, and is turned
+as its EXIF orientation says. The annotations of a data set are drawn on the pixels as the file stores them;
+whoever compares the two reads the image with `as_stored`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from siammaskpp_core import MAX_IMAGE_PIXELS
-from siammaskpp_core.arrays import Image
+from siammaskpp_core.arrays import AnyArray, Image
 from siammaskpp_core.errors import UserError, extra
+from siammaskpp_core.io.bit_depth import ValueRange
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
@@ -61,14 +61,22 @@ def _natural_key(name: str) -> list[int | str]:
     return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
 
 
-def read_image(path: Path, *, is_grey: bool = False, as_stored: bool = False) -> Image:
+def read_image(
+    path: Path, *, is_grey: bool = False, as_stored: bool = False, value_range: ValueRange | None = None
+) -> Image:
     """Return the image in a file, uint8 [H, W, 3] BGR, or [H, W] with `is_grey`.
 
-    With `as_stored` the EXIF orientation is ignored. Raises :class:`MediaError` when the file cannot be read
+    With `as_stored` the EXIF orientation is ignored. `value_range` is that of the sequence, for images with
+    16 bits; without one, each image has its own. Raises :class:`MediaError` when the file cannot be read
     completely.
     """
     flags = cv2.IMREAD_GRAYSCALE if is_grey else cv2.IMREAD_COLOR
-    return _decode(path, flags | cv2.IMREAD_IGNORE_ORIENTATION if as_stored else flags)
+    flags |= cv2.IMREAD_IGNORE_ORIENTATION if as_stored else 0
+    image = _decode(path, flags | cv2.IMREAD_ANYDEPTH)
+    if image.dtype == np.uint16:
+        return (value_range or ValueRange()).to_8_bits(image)
+    # OpenCV itself converts floating-point numbers.
+    return image if image.dtype == np.uint8 else _decode(path, flags)
 
 
 def read_annotation(path: Path) -> Image:
@@ -134,7 +142,7 @@ def write_image(path: Path, image: Image) -> None:
     path.write_bytes(cv2.imencode(path.suffix, image)[1].tobytes())
 
 
-def _decode(path: Path, flags: int) -> Image:
+def _decode(path: Path, flags: int) -> AnyArray:
     if not path.is_file():
         raise MediaError(f"{path}: no such file")
     try:

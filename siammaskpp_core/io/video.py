@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import cv2
 
 from siammaskpp_core.arrays import Image
+from siammaskpp_core.io.bit_depth import ValueRange
 from siammaskpp_core.io.images import IMAGE_SUFFIXES, MediaError, image_files, other_images, read_image
 from siammaskpp_core.io.outputs import OutputError
 
@@ -115,21 +116,22 @@ def _open_images(place: Path, files: Sequence[Path], others: Sequence[Path] = ()
     """Open image files; `others` are images of formats that are not read."""
     if not files:
         raise MediaError(f"{place}: no images in it; expected files named {' '.join(sorted(IMAGE_SUFFIXES))}")
+    value_range = ValueRange()
     for file in files:
-        first = _read_or_error(file)
+        first = _read_or_error(file, value_range)
         if not isinstance(first, MediaError):
             break
     else:
         raise MediaError(f"{place}: none of {len(files)} images can be read; the last one: {first}")
     height, width = first.shape[:2]
     left_out = [f"{file}: {file.suffix} images are not read; convert it to PNG or JPEG" for file in others]
-    images = (_read_or_error(file) for file in files)
+    images = (_read_or_error(file, value_range) for file in files)
     return Frames(place.name, (width, height), None, len(files), False, images, left_out)
 
 
-def _read_or_error(path: Path) -> Image | MediaError:
+def _read_or_error(path: Path, value_range: ValueRange) -> Image | MediaError:
     try:
-        return read_image(path)
+        return read_image(path, value_range=value_range)
     except MediaError as error:
         return error
 

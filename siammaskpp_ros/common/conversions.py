@@ -13,6 +13,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from siammaskpp_core import arrays
+from siammaskpp_core.io.bit_depth import ValueRange
 from siammaskpp_core.io.image_messages import (
     NATIVE_ENCODINGS,
     ImageMessageError,
@@ -22,15 +23,18 @@ from siammaskpp_core.io.image_messages import (
 )
 
 
-def to_bgr(message: Image | CompressedImage) -> arrays.Image:
+def to_bgr(message: Image | CompressedImage, value_range: ValueRange | None = None) -> arrays.Image:
     """Return the image of a raw or compressed message, BGR uint8 [H, W, 3].
 
     For bgr8 it is a read-only view of the message's memory, without a copy; rows may be padded (`step`).
+    `value_range` is that of the stream, for images with 16 bits.
     Raises :class:`ImageMessageError` for encodings and sizes that cannot be read.
     """
     if isinstance(message, CompressedImage):
-        return compressed_to_bgr(message)
-    return raw_to_bgr(message) if is_known(message.encoding) else _convert_with_cv_bridge(message)
+        return compressed_to_bgr(message, value_range)
+    return (
+        raw_to_bgr(message, value_range) if is_known(message.encoding) else _convert_with_cv_bridge(message)
+    )
 
 
 def to_image(picture: arrays.AnyArray, encoding: str, header: Header) -> Image:

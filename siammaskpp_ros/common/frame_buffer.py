@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sensor_msgs.msg import CompressedImage, Image
 
 from siammaskpp_core import arrays
+from siammaskpp_core.io.bit_depth import ValueRange
 from siammaskpp_core.io.stamps import stamp_ns
 from siammaskpp_ros.common.conversions import to_bgr
 
@@ -24,6 +25,8 @@ class Frame:
     """Time at which the middleware received the message, on the monotonic clock."""
     receive_delay_s: float = 0.0
     """Time from then until the node's callback was called."""
+    value_range: ValueRange | None = None
+    """The range of values of the stream, for images with 16 bits."""
 
     @property
     def stamp_ns(self) -> int:
@@ -32,7 +35,7 @@ class Frame:
 
     def bgr(self) -> arrays.Image:
         """Return the image, BGR uint8 [H, W, 3]; raises the error of :func:`to_bgr`."""
-        return to_bgr(self.message)
+        return to_bgr(self.message, self.value_range)
 
 
 class FrameBuffer:

@@ -20,6 +20,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from siammaskpp_core.engines.options import EngineOptions
 from siammaskpp_core.errors import MissingPackageError
+from siammaskpp_core.io.bit_depth import ValueRange
 from siammaskpp_ros.common import parameters
 from siammaskpp_ros.common.frame_buffer import Frame, FrameBuffer
 from siammaskpp_ros.common.image_input import ImageInput, image_topic
@@ -71,6 +72,7 @@ class TrackerNode(LifecycleNode):
         self._worker: LatestWorker[Frame] = LatestWorker(self._process, self._on_failure, "tracking")
         self._pipeline: _Pipeline | None = None
         self._input: ImageInput | None = None
+        self._value_range = ValueRange()
         self._target_services = TargetServices(self)
         self._selection: SelectionInputs | None = None
         self._change_state = self._service_change_state.callback
@@ -167,7 +169,9 @@ class TrackerNode(LifecycleNode):
 
     def _on_image(self, message: Image | CompressedImage, receive_delay_s: float) -> None:
         now_s = time.monotonic()
-        frame = Frame(message, next(self._indices), now_s - receive_delay_s, receive_delay_s)
+        frame = Frame(
+            message, next(self._indices), now_s - receive_delay_s, receive_delay_s, self._value_range
+        )
         arrival = self._reporter.statistics.frame_received(now_s, frame.stamp_ns)
         if arrival.warning:
             self.get_logger().warning(arrival.warning)
