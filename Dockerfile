@@ -10,7 +10,7 @@ RUN apt-get update \
     && rosdep update --rosdistro jazzy \
     && rosdep install --from-paths src --ignore-src --yes --rosdistro jazzy \
     && rm -rf /var/lib/apt/lists/*
-# onnxruntime is not in rosdep. --no-deps keeps the NumPy of apt, for which cv_bridge is built; the other
+# onnxruntime is not in rosdep. --no-deps keeps the NumPy of apt, for which the OpenCV of apt is built; the other
 # dependencies are not needed at run time.
 RUN pip install --break-system-packages --no-cache-dir --no-deps "onnxruntime>=1.15"
 

@@ -14,6 +14,7 @@ import numpy as np
 from siammaskpp_core.arrays import AnyArray, Image
 from siammaskpp_core.errors import UserError
 from siammaskpp_core.io.bit_depth import ValueRange
+from siammaskpp_core.io.images import with_end_marker
 
 
 class RawImageMessage(Protocol):
@@ -64,14 +65,19 @@ DEEP_ENCODINGS = {
     **{f"bayer_{pattern}16": f"bayer_{pattern}8" for pattern in ("rggb", "bggr", "gbrg", "grbg")},
 }
 
+# Encodings with a plane for the brightness and a quarter as many colours, and OpenCV's conversion to BGR.
+PLANAR_ENCODINGS = {
+    "nv12": cv2.COLOR_YUV2BGR_NV12,
+    "nv21": cv2.COLOR_YUV2BGR_NV21,
+    "i420": cv2.COLOR_YUV2BGR_I420,
+    "yv12": cv2.COLOR_YUV2BGR_YV12,
+}
+_ENCODINGS = (*NATIVE_ENCODINGS, *DEEP_ENCODINGS, *PLANAR_ENCODINGS)
+_KNOWN = {encoding.lower(): encoding for encoding in _ENCODINGS}
+
 
 class ImageMessageError(UserError):
     """An image message that cannot be decoded; the message names the cause and a remedy."""
-
-
-def is_known(encoding: str) -> bool:
-    """Return True for an encoding that :func:`raw_to_bgr` decodes."""
-    return encoding in NATIVE_ENCODINGS or encoding in DEEP_ENCODINGS
 
 
 def raw_to_bgr(message: RawImageMessage, value_range: ValueRange | None = None) -> Image:
@@ -81,16 +87,22 @@ def raw_to_bgr(message: RawImageMessage, value_range: ValueRange | None = None) 
     bgr8 this is a read-only view of the message's memory, without a copy. Raises
     :class:`ImageMessageError` for an unknown encoding and for a size that contradicts the data.
     """
-    if not is_known(message.encoding):
+    encoding = _KNOWN.get(message.encoding.lower(), "")
+    if not encoding:
         raise ImageMessageError(
-            f"encoding {message.encoding!r} cannot be read here; these can: "
-            f"{', '.join((*NATIVE_ENCODINGS, *DEEP_ENCODINGS))}"
+            f"encoding {message.encoding!r} cannot be read; let the camera's driver publish one of these: "
+            f"{', '.join(_ENCODINGS)}"
         )
-    is_deep = message.encoding in DEEP_ENCODINGS
-    channels, conversion = NATIVE_ENCODINGS[DEEP_ENCODINGS.get(message.encoding, message.encoding)]
-    view = _view(message, channels, 2 if is_deep else 1)
-    if is_deep:
-        view = (value_range or ValueRange()).to_8_bits(view)
+    view: AnyArray
+    conversion: int | None
+    if encoding in PLANAR_ENCODINGS:
+        view, conversion = _planes(message), PLANAR_ENCODINGS[encoding]
+    else:
+        is_deep = encoding in DEEP_ENCODINGS
+        channels, conversion = NATIVE_ENCODINGS[DEEP_ENCODINGS.get(encoding, encoding)]
+        view = _view(message, channels, 2 if is_deep else 1)
+        if is_deep:
+            view = (value_range or ValueRange()).to_8_bits(view)
     if conversion is None:
         return view
     try:
@@ -105,19 +117,57 @@ def raw_to_bgr(message: RawImageMessage, value_range: ValueRange | None = None) 
 def compressed_to_bgr(message: CompressedMessage, value_range: ValueRange | None = None) -> Image:
     """Return the image of a compressed message, uint8 [H, W, 3] BGR.
 
-    `value_range` is that of the stream, for images with 16 bits. Raises :class:`ImageMessageError` when it
-    cannot be decoded.
+    Its format is that of compressed_image_transport, ``<encoding>; jpeg compressed <colours>``: a Bayer
+    pattern may be stored as a grey image, and red and blue may be exchanged. `value_range` is that of the
+    stream, for images with 16 bits. Raises :class:`ImageMessageError` when it cannot be decoded.
     """
-    data = np.frombuffer(message.data, np.uint8)
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH) if data.size else None
+    data = bytes(message.data)
+    whole = with_end_marker(data)
+    if whole is None:
+        raise ImageMessageError(
+            f"a JPEG image of {len(data)} bytes is cut off and cannot be decoded; check the camera's cable, "
+            "and whether its driver's buffers are large enough"
+        )
+    flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
+    image = cv2.imdecode(np.frombuffer(whole, np.uint8), flags) if whole else None
     if image is None:
         raise ImageMessageError(
-            f"a compressed image of format {message.format!r} ({len(message.data)} bytes) cannot be decoded; "
+            f"a compressed image of format {message.format!r} ({len(data)} bytes) cannot be decoded; "
             "JPEG and PNG images are expected (compressedDepth and video streams are not)"
         )
     if image.dtype == np.uint16:
         image = (value_range or ValueRange()).to_8_bits(image)
+    encoding = message.format.split(";")[0].strip()
+    if image.ndim == 2:
+        _, conversion = NATIVE_ENCODINGS.get(DEEP_ENCODINGS.get(encoding, encoding), (1, None))
+        if conversion is None or not encoding.startswith("bayer_"):
+            conversion = cv2.COLOR_GRAY2BGR
+        image = cv2.cvtColor(image, conversion)
+    elif "compressed rgb" in message.format:
+        image = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     return np.asarray(image, np.uint8)
+
+
+def _planes(message: RawImageMessage) -> Image:
+    """Return the planes of a YUV 4:2:0 image below each other, [3 H / 2, W], as OpenCV expects them."""
+    height, width, step = message.height, message.width, message.step
+    if len(message.data) == width * height * 3 // 2:
+        step = width  # some publishers give the mean number of bytes of a row, with the colours
+    needed = step * height * 3 // 2
+    if not (height and width) or height % 2 or width % 2 or step < width or len(message.data) < needed:
+        raise ImageMessageError(
+            f"the image message contradicts itself: {width}x{height} {message.encoding} with step {step} "
+            f"needs even sides and {needed} bytes, but {len(message.data)} came; check its publisher"
+        )
+    data = np.frombuffer(message.data, np.uint8, needed)
+    if step == width:
+        return data.reshape(-1, width)
+    if message.encoding.lower() in ("nv12", "nv21"):
+        return np.ascontiguousarray(data.reshape(-1, step)[:, :width])
+    # The two planes of colours have rows of half the length.
+    luma = data[: step * height].reshape(height, step)[:, :width]
+    colours = data[step * height :].reshape(height, step // 2)[:, : width // 2]
+    return np.concatenate([luma.ravel(), colours.ravel()]).reshape(-1, width)
 
 
 def _view(message: RawImageMessage, channels: int, value_bytes: int = 1) -> AnyArray:

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".tif", ".tiff", ".webp"}
 
+_END_OF_JPEG = b"\xff\xd9"
+# Bytes that a decoder would take for a part of the picture, with every restart marker that it may wait for.
+_NOISE = bytes((number * 97 + 0xA5) % 255 for number in range(1024))
+_FILLING = _NOISE + b"".join(bytes([0xFF, 0xD0 + number]) + _NOISE for number in range(8))
+
 
 class MediaError(UserError):
     """An image or a video that cannot be read; the message names the file, the cause and a remedy."""
@@ -147,25 +152,37 @@ def _decode(path: Path, flags: int) -> AnyArray:
         raise MediaError(f"{path}: no such file")
     try:
         data = path.read_bytes()
-        image = decode(data, flags)
-    except OSError as error:
+        whole = with_end_marker(data)
+        image = cv2.imdecode(np.frombuffer(whole or data, np.uint8), flags) if data else None
+    except (OSError, cv2.error) as error:
         raise MediaError(f"{path}: cannot be read ({error})") from error
     except MediaError as error:
         raise MediaError(f"{path}: {error}") from error
     if image is None:
         raise MediaError(f"{path}: not a readable image (damaged, empty or of an unknown format)")
-    if _is_cut_off(data):
+    if whole is None:
         raise MediaError(f"{path}: not a complete image: the file is cut off")
     return image
 
 
-def _is_cut_off(data: bytes) -> bool:
-    """Return True for a JPEG without an end marker, of which OpenCV would return the upper part on grey."""
+def with_end_marker(data: bytes) -> bytes | None:
+    """Return an encoded image as it is, except for a JPEG without an end marker, which gets one.
+
+    Some cameras leave the end marker out. It is None for a JPEG that is cut off, of which OpenCV would return
+    the upper part on grey.
+    """
     if not data.startswith(b"\xff\xd8"):
-        return False
+        return data
     position = 2
     while data[position : position + 1] == b"\xff" and data[position + 1 : position + 2] != b"\xda":
         is_fill = data[position + 1 : position + 2] == b"\xff"
         position += 1 if is_fill else 2 + int.from_bytes(data[position + 2 : position + 4], "big")
     # A thumbnail, which has an end marker of its own, lies before the first scan (ff da).
-    return data.find(b"\xff\xd9", position) < 0
+    if data.find(_END_OF_JPEG, position) >= 0:
+        return data
+    # The decoder does not read what follows a complete picture.
+    scan = data.rstrip(b"\xff")
+    ends = (_END_OF_JPEG, _FILLING + _END_OF_JPEG)
+    one, other = (cv2.imdecode(np.frombuffer(scan + end, np.uint8), cv2.IMREAD_COLOR) for end in ends)
+    is_complete = one is not None and other is not None and np.array_equal(one, other)
+    return scan + _END_OF_JPEG if is_complete else None

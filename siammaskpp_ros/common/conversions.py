@@ -1,12 +1,10 @@
 """Convert ROS image messages to BGR arrays and arrays to image messages.
 
-The usual encodings are decoded by :mod:`siammaskpp_core.io.image_messages`. cv_bridge is imported only for
-the other ones: its binary is built for one NumPy version and fails to import with another.
+:mod:`siammaskpp_core.io.image_messages` decodes all encodings that cv_bridge converts to colours, and more.
+The binary of cv_bridge is built for one NumPy version and fails to import with another.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 from sensor_msgs.msg import CompressedImage, Image
@@ -14,13 +12,7 @@ from std_msgs.msg import Header
 
 from siammaskpp_core import arrays
 from siammaskpp_core.io.bit_depth import ValueRange
-from siammaskpp_core.io.image_messages import (
-    NATIVE_ENCODINGS,
-    ImageMessageError,
-    compressed_to_bgr,
-    is_known,
-    raw_to_bgr,
-)
+from siammaskpp_core.io.image_messages import compressed_to_bgr, raw_to_bgr
 
 
 def to_bgr(message: Image | CompressedImage, value_range: ValueRange | None = None) -> arrays.Image:
@@ -28,13 +20,12 @@ def to_bgr(message: Image | CompressedImage, value_range: ValueRange | None = No
 
     For bgr8 it is a read-only view of the message's memory, without a copy; rows may be padded (`step`).
     `value_range` is that of the stream, for images with 16 bits.
-    Raises :class:`ImageMessageError` for encodings and sizes that cannot be read.
+    Raises :class:`~siammaskpp_core.io.image_messages.ImageMessageError` for encodings and sizes that cannot
+    be read.
     """
     if isinstance(message, CompressedImage):
         return compressed_to_bgr(message, value_range)
-    return (
-        raw_to_bgr(message, value_range) if is_known(message.encoding) else _convert_with_cv_bridge(message)
-    )
+    return raw_to_bgr(message, value_range)
 
 
 def to_image(picture: arrays.AnyArray, encoding: str, header: Header) -> Image:
@@ -49,26 +40,3 @@ def to_image(picture: arrays.AnyArray, encoding: str, header: Header) -> Image:
     # Filled in place: the generated setter of `data` makes another copy, or checks every byte (300 ms).
     message.data.frombytes(np.ascontiguousarray(picture).data.cast("B"))
     return message
-
-
-def _convert_with_cv_bridge(message: Image) -> arrays.Image:
-    try:
-        bridge = _cv_bridge()
-    except Exception as error:  # a cv_bridge built for another NumPy raises errors of many classes
-        raise ImageMessageError(
-            f"encoding {message.encoding!r} needs cv_bridge, which cannot be imported ({error}). Install "
-            "the package ros-<distro>-cv-bridge by apt, or publish one of "
-            f"{', '.join(NATIVE_ENCODINGS)}"
-        ) from error
-    try:
-        return np.asarray(bridge.imgmsg_to_cv2(message, desired_encoding="bgr8"), np.uint8)
-    except Exception as error:  # CvBridgeError or cv2.error, depending on the version
-        raise ImageMessageError(
-            f"cv_bridge cannot convert encoding {message.encoding!r} to bgr8: {error}"
-        ) from error
-
-
-def _cv_bridge() -> Any:
-    from cv_bridge import CvBridge
-
-    return CvBridge()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 import time
-import types
 from array import array
 
 import cv2
@@ -125,28 +123,97 @@ def test_a_message_that_contradicts_itself_is_refused(picture: NDArray[np.uint8]
         to_bgr(source)
 
 
-def test_an_encoding_for_cv_bridge_names_the_package(
-    picture: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "cv_bridge", None)
-    with pytest.raises(ImageMessageError, match=r"nv21.*ros-<distro>-cv-bridge.*bgr8"):
-        to_bgr(message(picture[:, :, 0], "nv21"))
+def test_an_unknown_encoding_names_those_that_can_be_read(picture: NDArray[np.uint8]) -> None:
+    with pytest.raises(ImageMessageError, match=r"'32FC1' cannot be read.*bgr8.*nv12"):
+        to_bgr(message(picture[:, :, 0], "32FC1"))
 
 
-def test_cv_bridge_converts_what_is_not_converted_here(
-    picture: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class CvBridge:
-        def imgmsg_to_cv2(self, source: Image, desired_encoding: str) -> NDArray[np.uint8]:
-            if source.encoding != "nv21":
-                raise TypeError("unknown")
-            assert desired_encoding == "bgr8"
-            return picture
+def planes(encoding: str, padding: int) -> Image:
+    """Return an image of FLAT_BGR, 8x6, whose lower half is black."""
+    blue, green, red = np.array(FLAT_BGR) / 255
+    luma = 0.299 * red + 0.587 * green + 0.114 * blue
+    colours = {"u": 128 + 112 * (blue - luma) / 0.886, "v": 128 + 112 * (red - luma) / 0.701}
+    y = np.full((6, 8), 16, np.uint8)
+    y[:3] = round(16 + 219 * luma)
+    u, v = (np.full((3, 4), 128, np.uint8) for _ in range(2))
+    u[:2], v[:2] = round(colours["u"]), round(colours["v"])
+    order = {"nv12": (u, v), "nv21": (v, u), "i420": (u, v), "yv12": (v, u)}[encoding.lower()]
+    is_interleaved = encoding.lower().startswith("nv")
+    rows = [*y, *np.dstack(order).reshape(3, 8)] if is_interleaved else [*y, *order[0], *order[1]]
+    padded = [np.pad(row, (0, padding * len(row) // 8), constant_values=99) for row in rows]
+    data = np.concatenate(padded).tobytes()
+    return Image(height=6, width=8, encoding=encoding, step=8 + padding, data=data)
 
-    monkeypatch.setitem(sys.modules, "cv_bridge", types.SimpleNamespace(CvBridge=CvBridge))
-    np.testing.assert_array_equal(to_bgr(message(picture[:, :, 0], "nv21")), picture)
-    with pytest.raises(ImageMessageError, match="cannot convert encoding 'abc'"):
-        to_bgr(message(picture[:, :, 0], "abc"))
+
+@pytest.mark.parametrize("encoding", ["nv12", "nv21", "i420", "yv12", "NV12"])
+@pytest.mark.parametrize("padding", [0, 4])
+def test_yuv_in_planes(encoding: str, padding: int) -> None:
+    result = to_bgr(planes(encoding, padding))
+    np.testing.assert_allclose(result[:3], np.full((3, 8, 3), FLAT_BGR), atol=2)
+    np.testing.assert_allclose(result[4:], 0, atol=2)
+
+
+def test_yuv_in_planes_that_contradict_themselves() -> None:
+    mean_step = planes("nv12", 0)
+    mean_step.step = 12  # 12 bits per pixel
+    assert to_bgr(mean_step).shape == (6, 8, 3)
+    for name, value in (("height", 8), ("width", 7), ("step", 9), ("data", array("B", [1]))):
+        broken = planes("i420", 4)
+        setattr(broken, name, value)
+        if name == "step":
+            broken.data = broken.data[:60]
+        with pytest.raises(ImageMessageError, match="contradicts itself"):
+            to_bgr(broken)
+
+
+def test_bayer_patterns_in_compressed_images() -> None:
+    mosaic = np.empty((6, 8), np.uint8)
+    for place, channel in enumerate("rggb"):
+        mosaic[place // 2 :: 2, place % 2 :: 2] = FLAT_BGR["bgr".index(channel)]
+    expected = np.full((6, 8, 3), FLAT_BGR, np.uint8)
+    data = cv2.imencode(".png", mosaic)[1].tobytes()
+    source = CompressedImage(format="bayer_rggb8; png compressed bayer_rggb8", data=data)
+    np.testing.assert_array_equal(to_bgr(source), expected)
+    deep = cv2.imencode(".png", mosaic.astype(np.uint16) * 257)[1].tobytes()
+    source = CompressedImage(format="bayer_rggb16; png compressed bayer_rggb16", data=deep)
+    np.testing.assert_array_equal(to_bgr(source), expected)
+    # The transport has converted the pattern itself.
+    data = cv2.imencode(".png", expected)[1].tobytes()
+    source = CompressedImage(format="bayer_rggb8; png compressed bgr8", data=data)
+    np.testing.assert_array_equal(to_bgr(source), expected)
+
+
+def test_exchanged_colours_in_compressed_images(picture: NDArray[np.uint8]) -> None:
+    normal = cv2.imencode(".png", picture)[1].tobytes()
+    exchanged = cv2.imencode(".png", picture[:, :, ::-1])[1].tobytes()
+    for format, data in (
+        ("rgb8; jpeg compressed rgb8", exchanged),
+        ("bgr8; png compressed rgb8", exchanged),
+        ("rgb8; jpeg compressed bgr8", normal),
+        ("bgr8; jpeg compressed bgr8", normal),
+        ("rgb8; jpeg compressed", normal),
+        ("mono8; jpeg compressed mono8", normal),
+        ("jpeg", normal),
+        ("", normal),
+    ):
+        np.testing.assert_array_equal(to_bgr(CompressedImage(format=format, data=data)), picture, format)
+
+
+@pytest.mark.parametrize(
+    "options", [[], [cv2.IMWRITE_JPEG_PROGRESSIVE, 1], [cv2.IMWRITE_JPEG_RST_INTERVAL, 4]]
+)
+def test_a_jpeg_that_is_cut_off_is_refused_and_one_without_an_end_marker_is_not(options: list[int]) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    scene = cv2.GaussianBlur(noise, (0, 0), 3)
+    whole = cv2.imencode(".jpg", scene, options)[1].tobytes()
+    expected = to_bgr(CompressedImage(format="jpeg", data=whole))
+    for end in (b"", b"\xff", b"\x00" * 20):
+        complete = CompressedImage(format="jpeg", data=whole[:-2] + end)
+        np.testing.assert_array_equal(to_bgr(complete), expected)
+    for fraction in (0.6, 0.8, 0.95, 0.99):
+        part = CompressedImage(format="jpeg", data=whole[: int(len(whole) * fraction)])
+        with pytest.raises(ImageMessageError, match="is cut off"):
+            to_bgr(part)
 
 
 def test_compressed_images(picture: NDArray[np.uint8]) -> None:
