@@ -93,7 +93,7 @@ def _nodes(context: LaunchContext) -> list[Node]:
     }
     overrides = {name: given[name] for name in ("engine", "model") if given[name]}
     overrides |= {name: _TRUE_OR_FALSE[given[name]] for name in ("compressed", "autostart") if given[name]}
-    remappings = [("image", given["image"]), ("image/compressed", f"{given['image']}/compressed")]
+    remappings = [("image", given["image"])]
     if given["depth"]:
         overrides["depth"] = True
         remappings.append(("depth", given["depth"]))

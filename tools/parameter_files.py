@@ -22,7 +22,7 @@ def yaml_text(node: str) -> str:
     lines = [
         f"# Parameters of the {name} node with their defaults.",
         f"# Written by: python -m tools.parameter_files {name} > config/{name}.yaml",
-        f"/**/{node}:",
+        "/**:",
         "  ros__parameters:",
     ]
     for option in options_of(_CONFIGS[node]):

@@ -131,9 +131,18 @@ def is_same_qos(one: QoSProfile, other: QoSProfile) -> bool:
 
 
 def image_topic(node: Node, name: str, is_compressed: bool) -> str:
-    """Return the resolved name of an image topic; compressed images come on ``<name>/compressed``."""
-    topic: str = node.resolve_topic_name(f"{name}/compressed" if is_compressed else name)
-    return topic
+    """Return the resolved name of an image topic.
+
+    Compressed images come on ``<name>/compressed``, of whatever `name` is remapped to with or without that
+    ending, or on the topic to which ``<name>/compressed`` itself is remapped.
+    """
+    topic: str = node.resolve_topic_name(name)
+    if not is_compressed:
+        return topic
+    compressed: str = node.resolve_topic_name(f"{name}/compressed")
+    if compressed != node.resolve_topic_name(f"{name}/compressed", only_expand=True):
+        return compressed
+    return topic if topic.endswith("/compressed") else f"{topic}/compressed"
 
 
 def why_no_image(node: Node, topic: str, kind: Any, requested: QoSProfile) -> str:
@@ -194,7 +203,13 @@ def _elsewhere(node: Node, topic: str, kind: Any) -> str:
         and not name.startswith(own)
         and node.count_publishers(name)
     ]
+    is_compressed = kind is CompressedImage
+    if not is_compressed and node.count_publishers(f"{topic}/compressed"):
+        return f"compressed images are published on {topic}/compressed: set the parameter compressed to true"
     if not names:
         return "start the camera, or remap image:=<its topic>"
     shown = ", ".join(names[:_MAX_NAMES]) + (", ..." if len(names) > _MAX_NAMES else "")
-    return f"images are published on {shown}: remap image:=<one of them>"
+    is_usual = all(name.endswith("/compressed") for name in names) or not is_compressed
+    return (
+        f"images are published on {shown}: remap {'image' if is_usual else 'image/compressed'}:=<one of them>"
+    )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
@@ -12,17 +14,29 @@ from rclpy.parameter import Parameter
 from siammaskpp_core.config import Config, ConfigError, Option, from_mapping, options_of, to_mapping
 
 _NO_LIMIT = float("inf")
+# Most parameters that a warning names.
+_MAX_NAMES = 5
 
 
 def declare(node: Node, cls: type[Config]) -> Config:
     """Declare a parameter on `node` for each option of `cls`; return the configuration of their values.
 
-    Raises :class:`ConfigError`, or one of rclpy's parameter exceptions, for a value that cannot be used.
+    At start, a number may be written as another type: 1 for 1.0, and 9 for the text "9". Values for
+    parameters that the node does not have are named in a warning. Raises :class:`ConfigError`, or one of
+    rclpy's parameter exceptions, for a value that cannot be used.
     """
+    # rclpy has no public way to what was given at start, and refuses a 1 for a parameter of type double.
+    given: Mapping[str, Parameter] = node._parameter_overrides
     values = {}
     for option in options_of(cls):
-        node.declare_parameter(option.name, _ros_value(option.default), descriptor(option))
+        value = _ros_value(option.default)
+        if option.name in given:
+            value = _of_same_type(option, _ros_value(given[option.name].value))
+        node.declare_parameter(option.name, value, descriptor(option), ignore_override=True)
         values[option.name] = _ros_value(node.get_parameter(option.name).value)
+    unknown = [name for name in given if not node.has_parameter(name) and not name.startswith("qos_override")]
+    if unknown:
+        node.get_logger().warning(_unknown_text(node.get_name(), unknown, list(values)))
     return from_mapping(cls, values, "parameters")
 
 
@@ -65,6 +79,35 @@ def changed(
         return SetParametersResult(successful=True), from_mapping(type(config), values, "parameters")
     except ConfigError as error:
         return SetParametersResult(successful=False, reason=str(error)), config
+
+
+def _of_same_type(option: Option, value: Any) -> Any:
+    """Return a value given at start as the type of the option; raises :class:`ConfigError` if it has none."""
+    kind = type(option.default)
+    if kind is tuple:
+        if isinstance(value, list):
+            item = option._replace(default=option.default[0])
+            return [_of_same_type(item, entry) for entry in value]
+    elif type(value) is kind:
+        return value
+    elif type(value) in (int, float):
+        is_lossless = kind in (float, str) or (math.isfinite(value) and value == kind(value))
+        if is_lossless:
+            return kind(value)
+    raise ConfigError(
+        f"parameter {option.name}: {kind.__name__} is expected, not {value!r}. ROS reads true, yes, on and "
+        f"numbers as such; a text like these needs two pairs of quotes: -p {option.name}:=\"'yes'\""
+    )
+
+
+def _unknown_text(node_name: str, unknown: list[str], known: list[str]) -> str:
+    """Return a warning about values for parameters that a node does not have."""
+    shown = ", ".join(unknown[:_MAX_NAMES]) + (", ..." if len(unknown) > _MAX_NAMES else "")
+    similar = [match for name in unknown for match in get_close_matches(name, known, n=1)]
+    hint = (
+        f"did you mean {', '.join(similar[:_MAX_NAMES])}?" if similar else "it may be meant for another node."
+    )
+    return f"no effect of {shown}: {node_name} has no such parameter; {hint} See ros2 param list"
 
 
 def _ros_value(value: Any) -> Any:

@@ -18,6 +18,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage, Image
 
+from siammaskpp_core.engines.load import DEFAULT_MODEL
 from siammaskpp_core.engines.options import EngineOptions
 from siammaskpp_core.errors import MissingPackageError
 from siammaskpp_core.io.bit_depth import ValueRange
@@ -254,7 +255,10 @@ class TrackerNode(LifecycleNode):
         selector = Selector(pipeline.targets, pipeline.frames, self._input.hint, lambda: self.config)
         self._target_services.selector = selector
         self._selection = SelectionInputs(self, selector, self._input.topic)
-        self.get_logger().info(f"Ready: waiting for images on {self._input.topic}")
+        engine, model = self.config.engine.engine, self.config.model or DEFAULT_MODEL
+        self.get_logger().info(
+            f"Ready: waiting for images on {self._input.topic}; engine {engine}, model {model}"
+        )
 
     def _stop_receiving(self) -> None:
         self._target_services.selector = None

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import rclpy
 import yaml
 from rcl_interfaces.srv import GetParameters, SetParameters
+from rclpy.context import Context
+from rclpy.exceptions import ParameterException
+from rclpy.node import Node
 from rclpy.parameter import Parameter, parameter_value_to_python
 from ros_harness import FAKE_NODE, Client, NodeProcess
 
-from siammaskpp_core.config import ConfigError, Option, from_mapping, options_of, to_mapping
+from siammaskpp_core.config import Checked, ConfigError, Option, from_mapping, option, options_of, to_mapping
 from siammaskpp_core.tracking import LongTermConfig
-from siammaskpp_ros.common.parameters import changed, descriptor
+from siammaskpp_ros.common.parameters import changed, declare, descriptor
 from siammaskpp_ros.tracker.parameters import FIXED_BECAUSE, NodeConfig
 from tools.node_docs import parameter_table
 from tools.parameter_files import yaml_text
 
 ROOT = Path(__file__).parents[3]
+
+
+@dataclass(frozen=True)
+class CameraOptions(Checked):
+    image: str = option("", "A text that may look like a number")
+
+
 OPTIONS = options_of(NodeConfig)
 RUNTIME_PARAMETERS = {item.name for item in OPTIONS if item.spec.at_run_time}
 
@@ -26,7 +39,7 @@ def test_the_yaml_file_is_written_from_the_dataclass() -> None:
     text = (ROOT / "config" / "tracker.yaml").read_text(encoding="utf-8")
     command = "python -m tools.parameter_files tracker > config/tracker.yaml"
     assert text == yaml_text("tracker_node"), f"run: {command}"
-    values = yaml.safe_load(text)["/**/tracker_node"]["ros__parameters"]
+    values = yaml.safe_load(text)["/**"]["ros__parameters"]
     assert from_mapping(NodeConfig, values) == NodeConfig()
     assert {name: type(value) for name, value in values.items()} == {
         item.name: type(item.default) for item in OPTIONS
@@ -143,6 +156,78 @@ def set_one_by_one(client: Client, values: list[tuple[str, object]]) -> list:
     request = SetParameters.Request()
     request.parameters = [Parameter(name, value=value).to_parameter_msg() for name, value in values]
     return list(client.call(SetParameters, "tracker_node/set_parameters", request).results)
+
+
+@pytest.fixture
+def create(domain_id: int) -> Iterator[Callable[..., Node]]:
+    """A function that makes a node as from a command line with these ROS arguments."""
+    context = Context()
+    rclpy.init(context=context, domain_id=domain_id)
+    nodes: list[Node] = []
+
+    def make(*arguments: str) -> Node:
+        nodes.append(rclpy.create_node("node", context=context, cli_args=["--ros-args", *arguments]))
+        return nodes[-1]
+
+    yield make
+    for node in nodes:
+        node.destroy_node()
+    rclpy.try_shutdown(context=context)
+
+
+@pytest.mark.ros
+def test_a_number_may_be_written_as_another_type_at_start(create: Callable[..., Node]) -> None:
+    texts = ("object_size_m:=1", "detection_class:=0", "threads:=2.0", "depth:=1", "lost_after_s:=3")
+    node = create(*(part for text in texts for part in ("-p", text)))
+    config = declare(node, NodeConfig)
+    assert (config.pose.object_size_m, config.detection_class) == (1.0, "0")
+    assert (config.engine.threads, config.pose.depth, config.tracking.lost_after_s) == (2, True, 3.0)
+    assert type(node.get_parameter("object_size_m").value) is float
+    assert declare(create("-p", "image:=9"), CameraOptions).image == "9"
+
+
+@pytest.mark.ros
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("threads:=2.5", "threads: int is expected, not 2.5"),
+        ("threads:=.inf", "threads: int is expected, not inf"),
+        ("detection_class:=yes", "detection_class: str is expected, not True.*quotes"),
+        ("depth:=2", "depth: bool is expected, not 2"),
+        ("depth:=maybe", "depth: bool is expected, not 'maybe'"),
+        ("object_size_m:=[1, 2]", "object_size_m: float is expected"),
+    ],
+)
+def test_other_types_are_refused_at_start(create: Callable[..., Node], text: str, reason: str) -> None:
+    with pytest.raises(ConfigError, match=reason):
+        declare(create("-p", text), NodeConfig)
+
+
+@pytest.mark.ros
+def test_a_number_out_of_range_is_refused_whatever_its_type(create: Callable[..., Node]) -> None:
+    with pytest.raises((ConfigError, ParameterException), match="confidence_high"):
+        declare(create("-p", "confidence_high:=3"), NodeConfig)
+
+
+@pytest.mark.ros
+def test_misspelt_parameters_are_named(
+    create: Callable[..., Node], capfd: pytest.CaptureFixture[str]
+) -> None:
+    declare(create("-p", "confidence_hihg:=0.7"), NodeConfig)
+    assert "no effect of confidence_hihg" in (text := capfd.readouterr().err)
+    assert "did you mean confidence_high?" in text
+    declare(create("-p", "use_sim_time:=true", "-p", "qos_overrides./x.publisher.depth:=1"), NodeConfig)
+    assert "no effect" not in capfd.readouterr().err
+
+
+@pytest.mark.ros
+def test_the_parameter_file_holds_for_a_renamed_node(create: Callable[..., Node], tmp_path: Path) -> None:
+    file = tmp_path / "tracker.yaml"
+    file.write_text(yaml_text("tracker_node").replace("max_targets: 8", "max_targets: 3"), encoding="utf-8")
+    for name in ("__node:=seeker", "__ns:=/robot"):
+        assert declare(create("--params-file", str(file), "-r", name), NodeConfig).max_targets == 3
+    line = ("--params-file", str(file), "-p", "max_targets:=5")
+    assert declare(create(*line), NodeConfig).max_targets == 5
 
 
 def test_parameters_of_others_are_left_alone() -> None:

@@ -173,7 +173,7 @@ def test_the_yaml_file_is_written_from_the_dataclass() -> None:
     assert text == yaml_text("follower"), (
         "run: python -m tools.parameter_files follower > config/follower.yaml"
     )
-    values = yaml.safe_load(text)["/**/follower"]["ros__parameters"]
+    values = yaml.safe_load(text)["/**"]["ros__parameters"]
     assert FollowConfig(**values) == FollowConfig()
 
 

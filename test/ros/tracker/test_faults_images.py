@@ -16,7 +16,7 @@ from node_under_test import Node
 from numpy.typing import NDArray
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from ros_harness import FAKE_NODE, jpeg, scene
+from ros_harness import FAKE_NODE, Client, jpeg, scene
 from ros_time import seconds, stamp_at
 from sensor_msgs.msg import CompressedImage, Image
 
@@ -228,6 +228,32 @@ def test_what_keeps_images_away_is_named(domain_id: int) -> None:
         assert reported("image_topic") == "/camera/image"
     finally:
         node.close()
+
+
+def test_the_remedy_for_compressed_images_works(domain_id: int) -> None:
+    """A topic that the status names becomes the value of the remapping that it names."""
+    camera = Client(domain_id)
+    publisher = camera.node.create_publisher(CompressedImage, "/cam/image_raw/compressed", 1)
+    line = [*FAKE_NODE, "0.0", "--ros-args", "-p"]
+    blind = Node([*line, "compressed:=true"], domain_id)
+    blind.client.until(lambda: blind.client.statuses, "the node reports")
+    remedy = "published on /cam/image_raw/compressed: remap image:=<one of them>"
+    blind.status(TrackerStatus.WAITING, remedy)
+    blind.close()
+    raw = Node([*line, "compressed:=false", "-r", "image:=/cam/image_raw"], domain_id)
+    raw.client.until(lambda: raw.client.statuses, "the node reports")
+    raw.status(TrackerStatus.WAITING, "set the parameter compressed to true")
+    raw.close()
+    for name in ("/cam/image_raw/compressed", "/cam/image_raw"):
+        node = Node([*line, "compressed:=true", "-r", f"image:={name}"], domain_id)
+        try:
+            node.client.until(lambda n=node: n.client.statuses, "the node reports")
+            picture = jpeg(scene())
+            node.client.until(lambda n=node, p=picture: publisher.publish(p) or n.client.objects, "results")
+            assert "image_raw/compressed; engine onnxruntime, model " in node.process.text
+        finally:
+            node.close()
+    camera.close()
 
 
 def test_subscribers_that_come_and_go(camera: Node) -> None:
