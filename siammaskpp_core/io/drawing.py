@@ -28,18 +28,23 @@ def target_colour(index: int) -> Colour:
     return round(blue * 255), round(green * 255), round(red * 255)
 
 
-def draw_results(image: Image, results: Sequence[Result], labels: Sequence[str] = ()) -> Image:
+def draw_results(
+    image: Image,
+    results: Sequence[Result],
+    labels: Sequence[str] = (),
+    colours: Sequence[int] | None = None,
+) -> Image:
     """Return a copy of `image` with the mask, rotated box, label and confidence of each result.
 
-    The position of a result gives its colour, see :func:`target_colour`. Raises ValueError when there are
-    labels, but not one for each result.
+    `colours` holds an index of each result for :func:`target_colour`, by default its position.
+    Raises ValueError when there are labels, but not one for each result.
     """
     if labels and len(labels) != len(results):
         raise ValueError(f"{len(labels)} labels for {len(results)} results")
     canvas: Image = image.copy()
     thickness = _thickness(image)
     for index, result in enumerate(results):
-        colour = target_colour(index)
+        colour = target_colour(index if colours is None else colours[index])
         if result.mask is not None:
             _draw_mask(canvas, result.mask, colour)
         corners = result.rotated_box.corners()

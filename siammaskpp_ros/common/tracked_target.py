@@ -23,3 +23,5 @@ class TrackedTarget:
     is_seen: bool
     """True when the image shows the target; False while LOST, and when the result of an UNCERTAIN target is
     not accepted."""
+    number: int = 1
+    """Number of the target for life, from 1: its mask value, which also gives its colour."""

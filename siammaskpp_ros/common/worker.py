@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from siammaskpp_core.errors import UserError
@@ -88,3 +88,15 @@ class LatestWorker(Generic[Item]):
                 self._work(item)
             except Exception as error:
                 self._failed(item, error)
+
+
+def stop_all(stops: Sequence[Callable[[float], bool]], timeout_s: float) -> bool:
+    """Call the functions, each of which ends a thread; return False when one does not end.
+
+    All threads together have `timeout_s`.
+    """
+    for stop in stops:
+        stop(0.0)
+    end_s = time.monotonic() + timeout_s
+    have_ended = [stop(max(end_s - time.monotonic(), 0.0)) for stop in stops]
+    return all(have_ended)

@@ -67,9 +67,9 @@ class PoseStage:
         if self._pairing is not None:
             self._pairing.start(reliability)
 
-    def stop_worker(self) -> bool:
+    def stop_worker(self, timeout_s: float = _STOP_TIMEOUT_S) -> bool:
         """End the thread; False when it hangs."""
-        return self._worker.stop(_STOP_TIMEOUT_S)
+        return self._worker.stop(timeout_s)
 
     def stop(self) -> None:
         """End the thread and all subscriptions."""

@@ -25,6 +25,7 @@ _SILENCE_S = 2.0
 _HANG_S = 5.0
 # A failure that persists is logged again after this time.
 _REPEAT_FAILURE_S = 5.0
+_REPEAT_TWINS_S = 60.0
 _LEVELS = {
     TrackerStatus.INACTIVE: DiagnosticStatus.OK,
     TrackerStatus.WAITING: DiagnosticStatus.WARN,
@@ -48,6 +49,7 @@ class Reporter:
         self._diagnostics = node.create_publisher(DiagnosticArray, "/diagnostics", 1)
         self._silent_since_s = 0.0
         self._failures = RepeatFilter(_REPEAT_FAILURE_S)
+        self._twins = RepeatFilter(_REPEAT_TWINS_S)
         self.fault = ""
         self.statistics = Statistics()
 
@@ -89,6 +91,15 @@ class Reporter:
             hint = images.hint()
             self._warn_of_silence(config, measured, hint, now_s)
         state, text = judge(measured, images is not None, targets, now_s, hint)
+        twins = self._node.count_publishers(self._status.topic_name) - 1
+        if twins > 0:
+            name = self._node.get_fully_qualified_name()
+            text += (
+                f"; {twins} other node(s) have the name {name} and publish on the same topics: end them, or "
+                "start each with another name or namespace (-r __node:=... or -r __ns:=...)"
+            )
+            if self._twins.is_due(name):
+                self._node.get_logger().warning(text)
         model = config.model or str(DEFAULT_MODEL)
         stamp = self._node.get_clock().now().to_msg()
         status = status_message(measured, state, text, stamp, config.engine.engine, model, targets)

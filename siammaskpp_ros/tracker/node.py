@@ -25,9 +25,9 @@ from siammaskpp_core.io.bit_depth import ValueRange
 from siammaskpp_ros.common import parameters
 from siammaskpp_ros.common.frame_buffer import Frame, FrameBuffer
 from siammaskpp_ros.common.image_input import ImageInput, image_topic
-from siammaskpp_ros.common.node_main import run_node, spin_until
+from siammaskpp_ros.common.node_main import run_node, spin_once, wait_until
 from siammaskpp_ros.common.steady_clock import STEADY_CLOCK
-from siammaskpp_ros.common.worker import LatestWorker, WorkerHangs
+from siammaskpp_ros.common.worker import LatestWorker, WorkerHangs, stop_all
 from siammaskpp_ros.pose.stage import PoseStage
 from siammaskpp_ros.tracker.diagnostics import Reporter
 from siammaskpp_ros.tracker.parameters import FIXED_BECAUSE, NodeConfig
@@ -42,6 +42,9 @@ except ImportError:  # Humble
 
 # A launch system sends SIGTERM 5 s after SIGINT; a thread that hangs is abandoned before that.
 _STOP_TIMEOUT_S = 3.0
+
+# The answer to the request for a shutdown, and the last status, leave before the process ends.
+_ANSWER_TIME_S = 0.5
 
 TrackerLoader = Callable[[Path | None, EngineOptions], TargetTracker]
 """A function that loads the tracker of a model folder (None: the default model)."""
@@ -72,6 +75,8 @@ class TrackerNode(LifecycleNode):
         self._indices = itertools.count(1)  # never reset: targets keep the index of their first frame
         self._worker: LatestWorker[Frame] = LatestWorker(self._process, self._on_failure, "tracking")
         self._pipeline: _Pipeline | None = None
+        self.has_shut_down = False
+        """True after the lifecycle transition shutdown, from which there is no way back."""
         self._input: ImageInput | None = None
         self._value_range = ValueRange()
         self._target_services = TargetServices(self)
@@ -138,6 +143,8 @@ class TrackerNode(LifecycleNode):
         """Stop receiving images, and release everything."""
         self._stop_receiving()
         self._release()
+        self.has_shut_down = True
+        self.get_logger().info("Shut down by a lifecycle request: the process ends; start it again if needed")
         return super().on_shutdown(state)
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -161,9 +168,12 @@ class TrackerNode(LifecycleNode):
 
     def stop_threads(self) -> None:
         """End all threads before the node is destroyed; raises :class:`WorkerHangs` when one does not end."""
-        poses_have_ended = self._pipeline is None or self._pipeline.poses.stop_worker()
-        clicks_have_ended = self._selection is None or self._selection.stop_worker(_STOP_TIMEOUT_S)
-        if not (self._worker.stop(_STOP_TIMEOUT_S) and poses_have_ended and clicks_have_ended):
+        stops = [self._worker.stop]
+        if self._pipeline is not None:
+            stops.append(self._pipeline.poses.stop_worker)
+        if self._selection is not None:
+            stops.append(self._selection.stop_worker)
+        if not stop_all(stops, _STOP_TIMEOUT_S):
             raise WorkerHangs("the tracker hangs on an image")
 
     # Images ----------------------------------------------------------------------------------------
@@ -265,9 +275,11 @@ class TrackerNode(LifecycleNode):
         if self._input is not None:
             self._input.close()
             self._input = None
-        clicks_have_ended = self._selection is None or self._selection.close(_STOP_TIMEOUT_S)
+        stops = [self._worker.stop]
+        if self._selection is not None:
+            stops.append(self._selection.close)
         self._selection = None
-        if not self._worker.stop(_STOP_TIMEOUT_S) or not clicks_have_ended:
+        if not stop_all(stops, _STOP_TIMEOUT_S):
             self.get_logger().error("The tracker hangs on an image; its thread is abandoned")
         if self._pipeline is not None:
             self._pipeline.poses.stop()
@@ -292,5 +304,8 @@ def main(args: list[str] | None = None, tracker_loader: TrackerLoader = load_lon
 def _work(node: TrackerNode, executor: Executor, stop: Event) -> int:
     if not node.start():
         return 1
-    spin_until(stop, executor)
+    while not (stop.is_set() or node.has_shut_down):
+        spin_once(executor)
+    if node.has_shut_down:
+        wait_until(executor, stop.is_set, _ANSWER_TIME_S)
     return 0

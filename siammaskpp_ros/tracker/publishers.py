@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -61,7 +60,8 @@ class ResultPublishers:
             self._labels.publish(to_image(label_picture(shape, labelled), "mono8", header))
         if self._overlay.get_subscription_count():
             texts = [item.label or item.id for item, _ in found]
-            drawn = draw_results(picture, [result for _, result in found], texts)
+            colours = [item.mask_value - 1 for item, _ in found]
+            drawn = draw_results(picture, [result for _, result in found], texts, colours)
             self._overlay.publish(to_image(drawn, "bgr8", header))
         return objects
 
@@ -79,12 +79,11 @@ class ResultPublishers:
 
 
 def objects_of(tracked: Sequence[TrackedTarget]) -> list[TrackedObject]:
-    """Return the messages of all targets; mask values count from 1 over the targets that are seen."""
+    """Return the messages of all targets; those that are not seen have the mask value 0."""
     objects: list[TrackedObject] = []
-    mask_values = itertools.count(1)
     for entry in tracked:
         item = TrackedObject(id=entry.id, label=entry.label)
-        mask_value = next(mask_values) if entry.is_seen else 0
+        mask_value = entry.number if entry.is_seen else 0
         fill_tracked_object(item, entry.result, int(entry.state), mask_value)
         objects.append(item)
     return objects

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -19,13 +20,17 @@ from siammaskpp_core.tracking import State
 from siammaskpp_ros.common.frame_buffer import Frame, FrameBuffer
 from siammaskpp_ros.common.steady_clock import STEADY_CLOCK
 from siammaskpp_ros.common.vision_messages import vision_messages
-from siammaskpp_ros.common.worker import LatestWorker
+from siammaskpp_ros.common.worker import LatestWorker, stop_all
 from siammaskpp_ros.tracker.parameters import NodeConfig
 from siammaskpp_ros.tracker.targets import TargetStore
 
 DEFAULT_ID = "target"
 """Id of a target that is set without one."""
+MAX_NAME = 64
+"""Most characters of an id or a label."""
 _QOS = QoSProfile(depth=10)
+# More boxes than this do not wait; the oldest are dropped.
+_MAX_WAITING_BOXES = 16
 
 
 class Refusal(UserError):
@@ -75,9 +80,18 @@ class Selector:
         """Return the newest frame."""
         return choose_frame(self._frames, Time(), self._no_image_hint())
 
-    def set_box(self, request: SetTarget.Request | TargetBox) -> tuple[str, Frame]:
-        """Start to track the object in the box of `request`; return the target's id and its first frame."""
-        frame = choose_frame(self._frames, request.header.stamp, self._no_image_hint())
+    def frame_of(self, request: SetTarget.Request | TargetBox) -> Frame:
+        """Return the frame on which the box of `request` was drawn."""
+        return choose_frame(self._frames, request.header.stamp, self._no_image_hint())
+
+    def set_box(
+        self, request: SetTarget.Request | TargetBox, frame: Frame | None = None
+    ) -> tuple[str, Frame]:
+        """Start to track the object in the box of `request`; return the target's id and its first frame.
+
+        The box is on `frame`, by default on :meth:`frame_of` the request.
+        """
+        frame = frame or self.frame_of(request)
         box = (request.box.x, request.box.y, request.box.width, request.box.height)
         return self._set(request.id, request.label, frame, box)
 
@@ -104,9 +118,18 @@ class Selector:
 
     def _set(self, id: str, label: str, frame: Frame, box_xywh: Sequence[float]) -> tuple[str, Frame]:
         id = id or DEFAULT_ID
+        _check_name("id", id)
+        _check_name("label", label)
         limit = self._config().max_targets
         _refusing(lambda: self._targets.set(id, label, frame, box_xywh, limit))
         return id, frame
+
+
+def _check_name(kind: str, name: str) -> None:
+    """Raise :class:`Refusal` for a name that would spoil logs, frames and pictures."""
+    if len(name) > MAX_NAME or not name.isprintable():
+        shown = repr(name[:MAX_NAME])
+        raise Refusal(f"the {kind} {shown} is not a name: use at most {MAX_NAME} printable characters")
 
 
 def _refusing(action: Callable[[], Any]) -> Any:
@@ -156,9 +179,8 @@ class TargetServices:
         if response.success:
             response.message = f"removed {len(response.removed)} target(s)"
         else:
-            response.message = (
-                f"there is no target {request.id!r}; targets: {', '.join(response.remaining) or 'none'}"
-            )
+            names = ", ".join(response.remaining) or "none"
+            response.message = f"there is no target {request.id[:MAX_NAME]!r}; targets: {names}"
         return response
 
 
@@ -166,7 +188,8 @@ class SelectionInputs:
     """Subscriptions to ``~/set_box``, ``~/detections_in`` and clicks; a refusal is logged.
 
     rqt_image_view publishes clicks on ``<topic>_mouse_left`` of the topic that it shows: the camera's images
-    (`image_topic`) or ``~/overlay``. The object at a click is found in a thread of its own.
+    (`image_topic`) or ``~/overlay``. Boxes and clicks need the network: each have a thread of their own, so
+    that the executor goes on receiving images.
     """
 
     def __init__(self, node: Node, selector: Selector, image_topic: str) -> None:
@@ -176,6 +199,9 @@ class SelectionInputs:
             self._on_clicked, self._on_failed_click, "clicks"
         )
         self._clicks.start()
+        self._waiting_boxes: deque[tuple[TargetBox, Frame]] = deque(maxlen=_MAX_WAITING_BOXES)
+        self._boxes: LatestWorker[str] = LatestWorker(self._take_boxes, self._on_failed_box, "boxes")
+        self._boxes.start()
         self._subscriptions: list[Any] = [
             node.create_subscription(TargetBox, "~/set_box", self._on_box, _QOS),
             node.create_subscription(Point, f"{image_topic}_mouse_left", self._on_click, _QOS),
@@ -195,14 +221,26 @@ class SelectionInputs:
         return self.stop_worker(timeout_s)
 
     def stop_worker(self, timeout_s: float) -> bool:
-        """End the thread for clicks; return False when it hangs."""
-        return self._clicks.stop(timeout_s)
+        """End the threads for boxes and clicks; return False when one hangs."""
+        return stop_all((self._boxes.stop, self._clicks.stop), timeout_s)
 
     def _on_box(self, message: TargetBox) -> None:
         try:
-            self._log(self._selector.set_box(message), "~/set_box")
+            self._waiting_boxes.append((message, self._selector.frame_of(message)))
+            self._boxes.put("take them")
         except Refusal as refusal:
             self._node.get_logger().warning(f"~/set_box refused: {refusal}")
+
+    def _take_boxes(self, _: str) -> None:
+        while self._waiting_boxes and not self._boxes.is_stopping():
+            message, frame = self._waiting_boxes.popleft()
+            try:
+                self._log(self._selector.set_box(message, frame), "~/set_box")
+            except Refusal as refusal:
+                self._node.get_logger().warning(f"~/set_box refused: {refusal}")
+
+    def _on_failed_box(self, _: str, error: Exception) -> None:
+        self._node.get_logger().error(f"~/set_box failed: {type(error).__name__}: {error}")
 
     def _on_detections(self, message: Any) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -75,6 +76,8 @@ class TooManyTargets(UserError):
 class _Entry:
     label: str
     target: Target
+    number: int
+    """Mask value of the target for life; it also gives its colour."""
     index: int
     """Index of the newest frame that was searched; at first, of the frame on which the box was drawn."""
     replay_steps_left: int = REPLAY_MAX_STEPS
@@ -122,7 +125,7 @@ class TargetStore:
         with self._tracker_for_request() as tracker:
             target, _ = tracker.init(picture, box_xywh_px)
         with self._entries_lock:
-            self._entries[id] = _Entry(label, target, frame.index)
+            self._entries[id] = _Entry(label, target, self._number_for(id), frame.index)
 
     def box_at(self, frame: Frame, point_xy: tuple[float, float]) -> Float64Array:
         """Return the box (x, y, w, h) of the object at a point of `frame`, in pixels.
@@ -187,6 +190,13 @@ class TargetStore:
                 for (name, entry), result in zip(entries.items(), results, strict=True)
                 if self._entries.get(name) is entry
             ]
+
+    def _number_for(self, id: str) -> int:
+        """Return the number of the target that is replaced, or the lowest that no target has."""
+        if id in self._entries:
+            return self._entries[id].number
+        taken = {entry.number for entry in self._entries.values()}
+        return next(number for number in itertools.count(1) if number not in taken)
 
     def _check_room(self, id: str, limit: int) -> None:
         ids = self.ids()
@@ -276,7 +286,7 @@ def _described(error: Exception) -> str:
 def _tracked_target(id: str, entry: _Entry, result: TrackResult | Exception) -> TrackedTarget:
     target = entry.target
     if not isinstance(result, Exception):
-        return TrackedTarget(id, entry.label, result, target.state, target.is_seen)
+        return TrackedTarget(id, entry.label, result, target.state, target.is_seen, entry.number)
     state = State.LOST if target.state is State.LOST else State.UNCERTAIN
     nothing = TrackResult(np.zeros(4), RotatedBox(0.0, 0.0, 0.0, 0.0, 0.0), 0.0, None)
-    return TrackedTarget(id, entry.label, nothing, state, is_seen=False)
+    return TrackedTarget(id, entry.label, nothing, state, is_seen=False, number=entry.number)

@@ -73,3 +73,10 @@ def test_contact_sheet_places_pictures_in_rows():
     assert sheet[10 + 2 * GAP_PX, GAP_PX, 0] == 3
     with pytest.raises(ValueError, match="at least one image"):
         contact_sheet([], 2)
+
+
+def test_a_result_may_keep_its_colour_when_its_position_changes():
+    image, one, other = np.zeros((240, 320, 3), np.uint8), result(20, 50, 40, 40), result(200, 150, 40, 40)
+    both = draw_results(image, [one, other])
+    alone = draw_results(image, [other], colours=[1])
+    np.testing.assert_array_equal(alone[120:, 160:], both[120:, 160:])

@@ -195,3 +195,30 @@ def test_cleanup_frees_the_network(domain_id: int) -> None:
     finally:
         node.destroy_node()
         rclpy.try_shutdown(context=context)
+
+
+@pytest.mark.parametrize("up", [(), UP])
+def test_a_shutdown_by_request_ends_the_process(domain_id: int, client: Client, up: tuple[int, ...]) -> None:
+    process = NodeProcess([*FAKE_NODE, "0.0", "--ros-args", "-p", "autostart:=false"], domain_id)
+    try:
+        for transition in up:
+            assert change(client, transition)
+        shutdown = {
+            (): Transition.TRANSITION_UNCONFIGURED_SHUTDOWN,
+            UP: Transition.TRANSITION_ACTIVE_SHUTDOWN,
+        }
+        assert change(client, shutdown[up])
+        assert process.wait(10.0) == 0, process.text
+        assert "the process ends" in process.text
+        assert "Traceback" not in process.text
+    finally:
+        process.end()
+
+
+def test_two_nodes_of_one_name_say_so(process: NodeProcess, domain_id: int) -> None:
+    other = NodeProcess([*FAKE_NODE, "0.0"], domain_id)
+    try:
+        process.wait_for_text("1 other node(s) have the name /tracker_node")
+        other.wait_for_text("start each with another name or namespace")
+    finally:
+        interrupt_all([other])

@@ -17,7 +17,7 @@ from siammaskpp.msg import TrackedObject, TrackerStatus
 from siammaskpp_core.tracking import RotatedBox, State, TrackResult
 from siammaskpp_ros.common.frame_buffer import Frame, FrameBuffer
 from siammaskpp_ros.common.tracked_target import TrackedTarget
-from siammaskpp_ros.common.worker import LatestWorker, WorkerHangs
+from siammaskpp_ros.common.worker import LatestWorker, WorkerHangs, stop_all
 from siammaskpp_ros.tracker.diagnostics import diagnostic_message, judge, status_message
 from siammaskpp_ros.tracker.publishers import objects_of
 from siammaskpp_ros.tracker.requests import Refusal, choose_frame
@@ -246,3 +246,17 @@ def test_status_says_what_is_going_on(
 def test_the_scenes_have_the_colours_the_tests_rely_on() -> None:
     assert tuple(scene()[50, 100]) == RED
     assert tuple(scene(colour=GREEN)[50, 100]) == GREEN
+
+
+def test_threads_that_hang_are_waited_for_together() -> None:
+    end = threading.Event()
+    workers = [LatestWorker(lambda _: end.wait(), lambda *_: None, name) for name in "abc"]
+    for worker in workers:
+        worker.start()
+        worker.put(1)
+    time.sleep(0.1)
+    begin_s = time.monotonic()
+    assert not stop_all([worker.stop for worker in workers], 0.3)
+    assert time.monotonic() - begin_s < 0.5
+    end.set()
+    assert stop_all([worker.stop for worker in workers], 5.0)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import rclpy
 from builtin_interfaces.msg import Time
 from fake_tracker import FakeTracker
 from geometry_msgs.msg import Point
+from rclpy.context import Context
 from rclpy.publisher import Publisher
 from ros_harness import FAKE_NODE, GREEN, RED, Client, NodeProcess, scene
 from std_msgs.msg import Header
@@ -20,7 +24,8 @@ from siammaskpp_core.tracking import LongTermConfig, State
 from siammaskpp_ros.common.conversions import to_image
 from siammaskpp_ros.common.frame_buffer import Frame, FrameBuffer
 from siammaskpp_ros.tracker.parameters import NodeConfig
-from siammaskpp_ros.tracker.requests import Refusal, Selector, best_detection
+from siammaskpp_ros.tracker.publishers import objects_of
+from siammaskpp_ros.tracker.requests import Refusal, SelectionInputs, Selector, best_detection
 from siammaskpp_ros.tracker.targets import TargetStore
 
 CONFIG = NodeConfig(
@@ -242,3 +247,74 @@ def test_detections_over_dds(node: tuple[NodeProcess, Client]) -> None:
     header.stamp.sec -= 500
     publisher.publish(messages.Detection2DArray(header=header, detections=[detection]))
     process.wait_for_text("~/detections_in refused: the image with stamp")
+
+
+@pytest.mark.parametrize("name", ["a" * 65, "a\nERROR: all is lost", "\x1b[31mred", "\u202egnp"])
+def test_names_that_would_spoil_the_log_are_refused(name: str) -> None:
+    room = Room()
+    room.show(scene())
+    for request in (SetTarget.Request(id=name, box=box()), SetTarget.Request(label=name, box=box())):
+        with pytest.raises(Refusal, match="at most 64 printable characters") as refused:
+            room.selector.set_box(request)
+        assert str(refused.value).isprintable()
+        assert len(str(refused.value)) < 500
+    assert room.targets.ids() == []
+    assert room.selector.set_box(SetTarget.Request(id="Tür 1 (rot)", box=box()))[0] == "Tür 1 (rot)"
+
+
+def test_mask_values_are_for_life() -> None:
+    room = Room()
+    picture = scene()
+    picture[150:180, 200:240] = GREEN
+    room.show(picture)
+    for id, place in (("red", box()), ("green", box(200, 150))):
+        room.selector.set_box(SetTarget.Request(id=id, box=place))
+
+    def values(image: np.ndarray) -> dict[str, int]:
+        room.show(image)
+        frame = room.frames.newest()
+        seen = room.targets.step(replace(frame, index=frame.index + 1), image, CONFIG.tracking)
+        room._index += 1
+        return {item.id: item.mask_value for item in objects_of(seen)}
+
+    assert values(picture) == {"red": 1, "green": 2}
+    only_green = picture.copy()
+    only_green[50:80, 100:140] = 20
+    for _ in range(3):
+        assert values(only_green) == {"red": 0, "green": 2}
+    room.targets.remove("red")
+    assert values(only_green) == {"green": 2}
+    room.selector.set_box(SetTarget.Request(id="green", box=box(200, 150)))
+    room.selector.set_box(SetTarget.Request(id="next", box=box(200, 150)))
+    assert values(only_green) == {"green": 2, "next": 1}
+
+
+class SlowTracker(FakeTracker):
+    """A network that takes 0.2 s for a new target, as on a slow board."""
+
+    def init(self, image, box_xywh):
+        time.sleep(0.2)
+        return super().init(image, box_xywh)
+
+
+@pytest.mark.ros
+def test_boxes_do_not_keep_the_executor_from_receiving_images(domain_id: int) -> None:
+    context = Context()
+    rclpy.init(context=context, domain_id=domain_id)
+    node = rclpy.create_node("boxes", context=context)
+    room = Room(SlowTracker())
+    room.show(scene())
+    inputs = SelectionInputs(node, room.selector, "/image")
+    try:
+        begin_s = time.monotonic()
+        for number in range(5):
+            inputs._on_box(TargetBox(id=str(number), box=box()))
+        assert time.monotonic() - begin_s < 0.2
+        while len(room.targets.ids()) < 5:
+            assert time.monotonic() - begin_s < 10.0
+            time.sleep(0.05)
+        assert room.targets.ids() == ["0", "1", "2", "3", "4"]
+    finally:
+        inputs.close(5.0)
+        node.destroy_node()
+        rclpy.try_shutdown(context=context)
