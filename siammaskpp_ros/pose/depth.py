@@ -83,7 +83,6 @@ class DepthPairing:
         self._slop_s = slop_s
         self._paired = paired
         self._lock = threading.Lock()
-        self._depth_order = StampOrder()
         self._newest_depth_ns = 0
         self._newest_image_ns = 0
         self._images, self._depth_images, self._pairs = 0, 0, 0
@@ -121,6 +120,7 @@ class DepthPairing:
             )
             self._synchronizer.registerCallback(self._on_pair)
             self._newest_depth_ns = 0
+            self._depth_order = StampOrder()
 
     def counts(self) -> PairCounts:
         """Return the counts of images, of depth images, and of images with and without a partner."""
@@ -169,6 +169,7 @@ class DepthPairing:
             return
         if order is Order.RESTART:
             self.reset()
+            self._depth_order.check(now_ns)
         with self._lock:
             self._depth_images += 1
             self._newest_depth_ns = now_ns
