@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,11 +25,13 @@ from siammaskpp_ros.pose.options import PoseOptions
 
 # At 30 Hz the tracker may be one second behind the depth images.
 _QUEUE_SIZE = 30
+_SMALLEST_QUEUE = 3
+_MAX_QUEUE_BYTES = 64_000_000
 _SUBSCRIPTION_QUEUE_SIZE = 5
 _DTYPES = {"16UC1": "u2", "mono16": "u2", "32FC1": "f4"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TrackedImage:
     """All targets in one image of `width` x `height` pixels.
 
@@ -75,6 +78,9 @@ class DepthPairing:
 
     Either of the two may come first and from any thread. Images are paired after they have been tracked, so
     that a mask never waits for its depth and an image without depth lacks nothing but the pose.
+
+    message_filters takes the first depth image within the slop that comes after the image, and the nearest of
+    those before it. The image is therefore held back until no nearer depth image can be on its way.
     """
 
     def __init__(self, node: Node, slop_s: float, paired: Callable[[TrackedImage, Image], None]) -> None:
@@ -108,8 +114,8 @@ class DepthPairing:
         with self._lock:
             self._images += 1
             self._newest_image_ns = image.stamp_ns
-            image_filter = self._image_filter
-        image_filter.signalMessage(image)
+            self._held_back.append(image)
+        self._release()
 
     def reset(self) -> None:
         """Drop everything that waits; needed after a jump back in time, when old stamps look newest."""
@@ -120,6 +126,8 @@ class DepthPairing:
             )
             self._synchronizer.registerCallback(self._on_pair)
             self._newest_depth_ns = 0
+            self._shortest_interval_ns = 0
+            self._held_back: deque[TrackedImage] = deque(maxlen=_QUEUE_SIZE)
             self._depth_order = StampOrder()
 
     def counts(self) -> PairCounts:
@@ -127,7 +135,7 @@ class DepthPairing:
         with self._lock:
             horizon_ns = self._newest_depth_ns - int(self._slop_s * NS_PER_S)
             waiting = sum(waiting_ns >= horizon_ns for waiting_ns in list(self._synchronizer.queues[0]))
-            unmatched = max(self._images - self._pairs - waiting, 0)
+            unmatched = max(self._images - self._pairs - waiting - len(self._held_back), 0)
             return PairCounts(self._images, self._depth_images, self._pairs, unmatched)
 
     def new_problem(self) -> str:
@@ -147,7 +155,10 @@ class DepthPairing:
                 "colour image, or remap depth:=..."
             )
         missing = now.unmatched - before.unmatched
-        if missing <= 0:
+        pairs = now.paired - before.paired
+        possible = min(now.tracked_images - before.tracked_images, now.depth_images - before.depth_images)
+        # Depth images at a lower rate than the colour images are usual.
+        if missing <= 0 or 2 * pairs >= possible > 0:
             return ""
         return (
             f"{missing} images had no depth within {self._slop_s:g} s; the newest depth image is "
@@ -172,9 +183,28 @@ class DepthPairing:
             self._depth_order.check(now_ns)
         with self._lock:
             self._depth_images += 1
-            self._newest_depth_ns = now_ns
             depth_filter = self._depth_filter
+            fitting = _MAX_QUEUE_BYTES // max(len(message.data), 1)
+            self._synchronizer.queue_size = min(max(fitting, _SMALLEST_QUEUE), _QUEUE_SIZE)
         depth_filter.signalMessage(message)
+        with self._lock:
+            interval_ns = now_ns - self._newest_depth_ns if self._newest_depth_ns else 0
+            if interval_ns:
+                shortest_ns = self._shortest_interval_ns
+                self._shortest_interval_ns = min(shortest_ns or interval_ns, interval_ns)
+            self._newest_depth_ns = now_ns
+        self._release()
+
+    def _release(self) -> None:
+        """Pair the images for which no nearer depth image than those that have come can be on its way."""
+        with self._lock:
+            latest_ns = self._newest_depth_ns + self._shortest_interval_ns // 2
+            ready = [image for image in self._held_back if image.stamp_ns <= latest_ns]
+            for image in ready:
+                self._held_back.remove(image)
+            image_filter = self._image_filter
+        for image in ready:
+            image_filter.signalMessage(image)
 
     def _on_pair(self, image: TrackedImage, depth: Image) -> None:
         # An exception in here would leave the synchroniser locked for ever.

@@ -159,6 +159,42 @@ def test_pairs_are_nearest_in_time_whichever_comes_first(pairs: Pairs) -> None:
     assert len(pairs.stamps) == 2
 
 
+def test_a_late_depth_image_is_waited_for(pairs: Pairs) -> None:
+    """At 60 Hz, the depth image of the image before is within the slop, too."""
+    pairs.depth(1.0000, 1.0167, 1.0333)
+    pairs.track(1.0500)
+    assert pairs.stamps == []
+    pairs.depth(1.0500)
+    assert pairs.stamps == [pytest.approx((1.05, 1.05))]
+    pairs.track(1.0667)
+    pairs.depth(1.0833)  # its own was lost, the nearest are equally far
+    assert len(pairs.stamps) == 2
+    pairs.depth(1.0950)
+    pairs.track(1.1000)  # nothing nearer can come
+    assert pairs.stamps[-1] == pytest.approx((1.1, 1.095))
+
+
+def test_depth_at_a_lower_rate_is_no_problem_and_one_out_of_order_changes_nothing(pairs: Pairs) -> None:
+    pairs.pairing.start("auto")
+    for number in range(30):
+        pairs.track(1 + number / 30)
+        if number % 2 == 0:
+            pairs.depth(1 + number / 30)
+        if number == 20:
+            pairs.depth(1.5)
+    assert len(pairs.stamps) == 15
+    assert all(image_s == pytest.approx(depth_s) for image_s, depth_s in pairs.stamps)
+    assert pairs.pairing.new_problem() == ""
+
+
+def test_large_depth_images_do_not_fill_the_memory(pairs: Pairs) -> None:
+    large = bytes(16_000_000)
+    for number in range(10):
+        pairs.pairing._on_depth(Image(header=header(1 + number / 10), data=large), 0.0)
+    kept = pairs.pairing._synchronizer.queues[1].values()
+    assert sum(len(message.data) for message in kept) <= 64_000_000
+
+
 def test_a_slow_tracker_finds_the_depth_of_its_old_image(pairs: Pairs) -> None:
     pairs.depth(*(1 + index / 30 for index in range(25)))
     pairs.track(1.1)
