@@ -215,7 +215,7 @@ def test_images_that_cannot_be_read_are_named(tmp_path, capsys) -> None:
     assert run(bag, "--topic", TOPIC, *BOX) == 2
     error = capsys.readouterr().err
     assert error.count("the image recorded at 1700000000.") == IMAGES
-    assert "encoding 'odd8' cannot be read here; these can: bgr8" in error
+    assert "encoding 'odd8' cannot be read; let the camera's driver publish one of these: bgr8" in error
     assert [path.name for path in tmp_path.iterdir()] == ["odd"]
     empty = write_bag(tmp_path / "empty", images=0)
     assert "topics with images: none" in error_of(capsys, empty, "--topic", TOPIC, *BOX)
