@@ -15,7 +15,7 @@ from siammaskpp_core.arrays import Mask
 from siammaskpp_core.errors import extra, with_causes
 from siammaskpp_core.interrupt import Interrupt
 from siammaskpp_core.io.results import fill_tracked_object
-from siammaskpp_core.io.stamps import NS_PER_S, seconds_text
+from siammaskpp_core.io.stamps import NS_PER_S, Order, StampOrder, seconds_text
 from siammaskpp_core.offline import TARGET_ID
 from siammaskpp_core.outcome import Outcome
 from siammaskpp_core.tracking import LongTermTracker, Target, TrackResult
@@ -103,7 +103,7 @@ def _until_damage(messages: Iterator[RawMessage], left_out: list[str]) -> Iterat
 class _Recorder:
     """Tracks the target from image to image and writes the results; `first_ns` None takes the first image.
 
-    `left_out` receives a message for each image that cannot be read.
+    `left_out` receives a message for each image that cannot be read or is out of order.
     """
 
     def __init__(
@@ -115,6 +115,7 @@ class _Recorder:
         self._box_xywh = box_xywh
         self._first_ns = first_ns
         self._target: Target | None = None
+        self._order = StampOrder()
         self._writer = writer
 
     def track(self, bag: Bag, message: RawMessage) -> None:
@@ -127,6 +128,11 @@ class _Recorder:
             is_first = self._target is None and self._first_ns in (None, image.stamp_ns)
             if self._target is None and not is_first:
                 return
+            if self._order.check(image.stamp_ns) is Order.LATE:
+                raise BagError(
+                    f"the image recorded at {image.recorded_ns / NS_PER_S:.3f} s is out of order: a newer "
+                    "one was recorded before it"
+                )
             bgr = image.bgr()
         except BagError as error:
             if self._target is None and self._first_ns is not None:

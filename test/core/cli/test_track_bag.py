@@ -205,6 +205,21 @@ def test_what_cannot_be_tracked_is_said_and_leaves_nothing_behind(tmp_path, caps
     assert [path.name for path in tmp_path.iterdir()] == ["ride"]
 
 
+def test_images_out_of_order_are_left_out_and_named(tmp_path, capsys) -> None:
+    """A driver that exchanges two images."""
+    order = [0, 1, 3, 2, *range(4, IMAGES)]
+
+    def exchanged(index: int, image: np.ndarray):
+        return TYPES["sensor_msgs/msg/Image"](
+            header(order[index]), 96, 128, "bgr8", 0, 384, np.ascontiguousarray(image).reshape(-1)
+        )
+
+    bag = write_bag(tmp_path / "exchanged", make=exchanged)
+    assert run(bag, "--topic", TOPIC, *BOX, "--output", tmp_path / "result") == 3
+    output = "".join(capsys.readouterr())
+    assert output.count("is out of order: a newer one was recorded before it") == 1
+
+
 def test_images_that_cannot_be_read_are_named(tmp_path, capsys) -> None:
     def odd(index: int, image: np.ndarray):
         return TYPES["sensor_msgs/msg/Image"](header(index), 96, 128, "odd8", 0, 384, image.reshape(-1))
