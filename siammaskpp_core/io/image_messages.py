@@ -14,7 +14,7 @@ import numpy as np
 from siammaskpp_core.arrays import AnyArray, Image
 from siammaskpp_core.errors import UserError
 from siammaskpp_core.io.bit_depth import ValueRange
-from siammaskpp_core.io.images import with_end_marker
+from siammaskpp_core.io.images import MediaError, decode, with_end_marker
 
 
 class RawImageMessage(Protocol):
@@ -129,7 +129,10 @@ def compressed_to_bgr(message: CompressedMessage, value_range: ValueRange | None
             "and whether its driver's buffers are large enough"
         )
     flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
-    image = cv2.imdecode(np.frombuffer(whole, np.uint8), flags) if whole else None
+    try:
+        image = decode(whole, flags)
+    except MediaError as error:
+        raise ImageMessageError(f"a compressed image of format {message.format!r}: {error}") from error
     if image is None:
         raise ImageMessageError(
             f"a compressed image of format {message.format!r} ({len(data)} bytes) cannot be decoded; "

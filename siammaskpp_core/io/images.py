@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from siammaskpp_core import MAX_IMAGE_PIXELS
 from siammaskpp_core.arrays import AnyArray, Image
 from siammaskpp_core.errors import UserError, extra
 from siammaskpp_core.io.bit_depth import ValueRange
@@ -116,7 +117,7 @@ def stored_size(path: Path) -> tuple[int, int]:
         return opened.height, opened.width
 
 
-def decode(data: bytes | memoryview, flags: int) -> Image | None:
+def decode(data: bytes, flags: int) -> AnyArray | None:
     """Return the image in the bytes of a file, decoded by OpenCV with its `flags`; None when there is none.
 
     Raises :class:`MediaError` without a file name when it has more than `MAX_IMAGE_PIXELS` pixels.
@@ -124,7 +125,7 @@ def decode(data: bytes | memoryview, flags: int) -> Image | None:
     if not len(data):
         return None
     try:
-        return cv2.imdecode(np.frombuffer(data, np.uint8), flags)  # type: ignore[return-value]
+        return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
         if "CV_IO_MAX_IMAGE" in str(error):
             raise MediaError(too_large()) from error
@@ -153,8 +154,8 @@ def _decode(path: Path, flags: int) -> AnyArray:
     try:
         data = path.read_bytes()
         whole = with_end_marker(data)
-        image = cv2.imdecode(np.frombuffer(whole or data, np.uint8), flags) if data else None
-    except (OSError, cv2.error) as error:
+        image = decode(whole or data, flags)
+    except OSError as error:
         raise MediaError(f"{path}: cannot be read ({error})") from error
     except MediaError as error:
         raise MediaError(f"{path}: {error}") from error
