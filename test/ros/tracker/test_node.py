@@ -107,9 +107,9 @@ def test_an_image_it_cannot_read_is_reported_and_survived(start: Start) -> None:
     process, client = start()
     client.track(scene())
     assert client.set_target((100, 50, 40, 30)).success
-    client.send(Image(width=4, height=2, step=4, encoding="nv21", data=bytes(12)))
+    client.send(Image(width=4, height=2, step=16, encoding="32FC1", data=bytes(32)))
     client.until(lambda: client.statuses[-1].state == TrackerStatus.ERROR, "status says so")
-    assert "ros-<distro>-cv-bridge" in client.statuses[-1].message
+    assert "'32FC1' cannot be read" in client.statuses[-1].message
     client.send(Image(width=400, height=200, step=1200, encoding="bgr8", data=bytes(16)))
     client.until(lambda: "contradicts itself" in client.statuses[-1].message, "status says why")
     assert client.track(scene(x=90)).objects[0].box.x == 90

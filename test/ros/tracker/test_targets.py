@@ -339,7 +339,7 @@ def test_a_buffered_image_that_cannot_be_read_is_left_out_of_the_replay() -> Non
     for index in range(1, 40):
         store.arrive(index, scene())
         if index % 4:  # the messages in the buffer
-            store.buffer.newest().message.encoding = "nv21"
+            store.buffer.newest().message.encoding = "32FC1"
     store.set("a", "", store.buffer.between(4, 5)[0], BOX, 9)
     for index in range(40, 60):
         seen = store.show(index, scene(x=110))
