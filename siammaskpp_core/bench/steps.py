@@ -18,6 +18,7 @@ from siammaskpp_core.bench.scene import moving_objects
 from siammaskpp_core.engines.load import DEFAULT_MODEL, load_engine
 from siammaskpp_core.engines.options import CPU_ENGINES, EngineOptions
 from siammaskpp_core.errors import extra
+from siammaskpp_core.io.stamps import FRAME_INTERVAL_NS
 from siammaskpp_core.model.folder import Model, read_model
 from siammaskpp_core.tracking import LongTermConfig, LongTermTracker, Tracker
 from siammaskpp_core.tracking.tracker import NETWORK_STAGES
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 REFERENCE = "reference"
 """Name of the reference implementation in the column of engines."""
 WARM_UP_FRAMES = 5
-FRAME_INTERVAL_NS = 33_333_333
 ONE_REGION = LongTermConfig(search_regions_per_image=1)
 """A target that a network does not find costs as much as one that it finds."""
 

@@ -17,6 +17,7 @@ from siammaskpp_core.data.sequences import DatasetError, VideoSequence
 from siammaskpp_core.errors import with_causes
 from siammaskpp_core.evaluation import metrics
 from siammaskpp_core.io.images import MediaError
+from siammaskpp_core.io.stamps import FRAME_INTERVAL_NS
 from siammaskpp_core.tracking import LongTermTracker, SearchRegion, Target, Tracker, TrackResult
 from siammaskpp_core.tracking.boxes import BoxError
 
@@ -24,8 +25,6 @@ OWN_NAME = "siammaskpp"
 """Name of our tracker in all tables."""
 SHORT_TERM_NAME = "short-term"
 """Name of our tracker without the long-term layer."""
-FRAME_INTERVAL_NS = 33_333_333
-"""Time from image to image for our tracker, which reads their stamps: 30 images per second."""
 
 
 class EvaluatedTracker(Protocol):

@@ -6,6 +6,8 @@ from enum import Enum, auto
 from typing import Protocol
 
 NS_PER_S = 1_000_000_000
+FRAME_INTERVAL_NS = 33_333_333
+"""Time from image to image where a video without stamps gets some: 30 images per second."""
 # Drivers and networks exchange images that are close together. Whatever goes back further, or for longer, is
 # a new start.
 _MAX_LATE_NS = NS_PER_S

@@ -9,8 +9,8 @@ import numpy as np
 
 from siammaskpp_core.arrays import Float64Array
 from siammaskpp_core.evaluation.identity.cases import IdentityCase
-from siammaskpp_core.evaluation.one_pass import FRAME_INTERVAL_NS
 from siammaskpp_core.evaluation.report import markdown_table
+from siammaskpp_core.io.stamps import FRAME_INTERVAL_NS
 from siammaskpp_core.tracking import LongTermTracker, State
 from siammaskpp_core.tracking.boxes import overlap
 

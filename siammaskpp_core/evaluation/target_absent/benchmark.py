@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from siammaskpp_core.evaluation.one_pass import FRAME_INTERVAL_NS
 from siammaskpp_core.evaluation.report import cell, markdown_table
 from siammaskpp_core.evaluation.target_absent.cases import KINDS, REDETECTION_FRAMES, TargetAbsentCase
+from siammaskpp_core.io.stamps import FRAME_INTERVAL_NS
 from siammaskpp_core.tracking import LongTermConfig, LongTermTracker
 from siammaskpp_core.tracking.boxes import overlap
 from siammaskpp_core.tracking.decoding import logit
