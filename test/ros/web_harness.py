@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import cv2
@@ -27,6 +27,14 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator
 
 _BROWSER = Path(sys.prefix) / "browser"  # installed by fetch_browser.sh
+
+ASKED: dict[str, Any] = {
+    "header": {"stamp": {"sec": 0, "nanosec": 0}, "frame_id": ""},
+    "box": [100, 50, 40, 30],
+    "id": "a",
+    "label": "",
+}
+"""The request for a target, as the page sends it."""
 
 
 class Camera:

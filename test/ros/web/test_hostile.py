@@ -18,7 +18,7 @@ from builtin_interfaces.msg import Time
 from extreme_messages import extreme_messages
 from ros_harness import scene
 from std_msgs.msg import Header
-from web_harness import Http, Robot
+from web_harness import ASKED, Http, Robot
 
 from siammaskpp.msg import TrackedObjectArray
 from siammaskpp_ros.common.conversions import to_image
@@ -27,19 +27,6 @@ from siammaskpp_ros.web.node import WebConfig
 from siammaskpp_ros.web.server import WebServer
 
 pytestmark = pytest.mark.ros
-
-ASKED: dict[str, Any] = {
-    "header": {"stamp": {"sec": 0, "nanosec": 0}, "frame_id": ""},
-    "box": [100, 50, 40, 30],
-    "id": "a",
-    "label": "",
-}
-
-
-@pytest.fixture
-def robot(domain_id: int) -> Iterator[Robot]:
-    with Robot(domain_id) as running:
-        yield running
 
 
 @contextmanager

@@ -7,7 +7,6 @@ import json
 import re
 import socket
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
@@ -15,7 +14,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from ros_harness import NodeProcess
-from web_harness import Http, Robot
+from web_harness import ASKED, Http, Robot
 
 from siammaskpp_core.config import ConfigError
 from siammaskpp_ros.common.processes import installed
@@ -33,18 +32,6 @@ UPGRADE = {
     "Sec-WebSocket-Version": "13",
     "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
 }
-ASKED = {
-    "header": {"stamp": {"sec": 0, "nanosec": 0}, "frame_id": ""},
-    "box": [100, 50, 40, 30],
-    "id": "a",
-    "label": "",
-}
-
-
-@pytest.fixture
-def robot(domain_id: int) -> Iterator[Robot]:
-    with Robot(domain_id) as running:
-        yield running
 
 
 def test_without_a_tracker_commands_say_what_to_start(robot: Robot) -> None:
