@@ -38,9 +38,10 @@ $(ENV_READY): pyproject.toml constraints-dev.txt cmake/ros_wheels.txt
 	  python -m pip install --quiet --disable-pip-version-check --no-deps vot-toolkit==0.7.4
 	@touch $@
 
+# Without MAKEFLAGS colcon would start no compiler while the machine is busy.
 build: $(ENV_READY) ## build the colcon workspace: build/, install/
 	@mkdir -p log; echo "building the workspace (log/build.log)"
-	@$(WITH_ROS); colcon --log-base log build --symlink-install --base-paths . \
+	@$(WITH_ROS); MAKEFLAGS=-j$$(nproc) colcon --log-base log build --symlink-install --base-paths . \
 	  --cmake-args -G Ninja -DCMAKE_PROJECT_INCLUDE="$(CURDIR)/cmake/ros_wheels.cmake" -DBUILD_TESTING=OFF \
 	  > log/build.log 2>&1 || { tail -n 40 log/build.log; exit 1; }
 
