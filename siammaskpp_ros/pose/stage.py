@@ -21,7 +21,7 @@ from siammaskpp_core.pose import (
 )
 from siammaskpp_core.pose.points import Depth
 from siammaskpp_ros.common.tracked_target import TrackedTarget
-from siammaskpp_ros.common.worker import LatestWorker
+from siammaskpp_ros.common.worker import Worker
 from siammaskpp_ros.pose.camera import CameraInput
 from siammaskpp_ros.pose.depth import DepthPairing, TrackedImage, registered_depth
 from siammaskpp_ros.pose.diagnostics import PoseDiagnostics
@@ -48,7 +48,7 @@ class PoseStage:
         self._pairing = DepthPairing(node, options.depth_slop_s, self._on_pair) if options.depth else None
         self._publishers = PosePublishers(node, options.publish_tf)
         self._diagnostics = PoseDiagnostics(node)
-        self._worker: LatestWorker[tuple[TrackedImage, Image | None]] = LatestWorker(
+        self._worker: Worker[tuple[TrackedImage, Image | None]] = Worker(
             self._process, self._on_failure, "poses"
         )
         self._camera: CameraInput | None = None

@@ -27,12 +27,13 @@ from siammaskpp_ros.common.frame_buffer import Frame, FrameBuffer
 from siammaskpp_ros.common.image_input import ImageInput, image_topic
 from siammaskpp_ros.common.node_main import run_node, spin_once, wait_until
 from siammaskpp_ros.common.steady_clock import STEADY_CLOCK
-from siammaskpp_ros.common.worker import LatestWorker, WorkerHangs, stop_all
+from siammaskpp_ros.common.worker import Worker, WorkerHangs, stop_all
 from siammaskpp_ros.pose.stage import PoseStage
 from siammaskpp_ros.tracker.diagnostics import Reporter
 from siammaskpp_ros.tracker.parameters import FIXED_BECAUSE, NodeConfig
 from siammaskpp_ros.tracker.publishers import FrameTimes, ResultPublishers
-from siammaskpp_ros.tracker.requests import SelectionInputs, Selector, TargetServices
+from siammaskpp_ros.tracker.requests import RequestQueue, SelectionInputs, TargetServices
+from siammaskpp_ros.tracker.selection import Selector
 from siammaskpp_ros.tracker.targets import TargetStore, TargetTracker, load_long_term_tracker
 
 try:
@@ -73,13 +74,14 @@ class TrackerNode(LifecycleNode):
         self._load_tracker = tracker_loader
         self._reporter = Reporter(self)
         self._indices = itertools.count(1)  # never reset: targets keep the index of their first frame
-        self._worker: LatestWorker[Frame] = LatestWorker(self._process, self._on_failure, "tracking")
+        self._worker: Worker[Frame] = Worker(self._process, self._on_failure, "tracking")
         self._pipeline: _Pipeline | None = None
         self.has_shut_down = False
         """True after the lifecycle transition shutdown, from which there is no way back."""
         self._input: ImageInput | None = None
         self._value_range = ValueRange()
         self._target_services = TargetServices(self)
+        self._requests: RequestQueue | None = None
         self._selection: SelectionInputs | None = None
         self._change_state = self._service_change_state.callback
         self._service_change_state.callback = self._on_change_state
@@ -171,8 +173,8 @@ class TrackerNode(LifecycleNode):
         stops = [self._worker.stop]
         if self._pipeline is not None:
             stops.append(self._pipeline.poses.stop_worker)
-        if self._selection is not None:
-            stops.append(self._selection.stop_worker)
+        if self._requests is not None:
+            stops.append(self._requests.stop)
         if not stop_all(stops, _STOP_TIMEOUT_S):
             raise WorkerHangs("the tracker hangs on an image")
 
@@ -190,7 +192,7 @@ class TrackerNode(LifecycleNode):
             return
         if self._pipeline is not None:
             self._pipeline.frames.add(frame)
-        if self._worker.put(frame):
+        if self._worker.put(frame) is not None:
             self._reporter.statistics.frame_dropped()
 
     def _process(self, frame: Frame) -> None:
@@ -263,22 +265,24 @@ class TrackerNode(LifecycleNode):
             reliability=self.config.image_reliability,
         )
         selector = Selector(pipeline.targets, pipeline.frames, self._input.hint, lambda: self.config)
-        self._target_services.selector = selector
-        self._selection = SelectionInputs(self, selector, self._input.topic)
+        self._requests = self._target_services.queue = RequestQueue(self, selector)
+        self._selection = SelectionInputs(self, self._requests, self._input.topic)
         engine, model = self.config.engine.engine, self.config.model or DEFAULT_MODEL
         self.get_logger().info(
             f"Ready: waiting for images on {self._input.topic}; engine {engine}, model {model}"
         )
 
     def _stop_receiving(self) -> None:
-        self._target_services.selector = None
+        if self._selection is not None:
+            self._selection.close()
+            self._selection = None
         if self._input is not None:
             self._input.close()
             self._input = None
         stops = [self._worker.stop]
-        if self._selection is not None:
-            stops.append(self._selection.close)
-        self._selection = None
+        if self._requests is not None:
+            stops.append(self._requests.stop)
+        self._requests = self._target_services.queue = None
         if not stop_all(stops, _STOP_TIMEOUT_S):
             self.get_logger().error("The tracker hangs on an image; its thread is abandoned")
         if self._pipeline is not None:

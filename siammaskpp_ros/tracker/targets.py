@@ -68,6 +68,10 @@ class TrackerBusy(UserError):
     """The tracker does not finish an image, so that a request cannot be answered."""
 
 
+class RemovedMeanwhile(UserError):
+    """A target is removed while it is being set."""
+
+
 class TooManyTargets(UserError):
     """The node already tracks `max_targets` targets."""
 
@@ -98,6 +102,7 @@ class TargetStore:
         self._tracker = tracker
         self._frames = frames
         self._entries: dict[str, _Entry] = {}
+        self._starting: dict[str, bool] = {}  # ids that are being set, and whether they were removed since
         self._entries_lock = threading.Lock()
         # Not every engine can be called from two threads at once.
         self._tracker_lock = threading.Lock()
@@ -117,15 +122,32 @@ class TargetStore:
     ) -> None:
         """Start to track the object in a box of `frame`; a target with the same id is replaced.
 
-        `limit` is the largest number of targets. Raises :class:`TooManyTargets`, :class:`TrackerBusy`, or the
-        tracker's error when the box or the image cannot be used; then nothing has changed.
+        `limit` is the largest number of targets. Raises :class:`TooManyTargets`, :class:`TrackerBusy`,
+        :class:`RemovedMeanwhile`, or the tracker's error when the box or the image cannot be used; then
+        nothing has changed.
         """
         self._check_room(id, limit)
         picture = frame.bgr()
         with self._tracker_for_request() as tracker:
             target, _ = tracker.init(picture, box_xywh_px)
         with self._entries_lock:
+            if self._starting.get(id):
+                raise RemovedMeanwhile(f"the target {id!r} was removed while it was set")
             self._entries[id] = _Entry(label, target, self._number_for(id), frame.index)
+
+    @contextmanager
+    def starting(self, id: str) -> Iterator[None]:
+        """Set the target `id` in this context: :meth:`remove` prevents that from its begin on.
+
+        Only one thread may use it.
+        """
+        with self._entries_lock:
+            self._starting[id] = False
+        try:
+            yield
+        finally:
+            with self._entries_lock:
+                del self._starting[id]
 
     def box_at(self, frame: Frame, point_xy: tuple[float, float]) -> Float64Array:
         """Return the box (x, y, w, h) of the object at a point of `frame`, in pixels.
@@ -142,11 +164,16 @@ class TargetStore:
         return box_at(point_xy, picture.shape, try_boxes)
 
     def remove(self, id: str) -> list[str]:
-        """Remove the target `id`, or all targets when it is empty; return the ids that were removed."""
+        """Remove the target `id`, or all targets when it is empty; return the ids that were removed.
+
+        A target that another thread is :meth:`starting` is among them.
+        """
         with self._entries_lock:
-            removed = [name for name in self._entries if id in ("", name)]
+            removed = [name for name in {**self._entries, **self._starting} if id in ("", name)]
             for name in removed:
-                del self._entries[name]
+                self._entries.pop(name, None)
+                if name in self._starting:
+                    self._starting[name] = True
         return removed
 
     def states(self) -> dict[str, State]:

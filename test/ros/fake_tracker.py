@@ -31,15 +31,17 @@ class FakeTarget:
 class FakeTracker:
     """Finds its colour with confidence 0.9, or 0.05 when it is not in the image; a step takes `step_s`.
 
-    Boxes are checked, and cut to the image, as by the real tracker.
-    An image whose top left pixel is pure blue makes the step fail.
+    A new target takes `init_s`, also when its box is refused. Boxes are checked, and cut to the image, as by
+    the real tracker. An image whose top left pixel is pure blue makes the step fail.
     """
 
-    def __init__(self, step_s: float = 0.0) -> None:
+    def __init__(self, step_s: float = 0.0, init_s: float = 0.0) -> None:
         self._step_s = step_s
+        self._init_s = init_s
         self.timings: dict[str, float] = {}
 
     def init(self, image: NDArray[np.uint8], box_xywh: Sequence[float]) -> tuple[FakeTarget, TrackResult]:
+        time.sleep(self._init_s)
         x, y, width, height = checked_box(box_xywh, image.shape[1], image.shape[0])
         colour = image[int(y + height / 2), int(x + width / 2)].copy()
         return FakeTarget(colour), _find(image, colour)

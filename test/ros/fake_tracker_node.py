@@ -1,4 +1,7 @@
-"""The tracker node with the fake tracker; arguments: STEP_S [--load-seconds S] [ROS arguments]."""
+"""The tracker node with the fake tracker.
+
+Arguments: STEP_S [--init-seconds S] [--load-seconds S] [ROS arguments].
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from siammaskpp_ros.tracker.node import main
 
 parser = argparse.ArgumentParser()
 parser.add_argument("step_s", type=float)
+parser.add_argument("--init-seconds", type=float, default=0.0)
 parser.add_argument("--load-seconds", type=float, default=0.0)
 own, ros_arguments = parser.parse_known_args()
 
@@ -32,7 +36,7 @@ def load(model_dir: Path | None, options: EngineOptions) -> FakeTracker:
         end_s = time.monotonic() + own.load_seconds
         while time.monotonic() < end_s:
             time.sleep(0.05)
-    return FakeTracker(own.step_s)
+    return FakeTracker(own.step_s, own.init_seconds)
 
 
 sys.exit(main(ros_arguments, load))

@@ -17,10 +17,10 @@ from siammaskpp.msg import TrackedObject, TrackerStatus
 from siammaskpp_core.tracking import RotatedBox, State, TrackResult
 from siammaskpp_ros.common.frame_buffer import Frame, FrameBuffer
 from siammaskpp_ros.common.tracked_target import TrackedTarget
-from siammaskpp_ros.common.worker import LatestWorker, WorkerHangs, stop_all
+from siammaskpp_ros.common.worker import Worker, WorkerHangs, stop_all
 from siammaskpp_ros.tracker.diagnostics import diagnostic_message, judge, status_message
 from siammaskpp_ros.tracker.publishers import objects_of
-from siammaskpp_ros.tracker.requests import Refusal, choose_frame
+from siammaskpp_ros.tracker.selection import Refusal, choose_frame
 from siammaskpp_ros.tracker.statistics import Measured, StampMonitor, Statistics
 
 
@@ -50,8 +50,8 @@ def recorder() -> Recorder:
 
 
 @pytest.fixture
-def worker(recorder: Recorder) -> Iterator[LatestWorker[int]]:
-    worker: LatestWorker[int] = LatestWorker(recorder.work, recorder.failed)
+def worker(recorder: Recorder) -> Iterator[Worker[int]]:
+    worker: Worker[int] = Worker(recorder.work, recorder.failed)
     worker.start()
     yield worker
     recorder.go.set()
@@ -65,16 +65,29 @@ def wait_until(is_true) -> None:
         time.sleep(0.005)
 
 
-def test_worker_takes_the_newest_and_counts_the_others(worker: LatestWorker[int], recorder: Recorder) -> None:
-    assert worker.put(1) is False
+def test_worker_takes_the_newest_and_counts_the_others(worker: Worker[int], recorder: Recorder) -> None:
+    assert worker.put(1) is None
     assert recorder.busy.wait(5.0)
-    assert [worker.put(item) for item in (2, 3, 4)] == [False, True, True]
+    assert [worker.put(item) for item in (2, 3, 4)] == [None, 2, 3]
     recorder.go.set()
     wait_until(lambda: len(recorder.seen) == 2)
     assert recorder.seen == [1, 4]
 
 
-def test_worker_survives_failing_work(worker: LatestWorker[int], recorder: Recorder) -> None:
+def test_worker_keeps_as_many_items_as_it_has_room_for(recorder: Recorder) -> None:
+    worker: Worker[int] = Worker(recorder.work, recorder.failed, capacity=3)
+    worker.start()
+    worker.put(0)
+    assert recorder.busy.wait(5.0)
+    assert [worker.put(item) for item in (1, 2, 3, 4)] == [None, None, None, 1]
+    assert worker.drop(lambda item: item == 3) == [3]
+    recorder.go.set()
+    wait_until(lambda: len(recorder.seen) == 3)
+    assert worker.stop(5.0)
+    assert recorder.seen == [0, 2, 4]
+
+
+def test_worker_survives_failing_work(worker: Worker[int], recorder: Recorder) -> None:
     recorder.go.set()
     worker.put(-1)
     wait_until(lambda: recorder.failures)
@@ -83,9 +96,7 @@ def test_worker_survives_failing_work(worker: LatestWorker[int], recorder: Recor
     assert (recorder.failures, recorder.seen) == (["no -1"], [5])
 
 
-def test_worker_stop_says_when_work_hangs_and_start_anew(
-    worker: LatestWorker[int], recorder: Recorder
-) -> None:
+def test_worker_stop_says_when_work_hangs_and_start_anew(worker: Worker[int], recorder: Recorder) -> None:
     worker.put(1)
     assert recorder.busy.wait(5.0)
     worker.put(2)
@@ -250,7 +261,7 @@ def test_the_scenes_have_the_colours_the_tests_rely_on() -> None:
 
 def test_threads_that_hang_are_waited_for_together() -> None:
     end = threading.Event()
-    workers = [LatestWorker(lambda _: end.wait(), lambda *_: None, name) for name in "abc"]
+    workers = [Worker(lambda _: end.wait(), lambda *_: None, name) for name in "abc"]
     for worker in workers:
         worker.start()
         worker.put(1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -13,19 +13,22 @@ import rclpy
 from builtin_interfaces.msg import Time
 from fake_tracker import FakeTracker
 from geometry_msgs.msg import Point
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from rclpy.context import Context
 from rclpy.publisher import Publisher
 from ros_harness import FAKE_NODE, GREEN, RED, Client, NodeProcess, scene
 from std_msgs.msg import Header
 
 from siammaskpp.msg import Box, TargetBox, TrackedObject
-from siammaskpp.srv import SetTarget
+from siammaskpp.srv import RemoveTarget, SetTarget
 from siammaskpp_core.tracking import LongTermConfig, State
 from siammaskpp_ros.common.conversions import to_image
 from siammaskpp_ros.common.frame_buffer import Frame, FrameBuffer
 from siammaskpp_ros.tracker.parameters import NodeConfig
 from siammaskpp_ros.tracker.publishers import objects_of
-from siammaskpp_ros.tracker.requests import Refusal, SelectionInputs, Selector, best_detection
+from siammaskpp_ros.tracker.requests import RequestQueue, SelectionInputs, TargetServices
+from siammaskpp_ros.tracker.selection import Refusal, Selector, best_detection
 from siammaskpp_ros.tracker.targets import TargetStore
 
 CONFIG = NodeConfig(
@@ -42,6 +45,12 @@ class Room:
         self.selector = Selector(self.targets, self.frames, lambda: "no camera", lambda: config)
         self._config = config
         self._index = 0
+
+    def set_box(self, request: SetTarget.Request | TargetBox) -> tuple[str, Frame]:
+        return self.selector.set_box(request, self.selector.frame_of(request))
+
+    def take_detection(self, message: SimpleNamespace) -> tuple[str, Frame] | None:
+        return self.selector.take_detection(message, self.selector.frame_of(message))
 
     def show(self, picture: np.ndarray) -> dict[str, tuple[State, float]]:
         self._index += 1
@@ -71,16 +80,16 @@ def detections(*items: tuple[str, float, tuple[float, ...]], stamp: int = 0) -> 
 def test_a_service_and_a_topic_ask_the_same_way(kind: type) -> None:
     room = Room()
     with pytest.raises(Refusal, match="no camera"):
-        room.selector.set_box(kind(box=box()))
+        room.set_box(kind(box=box()))
     room.show(scene(x=20))
     room.show(scene())
-    id, frame = room.selector.set_box(kind(id="cup", label="red", box=box()))
+    id, frame = room.set_box(kind(id="cup", label="red", box=box()))
     assert (id, frame.index) == ("cup", 2)
     old = kind(box=box(x=20.0), header=Header(stamp=Time(sec=1)))
-    assert room.selector.set_box(old)[1].index == 1
+    assert room.set_box(old)[1].index == 1
     assert room.targets.ids() == ["cup", "target"]
     with pytest.raises(Refusal, match="empty"):
-        room.selector.set_box(kind(id="cup", box=Box()))
+        room.set_box(kind(id="cup", box=Box()))
     assert room.show(scene(x=110)) == {"cup": (State.TRACKING, 110), "target": (State.TRACKING, 110)}
 
 
@@ -88,20 +97,20 @@ def test_a_box_over_the_border_is_cut_to_the_image() -> None:
     """As people draw boxes of objects at the border, and detectors report them."""
     room = Room()
     room.show(scene(x=0))
-    assert room.selector.set_box(TargetBox(box=Box(x=-20.5, y=50.0, width=60.5, height=30.0)))[0] == "target"
+    assert room.set_box(TargetBox(box=Box(x=-20.5, y=50.0, width=60.5, height=30.0)))[0] == "target"
     assert room.show(scene(x=10)) == {"target": (State.TRACKING, 10)}
     with pytest.raises(Refusal, match="outside the"):
-        room.selector.set_box(TargetBox(box=Box(x=-80.0, y=50.0, width=60.0, height=30.0)))
+        room.set_box(TargetBox(box=Box(x=-80.0, y=50.0, width=60.0, height=30.0)))
 
 
 def test_a_click_takes_the_object_under_it() -> None:
     room = Room()
     room.show(scene())
     frame = room.selector.newest()
-    assert room.selector.click(frame, (120.0, 60.0))[0] == "target"
+    assert room.selector.click((120.0, 60.0), frame)[0] == "target"
     assert room.show(scene(x=130)) == {"target": (State.TRACKING, 130)}
     with pytest.raises(Refusal, match="outside"):
-        room.selector.click(frame, (500.0, 60.0))
+        room.selector.click((500.0, 60.0), frame)
     assert room.targets.ids() == ["target"]
 
 
@@ -113,7 +122,7 @@ def test_a_failing_engine_refuses_a_click() -> None:
     room = Room(Failing())
     room.show(scene())
     with pytest.raises(Refusal, match="the tracker failed on this image: RuntimeError: out of memory"):
-        room.selector.click(room.selector.newest(), (120.0, 60.0))
+        room.selector.click((120.0, 60.0), room.selector.newest())
     assert room.targets.ids() == []
 
 
@@ -148,35 +157,35 @@ def test_a_detection_with_an_angle_that_is_not_finite_is_refused(angle: float) -
     room = Room()
     room.show(scene())
     with pytest.raises(Refusal, match="not finite"):
-        room.selector.take_detection(detections(("person", 1.0, (120, 65, 40, 30, angle)), stamp=1))
+        room.take_detection(detections(("person", 1.0, (120, 65, 40, 30, angle)), stamp=1))
 
 
 def test_a_detection_becomes_the_target_when_one_is_wanted() -> None:
     room = Room()
     room.show(scene())
-    assert room.selector.take_detection(detections(CAR)) is None
-    chosen = room.selector.take_detection(detections(CAR, PERSON, stamp=1))
+    assert room.take_detection(detections(CAR)) is None
+    chosen = room.take_detection(detections(CAR, PERSON, stamp=1))
     assert chosen is not None
     assert (chosen[0], chosen[1].index) == ("target", 1)
     assert room.show(scene(x=110)) == {"target": (State.TRACKING, 110)}
     # While it is tracked, another detection does not replace it.
-    assert room.selector.take_detection(detections(("person", 0.99, (20, 20, 10, 10)))) is None
+    assert room.take_detection(detections(("person", 0.99, (20, 20, 10, 10)))) is None
     assert room.show(scene(colour=GREEN))["target"][0] is State.LOST
     green = ("person", 0.7, (120, 65, 40, 30))
-    assert room.selector.take_detection(detections(green, stamp=3)) is not None
+    assert room.take_detection(detections(green, stamp=3)) is not None
     assert room.show(scene(x=90, colour=GREEN)) == {"target": (State.TRACKING, 90)}
     room.show(scene(colour=RED))
     with pytest.raises(Refusal, match="not remembered"):
-        room.selector.take_detection(detections(PERSON, stamp=77))
+        room.take_detection(detections(PERSON, stamp=77))
 
 
 def test_targets_of_others_are_left_to_them() -> None:
     room = Room()
     room.show(scene())
-    room.selector.set_box(TargetBox(id="mine", box=box()))
+    room.set_box(TargetBox(id="mine", box=box()))
     room.show(scene(colour=GREEN))
     assert room.targets.states() == {"mine": State.LOST}
-    assert room.selector.take_detection(detections(PERSON)) is None
+    assert room.take_detection(detections(PERSON)) is None
 
 
 @pytest.fixture
@@ -255,11 +264,11 @@ def test_names_that_would_spoil_the_log_are_refused(name: str) -> None:
     room.show(scene())
     for request in (SetTarget.Request(id=name, box=box()), SetTarget.Request(label=name, box=box())):
         with pytest.raises(Refusal, match="at most 64 printable characters") as refused:
-            room.selector.set_box(request)
+            room.set_box(request)
         assert str(refused.value).isprintable()
         assert len(str(refused.value)) < 500
     assert room.targets.ids() == []
-    assert room.selector.set_box(SetTarget.Request(id="Tür 1 (rot)", box=box()))[0] == "Tür 1 (rot)"
+    assert room.set_box(SetTarget.Request(id="Tür 1 (rot)", box=box()))[0] == "Tür 1 (rot)"
 
 
 def test_mask_values_are_for_life() -> None:
@@ -268,7 +277,7 @@ def test_mask_values_are_for_life() -> None:
     picture[150:180, 200:240] = GREEN
     room.show(picture)
     for id, place in (("red", box()), ("green", box(200, 150))):
-        room.selector.set_box(SetTarget.Request(id=id, box=place))
+        room.set_box(SetTarget.Request(id=id, box=place))
 
     def values(image: np.ndarray) -> dict[str, int]:
         room.show(image)
@@ -284,37 +293,140 @@ def test_mask_values_are_for_life() -> None:
         assert values(only_green) == {"red": 0, "green": 2}
     room.targets.remove("red")
     assert values(only_green) == {"green": 2}
-    room.selector.set_box(SetTarget.Request(id="green", box=box(200, 150)))
-    room.selector.set_box(SetTarget.Request(id="next", box=box(200, 150)))
+    room.set_box(SetTarget.Request(id="green", box=box(200, 150)))
+    room.set_box(SetTarget.Request(id="next", box=box(200, 150)))
     assert values(only_green) == {"green": 2, "next": 1}
 
 
-class SlowTracker(FakeTracker):
-    """A network that takes 0.2 s for a new target, as on a slow board."""
+@pytest.mark.ros
+@pytest.mark.parametrize("kind", ["set_target", "set_box"])
+def test_requests_do_not_keep_the_executor_from_receiving_images(domain_id: int, kind: str) -> None:
+    """Five requests a second, each of which takes the network 0.15 s."""
+    process = NodeProcess([*FAKE_NODE, "0", "--init-seconds", "0.15"], domain_id)
+    client = Client(domain_id)
+    try:
+        client.connect()
+        client.track(scene())
+        ask = asker(client, kind)
+        client.until(lambda: client.statuses[-1].frames_received, "an image is counted")
+        before = client.statuses[-1].frames_received
+        sent = 0
+        begin_s = time.monotonic()
+        while (now_s := time.monotonic() - begin_s) < 5.0:
+            if sent % 6 == 0:
+                ask()
+            client.send(scene())
+            sent += 1
+            client.spin(max(sent / 30 - now_s, 0.0))
+        client.spin(2.5)  # the status comes once a second
+        assert client.statuses[-1].frames_received - before > 0.9 * sent
+        process.interrupt()
+        assert process.wait() == 0, process.text
+        assert process.text.count("is tracked from image") >= 15
+    finally:
+        client.close()
+        process.end()
 
-    def init(self, image, box_xywh):
-        time.sleep(0.2)
-        return super().init(image, box_xywh)
+
+def asker(client: Client, kind: str) -> Callable[[], object]:
+    """Return a function that asks for a target."""
+    if kind == "set_target":
+        service = client.node.create_client(SetTarget, "tracker_node/set_target")
+        client.until(service.service_is_ready, "the service is there")
+        return lambda: service.call_async(SetTarget.Request(box=box()))
+    boxes = publisher_for(client, TargetBox, "tracker_node/set_box")
+    return lambda: boxes.publish(TargetBox(box=box()))
+
+
+class Inputs(Room):
+    """The room with its queue, in a node; a new target takes the network 0.2 s."""
+
+    def __init__(self, domain_id: int) -> None:
+        super().__init__(FakeTracker(init_s=0.2))
+        self.show(scene())
+        self._context = Context()
+        rclpy.init(context=self._context, domain_id=domain_id)
+        self.node = rclpy.create_node("inputs", context=self._context)
+        self.services = TargetServices(self.node)
+        self.services.targets = self.targets
+        self.queue = self.services.queue = RequestQueue(self.node, self.selector)
+        self.inputs = SelectionInputs(self.node, self.queue, "/image")
+
+    def until(self, is_true: Callable[[], object]) -> None:
+        end_s = time.monotonic() + 10.0
+        while not is_true():
+            assert time.monotonic() < end_s
+            time.sleep(0.02)
+
+    def close(self) -> None:
+        self.inputs.close()
+        assert self.queue.stop(5.0)
+        self.node.destroy_node()
+        rclpy.try_shutdown(context=self._context)
+
+
+@pytest.fixture
+def inputs(domain_id: int) -> Iterator[Inputs]:
+    inputs = Inputs(domain_id)
+    yield inputs
+    inputs.close()
 
 
 @pytest.mark.ros
-def test_boxes_do_not_keep_the_executor_from_receiving_images(domain_id: int) -> None:
-    context = Context()
-    rclpy.init(context=context, domain_id=domain_id)
-    node = rclpy.create_node("boxes", context=context)
-    room = Room(SlowTracker())
-    room.show(scene())
-    inputs = SelectionInputs(node, room.selector, "/image")
+def test_requests_are_met_in_their_order(inputs: Inputs) -> None:
+    begin_s = time.monotonic()
+    for number in range(4):
+        inputs.inputs._on_box(TargetBox(id=str(number), box=box()))
+    assert time.monotonic() - begin_s < 0.2
+    inputs.until(lambda: len(inputs.targets.ids()) == 4)
+    assert inputs.targets.ids() == ["0", "1", "2", "3"]
+
+
+@pytest.mark.ros
+def test_a_detection_does_not_keep_the_executor(inputs: Inputs) -> None:
+    """A detector publishes all the time; the newest of its messages waits."""
+    begin_s = time.monotonic()
+    for _ in range(10):
+        inputs.inputs._on_detections(detections(PERSON))
+    assert time.monotonic() - begin_s < 0.2
+    inputs.until(inputs.targets.ids)
+    assert inputs.targets.ids() == ["target"]
+    assert time.monotonic() - begin_s < 1.0
+
+
+@pytest.mark.ros
+@pytest.mark.parametrize("id", ["", "late"])
+def test_a_removed_target_does_not_come_back(inputs: Inputs, id: str) -> None:
+    """Neither from a request at work nor from one that waits; a follower would drive on to it."""
+    inputs.inputs._on_box(TargetBox(id="late", box=box()))
+    inputs.inputs._on_box(TargetBox(id="late", box=box()))
+    time.sleep(0.1)
+    response = inputs.services._on_remove(RemoveTarget.Request(id=id), RemoveTarget.Response())
+    assert (response.success, list(response.removed)) == (True, ["late"])
+    inputs.inputs._on_box(TargetBox(id="next", box=box()))
+    inputs.until(inputs.targets.ids)
+    assert inputs.targets.ids() == ["next"]
+    assert inputs.targets.remove("late") == []
+
+
+@pytest.mark.ros
+def test_a_request_that_waits_is_answered_when_the_node_is_deactivated(domain_id: int) -> None:
+    process = NodeProcess([*FAKE_NODE, "0", "--init-seconds", "1.0"], domain_id)
+    client = Client(domain_id)
     try:
-        begin_s = time.monotonic()
-        for number in range(5):
-            inputs._on_box(TargetBox(id=str(number), box=box()))
-        assert time.monotonic() - begin_s < 0.2
-        while len(room.targets.ids()) < 5:
-            assert time.monotonic() - begin_s < 10.0
-            time.sleep(0.05)
-        assert room.targets.ids() == ["0", "1", "2", "3", "4"]
+        client.connect()
+        client.track(scene())
+        service = client.node.create_client(SetTarget, "tracker_node/set_target")
+        client.until(service.service_is_ready, "the service is there")
+        answers = [service.call_async(SetTarget.Request(id=id, box=box())) for id in ("a", "b")]
+        client.spin(0.5)
+        change = ChangeState.Request(transition=Transition(id=Transition.TRANSITION_DEACTIVATE))
+        assert client.call(ChangeState, "tracker_node/change_state", change).success
+        client.until(lambda: all(answer.done() for answer in answers), "both are answered")
+        first, second = (answer.result() for answer in answers)
+        assert first.success
+        assert (second.success, second.message) == (False, "the node has been deactivated")
+        assert list(client.remove_target().removed) == ["a"]
     finally:
-        inputs.close(5.0)
-        node.destroy_node()
-        rclpy.try_shutdown(context=context)
+        client.close()
+        process.end()
