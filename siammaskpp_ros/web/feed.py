@@ -18,6 +18,7 @@ from std_msgs.msg import Header
 
 from siammaskpp.msg import TrackedObject, TrackedObjectArray
 from siammaskpp_core import arrays
+from siammaskpp_core.io.bit_depth import ValueRange
 from siammaskpp_core.io.drawing import MASK_OPACITY, target_colour
 from siammaskpp_core.io.image_messages import ImageMessageError
 from siammaskpp_core.io.stamps import stamp_ns
@@ -50,6 +51,7 @@ class LiveFeed:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._indices = itertools.count(1)
+        self._value_range = ValueRange()
         self.clear()
 
     def clear(self) -> None:
@@ -65,7 +67,9 @@ class LiveFeed:
     def add_image(self, message: Image | CompressedImage, receive_delay_s: float) -> None:
         """Add an image of the camera that arrived `receive_delay_s` ago."""
         now_s = time.monotonic()
-        frame = Frame(message, next(self._indices), now_s - receive_delay_s, receive_delay_s)
+        frame = Frame(
+            message, next(self._indices), now_s - receive_delay_s, receive_delay_s, self._value_range
+        )
         with self._lock:
             self._image_s = now_s
             self._frames.add(frame)

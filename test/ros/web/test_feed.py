@@ -148,3 +148,21 @@ def test_an_image_that_cannot_be_read_says_why() -> None:
     assert newest is not None
     with pytest.raises(ImageMessageError, match="contradicts itself"):
         encode(newest, 960)
+
+
+def test_images_with_16_bits_look_the_same_from_image_to_image() -> None:
+    """A bright object that enters the image must not make the rest of it dark."""
+    feed = LiveFeed()
+    ramp = np.broadcast_to(np.linspace(1000, 4000, 320).astype(np.uint16), (240, 320))
+    entered = ramp.copy()
+    entered[:20, :20] = 16000
+    wall = np.s_[100:, :]
+    shown_walls = []
+    for number, values in enumerate((ramp, entered), 1):
+        feed.add_image(to_image(values, "mono16", header(number)), 0.0)
+        feed.add_objects(results(number))
+        newest = feed.newest()
+        assert shown(newest) == (number, True)
+        shown_walls.append(read(encode(newest, 320))[1][wall].astype(int))
+    assert np.abs(shown_walls[1] - shown_walls[0]).max() <= 2  # JPEG
+    assert np.ptp(shown_walls[0]) > 150
