@@ -15,7 +15,7 @@ from tqdm import tqdm
 from siammaskpp_core.bench.machine import machine, peak_rss_mb
 from siammaskpp_core.bench.report import relate, statistics
 from siammaskpp_core.bench.scene import moving_objects
-from siammaskpp_core.engines.load import DEFAULT_MODEL, load_engine
+from siammaskpp_core.engines.load import DEFAULT_MODEL, load_engine, with_real_engine
 from siammaskpp_core.engines.options import CPU_ENGINES, EngineOptions
 from siammaskpp_core.errors import extra
 from siammaskpp_core.io.stamps import FRAME_INTERVAL_NS
@@ -89,7 +89,7 @@ def load_variants(
     for model in models:
         gflop = _gflop(model)
         is_int8 = model.precision == "int8"
-        for engine in engines:
+        for engine in (with_real_engine(model, options) for options in engines):
             tracker = Tracker(load_engine(model, engine), model.network, model.tracking)
             precision = f"int8, {engine.precision}" if is_int8 else engine.precision
             peak = _peak(engine, is_int8) if gflop and engine.engine in CPU_ENGINES else None

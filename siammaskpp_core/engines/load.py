@@ -40,6 +40,11 @@ def load_engine(model: Model, options: EngineOptions = _DEFAULT) -> Engine:
     return engine
 
 
+def with_real_engine(model: Model, options: EngineOptions) -> EngineOptions:
+    """The options with the name of the engine that "auto" chooses; raises what :func:`load_engine` does."""
+    return replace(options, engine=load_engine(model, options).name) if options.engine == AUTO else options
+
+
 def _first_that_works(model: Model, options: EngineOptions) -> Engine:
     """The first engine of :data:`_PREFERENCE` that can be opened; logs why the ones before could not."""
     reasons = []

@@ -20,7 +20,7 @@ from siammaskpp_core.arguments import add_options, options_from, positive, posit
 from siammaskpp_core.bench.machine import machine
 from siammaskpp_core.bench.report import statistics
 from siammaskpp_core.config import to_mapping
-from siammaskpp_core.engines.load import DEFAULT_MODEL
+from siammaskpp_core.engines.load import DEFAULT_MODEL, with_real_engine
 from siammaskpp_core.engines.options import CPU_ENGINES, EngineOptions
 from siammaskpp_core.errors import UserError
 from siammaskpp_core.model.folder import read_model
@@ -40,10 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     profile = Path(get_package_share_directory("siammaskpp")) / "config" / "fastdds_images.xml"
     os.environ.setdefault("FASTRTPS_DEFAULT_PROFILES_FILE", str(profile))
     model = options.model or DEFAULT_MODEL
-    engine = options_from(EngineOptions, options)
-    parameters = {**to_mapping(engine), "model": str(model.resolve())}
     rows = []
     try:
+        engine = with_real_engine(read_model(model), options_from(EngineOptions, options))
+        parameters = {**to_mapping(engine), "model": str(model.resolve())}
         operations = _Operations(model, engine)
         for size, rate_hz, targets in product(options.size, options.rate, options.targets):
             case = Case(size, float(rate_hz), targets, options.frames)
@@ -54,9 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    names = {"model": model.name, "engine": options.engine, "frames": options.frames}
+    names = {"model": model.name, "engine": engine.engine, "frames": options.frames}
     load = {"load": round(os.getloadavg()[0], 2)}
-    result = {**names, "cases": rows, "machine": {**machine([options.engine]), **load}}
+    result = {**names, "cases": rows, "machine": {**machine([engine.engine]), **load}}
     print(json.dumps(result, indent=2) if options.json else table(result))
     return 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
@@ -11,7 +12,6 @@ from rclpy.node import Node
 from std_msgs.msg import Header
 
 from siammaskpp.msg import TrackerStatus
-from siammaskpp_core.engines.load import DEFAULT_MODEL
 from siammaskpp_core.io.image_messages import ImageMessageError
 from siammaskpp_core.tracking import State
 from siammaskpp_ros.common.image_input import ImageInput
@@ -36,11 +36,21 @@ _LEVELS = {
 }
 
 
+class Network(NamedTuple):
+    """The network that is loaded; the parameters may have other words for it, such as auto."""
+
+    engine: str
+    model: str
+
+    def __str__(self) -> str:
+        return f"engine {self.engine}, model {self.model}"
+
+
 class Reporter:
     """Publishes ``~/status`` and ``/diagnostics``.
 
     `statistics` are counted from activation on; `fault` says why the node could not be configured or
-    activated.
+    activated; `network` is None while none is loaded.
     """
 
     def __init__(self, node: Node) -> None:
@@ -51,6 +61,7 @@ class Reporter:
         self._failures = RepeatFilter(_REPEAT_FAILURE_S)
         self._twins = RepeatFilter(_REPEAT_TWINS_S)
         self.fault = ""
+        self.network: Network | None = None
         self.statistics = Statistics()
 
     def start(self) -> None:
@@ -100,9 +111,9 @@ class Reporter:
             )
             if self._twins.is_due(name):
                 self._node.get_logger().warning(text)
-        model = config.model or str(DEFAULT_MODEL)
+        network = self.network or Network(config.engine.engine, config.model)
         stamp = self._node.get_clock().now().to_msg()
-        status = status_message(measured, state, text, stamp, config.engine.engine, model, targets)
+        status = status_message(measured, state, text, stamp, network, targets)
         self._status.publish(status)
         camera = {"image_topic": images.topic, "incompatible_qos": images.incompatible} if images else {}
         name = self._node.get_fully_qualified_name()
@@ -141,15 +152,15 @@ def judge(measured: Measured, is_active: bool, targets: int, now_s: float, hint:
 
 
 def status_message(
-    measured: Measured, state: int, text: str, stamp: Time, engine: str, model: str, targets: int
+    measured: Measured, state: int, text: str, stamp: Time, network: Network, targets: int
 ) -> TrackerStatus:
     """Return the message for ``~/status``; `text` is one sentence, `targets` the number of targets."""
     return TrackerStatus(
         header=Header(stamp=stamp),
         state=state,
         message=text,
-        engine=engine,
-        model=model,
+        engine=network.engine,
+        model=network.model,
         targets=targets,
         targets_lost=measured.states.count(State.LOST),
         frames_received=measured.received,

@@ -29,7 +29,7 @@ from siammaskpp_ros.common.node_main import run_node, spin_once, wait_until
 from siammaskpp_ros.common.steady_clock import STEADY_CLOCK
 from siammaskpp_ros.common.worker import Worker, WorkerHangs, stop_all
 from siammaskpp_ros.pose.stage import PoseStage
-from siammaskpp_ros.tracker.diagnostics import Reporter
+from siammaskpp_ros.tracker.diagnostics import Network, Reporter
 from siammaskpp_ros.tracker.parameters import FIXED_BECAUSE, NodeConfig
 from siammaskpp_ros.tracker.publishers import FrameTimes, ResultPublishers
 from siammaskpp_ros.tracker.requests import RequestQueue, SelectionInputs, TargetServices
@@ -47,8 +47,8 @@ _STOP_TIMEOUT_S = 3.0
 # The answer to the request for a shutdown, and the last status, leave before the process ends.
 _ANSWER_TIME_S = 0.5
 
-TrackerLoader = Callable[[Path | None, EngineOptions], TargetTracker]
-"""A function that loads the tracker of a model folder (None: the default model)."""
+TrackerLoader = Callable[[Path, EngineOptions], TargetTracker]
+"""A function that loads the tracker of a model folder."""
 
 
 class _Pipeline(NamedTuple):
@@ -107,7 +107,7 @@ class TrackerNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the network and advertise the result topics."""
         config = self.config
-        model = Path(config.model).expanduser() if config.model else None
+        model = Path(config.model).expanduser() if config.model else DEFAULT_MODEL
         try:
             tracker = self._load_tracker(model, config.engine)
         except Exception as error:  # the engine's own errors have many classes, and none may end the node
@@ -120,6 +120,7 @@ class TrackerNode(LifecycleNode):
         targets = self._target_services.targets = TargetStore(tracker, frames)
         self._pipeline = _Pipeline(frames, targets, ResultPublishers(self), poses)
         self._reporter.fault = ""
+        self._reporter.network = Network(tracker.engine_name, str(model))
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -267,10 +268,7 @@ class TrackerNode(LifecycleNode):
         selector = Selector(pipeline.targets, pipeline.frames, self._input.hint, lambda: self.config)
         self._requests = self._target_services.queue = RequestQueue(self, selector)
         self._selection = SelectionInputs(self, self._requests, self._input.topic)
-        engine, model = self.config.engine.engine, self.config.model or DEFAULT_MODEL
-        self.get_logger().info(
-            f"Ready: waiting for images on {self._input.topic}; engine {engine}, model {model}"
-        )
+        self.get_logger().info(f"Ready: waiting for images on {self._input.topic}; {self._reporter.network}")
 
     def _stop_receiving(self) -> None:
         if self._selection is not None:
@@ -293,6 +291,7 @@ class TrackerNode(LifecycleNode):
         if self._pipeline is not None:
             self._pipeline.results.destroy()
             self._pipeline.poses.destroy()
+        self._reporter.network = None
         self._pipeline = self._target_services.targets = None
         # Free the network now: objects that refer to each other keep it until the next garbage collection.
         gc.collect()

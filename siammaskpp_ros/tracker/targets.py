@@ -38,6 +38,10 @@ class TargetTracker(Protocol):
     """The methods of :class:`siammaskpp_core.tracking.LongTermTracker` that the node calls."""
 
     @property
+    def engine_name(self) -> str:
+        """Name of the engine that runs the network."""
+
+    @property
     def timings(self) -> dict[str, float]:
         """Milliseconds of the last step by stage (:data:`siammaskpp_core.tracking.tracker.STAGES`)."""
 
@@ -56,8 +60,8 @@ class TargetTracker(Protocol):
         """Find the targets in the next image, and update their track states."""
 
 
-def load_long_term_tracker(model_dir: Path | None, options: EngineOptions) -> LongTermTracker:
-    """Return the tracker of a model folder; None stands for the default model.
+def load_long_term_tracker(model_dir: Path, options: EngineOptions) -> LongTermTracker:
+    """Return the tracker of a model folder.
 
     Raises the errors of :func:`siammaskpp_core.engines.load.load_tracker`.
     """

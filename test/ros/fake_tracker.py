@@ -35,6 +35,8 @@ class FakeTracker:
     the real tracker. An image whose top left pixel is pure blue makes the step fail.
     """
 
+    engine_name = "fake"
+
     def __init__(self, step_s: float = 0.0, init_s: float = 0.0) -> None:
         self._step_s = step_s
         self._init_s = init_s

@@ -24,8 +24,8 @@ parser.add_argument("--load-seconds", type=float, default=0.0)
 own, ros_arguments = parser.parse_known_args()
 
 
-def load(model_dir: Path | None, options: EngineOptions) -> FakeTracker:
-    if model_dir is not None and not model_dir.is_dir():
+def load(model_dir: Path, options: EngineOptions) -> FakeTracker:
+    if not model_dir.is_dir():
         raise FileNotFoundError(f"{model_dir} is no model folder")
     print(
         f"engine: {options.engine} {options.precision} {options.threads} {options.cpu_affinity}", flush=True

@@ -45,6 +45,11 @@ class LongTermTracker:
         self._tracker = tracker
 
     @property
+    def engine_name(self) -> str:
+        """Name of the engine that runs the network."""
+        return self._tracker.engine.name
+
+    @property
     def timings(self) -> dict[str, float]:
         """Milliseconds of the last step by stage (:data:`~siammaskpp_core.tracking.tracker.STAGES`)."""
         return self._tracker.timings

@@ -7,7 +7,9 @@ import pytest
 
 from siammaskpp_core.bench import steps
 from siammaskpp_core.cli import main as cli
-from siammaskpp_core.engines.load import DEFAULT_MODEL
+from siammaskpp_core.engines.load import DEFAULT_MODEL, load_engine
+from siammaskpp_core.engines.options import EngineOptions
+from siammaskpp_core.model.folder import read_model
 
 STAGES = {"crop": 1.0, "search": 2.0, "decode": 3.0, "decide": 0.5, "refine": 4.0, "paste": 5.0, "learn": 0.7}
 
@@ -66,3 +68,12 @@ def test_the_reference_needs_the_weights(tmp_path, capsys):
     assert answer.out == ""
     for words in ("lite/weights.pt is missing", "siammaskpp export", "leave out --reference"):
         assert words in answer.err
+
+
+def test_the_engine_that_is_measured_is_named(capsys):
+    arguments = ["bench", "--engine", "auto", "--size", "160x120", "--targets", "1", "--frames", "1"]
+    assert cli.main([*arguments, "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    engine = load_engine(read_model(DEFAULT_MODEL), EngineOptions("auto")).name
+    assert [row["engine"] for row in result["steps"]] == [engine]
+    assert engine in result["machine"]

@@ -18,7 +18,7 @@ from siammaskpp_core.tracking import RotatedBox, State, TrackResult
 from siammaskpp_ros.common.frame_buffer import Frame, FrameBuffer
 from siammaskpp_ros.common.tracked_target import TrackedTarget
 from siammaskpp_ros.common.worker import Worker, WorkerHangs, stop_all
-from siammaskpp_ros.tracker.diagnostics import diagnostic_message, judge, status_message
+from siammaskpp_ros.tracker.diagnostics import Network, diagnostic_message, judge, status_message
 from siammaskpp_ros.tracker.publishers import objects_of
 from siammaskpp_ros.tracker.selection import Refusal, choose_frame
 from siammaskpp_ros.tracker.statistics import Measured, StampMonitor, Statistics
@@ -244,7 +244,7 @@ def test_status_says_what_is_going_on(
     got, sentence = judge(measured, is_active, targets, 10.0, "no camera")
     assert got == state
     assert text in sentence
-    status = status_message(measured, got, sentence, Time(sec=3), "onnxruntime", "lite", targets)
+    status = status_message(measured, got, sentence, Time(sec=3), Network("onnxruntime", "lite"), targets)
     diagnostic = diagnostic_message(status, "/ns/tracker_node", measured, {}).status[0]
     assert diagnostic.name.startswith("/ns/tracker_node")
     assert diagnostic.message == sentence

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from ament_index_python.packages import get_package_prefix
-from ros_harness import Client, NodeProcess, ball, ball_box, decoded
+from ros_harness import Client, NodeProcess, ball, ball_box, decoded, interrupt_all
 
 from siammaskpp.msg import TrackedObject
+from siammaskpp_core.engines.load import DEFAULT_MODEL, load_tracker
+from siammaskpp_core.engines.options import EngineOptions
 
 pytestmark = pytest.mark.ros
+EXECUTABLE = str(Path(get_package_prefix("siammaskpp")) / "lib" / "siammaskpp" / "tracker_node")
 
 
 @pytest.fixture
 def process(domain_id: int) -> Iterator[NodeProcess]:
-    executable = Path(get_package_prefix("siammaskpp")) / "lib" / "siammaskpp" / "tracker_node"
-    process = NodeProcess([str(executable)], domain_id)
+    process = NodeProcess([EXECUTABLE], domain_id)
     yield process
     process.end()
 
@@ -43,6 +46,25 @@ def test_ready_within_five_seconds_and_follows(process: NodeProcess, client: Cli
 
     process.interrupt()
     assert process.wait() == 0, process.text
+
+
+def test_engine_and_model_that_are_used_are_named(domain_id: int, tmp_path: Path) -> None:
+    """Not the words of the parameters: auto, and a home folder that is written ~."""
+    model = tmp_path / "models" / "mine"
+    shutil.copytree(DEFAULT_MODEL, model)
+    used = load_tracker(model, EngineOptions("auto")).engine.name
+    assert used in ("onnxruntime", "openvino", "tensorrt")
+    arguments = ["--ros-args", "-p", "engine:=auto", "-p", "model:=~/models/mine"]
+    process = NodeProcess([EXECUTABLE, *arguments], domain_id, {"HOME": str(tmp_path)})
+    client = Client(domain_id)
+    try:
+        process.wait_for_text(f"; engine {used}, model {model}\n")
+        client.connect()
+        assert (client.statuses[-1].engine, client.statuses[-1].model) == (used, str(model))
+        interrupt_all([process])
+    finally:
+        client.close()
+        process.end()
 
 
 def test_lost_and_found(process: NodeProcess, client: Client) -> None:
