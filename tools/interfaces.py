@@ -138,8 +138,8 @@ _TRACKER = Interface(
         Endpoint(
             "~/pose",
             "geometry_msgs/msg/PoseWithCovarianceStamped",
-            "Pose of the target `pose_target` in the camera's optical frame, with covariance; "
-            "nothing is published while the target is not visible",
+            "Pose of the target `pose_target`, or of the one that was set first, in the camera's optical "
+            "frame, with covariance; nothing is published while the target is not visible",
             _CONFIGURED,
         ),
         Endpoint(

@@ -35,6 +35,7 @@ _DTYPES = {"16UC1": "u2", "mono16": "u2", "32FC1": "f4"}
 class TrackedImage:
     """All targets in one image of `width` x `height` pixels.
 
+    `pose_target_id` is the id of the one target whose pose is published on topics of its own.
     `time_jump_count` says how often the time of the images had jumped back before: stamps can be compared
     only among images with the same count.
     """
@@ -44,6 +45,7 @@ class TrackedImage:
     height: int
     targets: Sequence[TrackedTarget]
     options: PoseOptions
+    pose_target_id: str
     time_jump_count: int
 
     @property
@@ -58,9 +60,8 @@ class TrackedImage:
 
     @property
     def pose_target(self) -> TrackedTarget | None:
-        """The one target whose pose is published on topics of its own; None when it is not visible."""
-        wanted = self.options.pose_target
-        return next((target for target in self.visible if wanted in ("", target.id)), None)
+        """The target with the id `pose_target_id`; None when it is not visible."""
+        return next((target for target in self.visible if target.id == self.pose_target_id), None)
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ class PoseOptions(Checked):
     pose_target: str = option(
         "",
         "Id of the target that ~/pose, ~/target_pose, ~/velocity, ~/bearing and ~/points describe; if empty, "
-        "the first visible target",
+        "the target that was set first, until it is removed",
         at_run_time=True,
     )
     publish_tf: bool = option(

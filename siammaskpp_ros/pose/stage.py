@@ -86,9 +86,19 @@ class PoseStage:
         self._diagnostics.destroy()
 
     def put(
-        self, header: Header, shape: Sequence[int], targets: Sequence[TrackedTarget], options: PoseOptions
+        self,
+        header: Header,
+        shape: Sequence[int],
+        targets: Sequence[TrackedTarget],
+        ids: Sequence[str],
+        options: PoseOptions,
     ) -> None:
-        """Hand over the targets in one image whose height and width are the first items of `shape`."""
+        """Hand over the targets in one image whose height and width are the first items of `shape`.
+
+        `ids` are those of all targets that exist, in the order in which they were set, also of those that
+        `targets` leaves out until they have caught up. The first one keeps the topics of one target until it
+        is removed, unless an option names another.
+        """
         now_ns = stamp_ns(header.stamp)
         if has_jumped_back(self._newest_ns, now_ns):
             self._time_jump_count += 1
@@ -107,7 +117,8 @@ class PoseStage:
                 "fill header.stamp and header.frame_id"
             )
             return
-        image = TrackedImage(header, shape[1], shape[0], targets, options, self._time_jump_count)
+        wanted = options.pose_target or next(iter(ids), "")
+        image = TrackedImage(header, shape[1], shape[0], targets, options, wanted, self._time_jump_count)
         if self._pairing is None:
             self._worker.put((image, None))
         else:

@@ -211,7 +211,8 @@ class TrackerNode(LifecycleNode):
             return
         tracked_s = time.monotonic()
         objects = pipeline.results.publish(frame.message.header, picture, tracked)
-        pipeline.poses.put(frame.message.header, picture.shape, tracked, config.pose)
+        ids = pipeline.targets.ids()
+        pipeline.poses.put(frame.message.header, picture.shape, tracked, ids, config.pose)
         now_s = time.monotonic()
         age_s = self._age_s(frame)
         states = tuple(item.state for item in objects)

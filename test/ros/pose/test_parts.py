@@ -119,7 +119,7 @@ def test_errors_name_what_is_wrong_with_camera_info(node: Node) -> None:
 
 
 def tracked_image(stamp_s: float) -> TrackedImage:
-    return TrackedImage(header(stamp_s), 320, 240, [], PoseOptions(), 0)
+    return TrackedImage(header(stamp_s), 320, 240, [], PoseOptions(), "", 0)
 
 
 class Pairs:

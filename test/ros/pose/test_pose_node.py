@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 import rclpy
+from geometry_msgs.msg import PoseWithCovarianceStamped
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from pose_harness import FRAME, PoseClient, camera_info, depth_picture, place
@@ -288,21 +289,90 @@ def test_one_of_several_targets_is_chosen(start: Start) -> None:
     pose_at(lambda: is_near(position(client.got["pose"][-1]), place(200, 150, 2.0)))
 
 
-def two_targets(start: Start, *topics: str) -> tuple[PoseClient, np.ndarray]:
-    """Start the node with the targets "target" (red) and "green"; return also the picture of both."""
-    _, client = start("-p", "object_size_m:=0.2", "-p", "pose_target:=target", topics=("pose", *topics))
+def is_at(pose: PoseWithCovarianceStamped, x: int, y: int) -> bool:
+    """Return True for the pose of the target there; the other one is 1 m away."""
+    return bool(np.linalg.norm(np.subtract(position(pose), place(x, y))) < 0.3)
+
+
+def two_targets(
+    start: Start, *topics: str, pose_target: str = "target", step_s: float = 0.0
+) -> tuple[PoseClient, np.ndarray, np.ndarray]:
+    """Start the node with the targets "target" (red) and "green".
+
+    Return also the picture of both and that of the green one alone.
+    """
+    parameters = ("object_size_m:=0.2", f"pose_target:='{pose_target}'", "frame_buffer_s:=10.0")
+    arguments = [word for parameter in parameters for word in ("-p", parameter)]
+    _, client = start(*arguments, topics=("pose", *topics), step_s=step_s)
     picture = scene(x=30)
     picture[150:180, 200:240] = GREEN
+    only_green = picture.copy()
+    only_green[50:80] = 20
     client.track(picture)
     assert client.set_target((30, 50, 40, 30)).success
     assert client.set_target((200, 150, 40, 30), id="green").success
-    return client, picture
+    return client, picture, only_green
+
+
+def shown_until(client: PoseClient, picture: np.ndarray, is_true: Callable[[Header], object]) -> None:
+    """Publish a picture until something is true of one of its headers."""
+    for _ in range(30):
+        header = client.header()
+        client.send_picture(picture, header)
+        if client.arrives(lambda h=header: is_true(h)):
+            return
+    raise AssertionError("not with one of thirty images")
+
+
+def test_the_pose_stays_with_one_target_until_that_is_removed(start: Start) -> None:
+    """A robot that follows it must not drive on to a stranger when its target is hidden."""
+    client, picture, only_green = two_targets(
+        start, "target_pose", "bearing", "tracked_poses", pose_target=""
+    )
+    pose, kept = client.got["pose"], client.got["tracked_poses"]
+
+    def has_pose(header: Header) -> bool:
+        return bool(pose and pose[-1].header == header)
+
+    def has_both(header: Header) -> bool:
+        return bool(kept and kept[-1].header == header and len(kept[-1].poses) == 2)
+
+    shown_until(client, picture, has_both)
+    shown_until(client, picture, has_pose)
+    assert is_at(pose[-1], 30, 50)
+    client.spin(0.3)
+    own = [client.got[topic] for topic in ("pose", "target_pose", "bearing")]
+    for topic in own:
+        topic.clear()
+    for _ in range(20):  # until it is LOST, and longer
+        shown_until(client, only_green, lambda header: kept[-1].header == header)
+    client.spin(0.3)
+    assert own == [[], [], []]
+    shown_until(client, picture, has_pose)
+    assert is_at(pose[-1], 30, 50)
+    assert client.remove_target("target").success
+    shown_until(client, only_green, has_pose)
+    assert is_at(pose[-1], 200, 150)
+
+
+def test_the_pose_does_not_change_over_while_its_target_is_set_again(start: Start) -> None:
+    """A target that is set on an older image is left out of the results until it has caught up."""
+    client, picture, _ = two_targets(start, "tracked_poses", pose_target="", step_s=0.09)
+    pose, kept = client.got["pose"], client.got["tracked_poses"]
+    headers = []
+    for _ in range(6):
+        shown_until(client, picture, lambda header: kept and kept[-1].header == header)
+        headers.append(kept[-1].header)
+        client.spin(0.1)
+    answer = client.set_target((30, 50, 40, 30), stamp=headers[0].stamp)
+    assert answer.success, answer.message
+    for _ in range(10):
+        shown_until(client, picture, lambda header: kept[-1].header == header)
+    assert all(is_at(item, 30, 50) for item in pose)
 
 
 def test_every_pose_has_the_id_of_its_target(start: Start) -> None:
-    client, picture = two_targets(start, "tracked_poses")
-    hidden = scene(colour=(20, 20, 20))
-    hidden[150:180, 200:240] = GREEN
+    client, picture, hidden = two_targets(start, "tracked_poses")
     kept = client.got["tracked_poses"]
     for shown, ids in ((picture, ["target", "green"]), (hidden, ["green"]), (picture, ["target", "green"])):
         for _ in range(30):
@@ -321,9 +391,7 @@ def test_every_pose_has_the_id_of_its_target(start: Start) -> None:
 
 def test_the_filter_of_a_target_survives_an_image_that_shows_only_another_one(start: Start) -> None:
     """A filter that starts again knows no velocity in its first image."""
-    client, picture = two_targets(start, "velocity", "tracked_poses")
-    hidden = scene(colour=(20, 20, 20))
-    hidden[150:180, 200:240] = GREEN
+    client, picture, hidden = two_targets(start, "velocity", "tracked_poses")
 
     kept = client.got["tracked_poses"]
 
