@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> Outcome:
     """Train the network."""
     with extra("train", "for training"):
         from siammaskpp_core.training.experiment import train
-    left_out = train(
+    return train(
         options.config,
         options.data,
         options.output,
@@ -72,4 +72,3 @@ def run(options: argparse.Namespace) -> Outcome:
         workers=options.workers,
         cache_bytes=options.image_cache * 1_000_000,
     )
-    return Outcome("", tuple(left_out))

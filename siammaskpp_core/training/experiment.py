@@ -9,6 +9,7 @@ from typing import Any
 
 from siammaskpp_core.config import ConfigError, from_mapping, load_yaml
 from siammaskpp_core.network.config import NetworkConfig
+from siammaskpp_core.outcome import Outcome
 from siammaskpp_core.tracking.config import TrackingConfig
 from siammaskpp_core.training.config import TrainingConfig
 from siammaskpp_core.training.run_log import LOG, draw_curves
@@ -36,13 +37,13 @@ def train(
     init: Path | None = None,
     workers: int = 1,
     cache_bytes: int = 0,
-) -> list[str]:
+) -> Outcome:
     """Train the experiment in the YAML file `config` on the folder `data`, or resume the run in `output`.
 
     `steps` replaces the number in the file and `init` is the checkpoint of the previous stage. Each process
     has `workers` that make its pairs, and each worker keeps up to `cache_bytes` of decoded images. Leaves
-    `checkpoint.pt`, `log.jsonl`, `tensorboard/` and `curves.png` in `output`. Returns a message for each file
-    of the sources that cannot be used.
+    `checkpoint.pt`, `log.jsonl`, `tensorboard/` and `curves.png` in `output`. The outcome names the
+    files of the sources that cannot be used. Ctrl-C leaves a run that the same call continues.
     """
     experiment = read_experiment(config)
     training = experiment.training if steps is None else replace(experiment.training, steps=steps)
@@ -59,7 +60,11 @@ def train(
     trainer.run()
     if trainer.fabric.is_global_zero:
         draw_curves(output / LOG, output / "curves.png")
-    return trainer.left_out
+    left_out = tuple(trainer.left_out)
+    if not trainer.is_interrupted:
+        return Outcome("", left_out)
+    text = f"stopped at step {trainer.step} of {training.steps}: start the same command again to continue"
+    return Outcome(text, left_out, is_interrupted=True)
 
 
 def read_experiment(path: Path, changes: Mapping[str, Mapping[str, Any]] | None = None) -> Experiment:

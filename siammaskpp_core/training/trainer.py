@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from siammaskpp_core.data.sources import open_sources
 from siammaskpp_core.errors import listed
+from siammaskpp_core.interrupt import Interrupt, ignore_interrupts
 from siammaskpp_core.network.config import NetworkConfig
 from siammaskpp_core.network.siammaskpp import SiamMaskPP
 from siammaskpp_core.tracking.config import TrackingConfig
@@ -37,7 +38,7 @@ from siammaskpp_core.training.objective import (
     total_loss,
 )
 from siammaskpp_core.training.pairs import PairDataset
-from siammaskpp_core.training.run_log import RunLog, draw_pairs
+from siammaskpp_core.training.run_log import FLUSH_STEPS, RunLog, draw_pairs
 from siammaskpp_core.training.stages import (
     initialise_weights,
     lr_factor,
@@ -92,18 +93,32 @@ class Trainer:
         self.optimizer = cast(Optimizer, fabric.setup_optimizers(make_optimizer(self.model, config)))
         self.step = 0
         self.seconds = 0.0
+        self.is_interrupted = False
         if state is not None:
             self._restore(state)
             fabric.print(f"resuming the run in {output} at step {self.step} of {config.steps}")
         output.mkdir(parents=True, exist_ok=True)
 
     def run(self) -> SiamMaskPP:
-        """Train to the configured number of steps and return the network with the EMA weights."""
-        config, first = self.config, self.fabric.is_global_zero
-        log = RunLog(self.output, self.step, config.batch_size) if first else None
+        """Train to the configured number of steps and return the network with the EMA weights.
+
+        Ctrl-C ends the training after the present step, with a checkpoint; `is_interrupted` is True then.
+        """
+        log = RunLog(self.output, self.step, self.config.batch_size) if self.fabric.is_global_zero else None
+        with Interrupt() as interrupt:
+            self._run(log, interrupt)
+        if log is not None:
+            log.close()
+        self.fabric.barrier()
+        averaged = self.ema.module
+        assert isinstance(averaged, SiamMaskPP)
+        return averaged.eval()
+
+    def _run(self, log: RunLog | None, interrupt: Interrupt) -> None:
+        config = self.config
         started = time.monotonic() - self.seconds
         network = None
-        progress = self._batches(show_progress=first)
+        progress = self._batches(show_progress=log is not None)
         for tensors in progress:
             batch = Batch(*tensors)
             if network is None or self.step == unfreezing_step(config):
@@ -112,20 +127,25 @@ class Trainer:
             values, masks = self._training_step(network, batch, learning_rate)
             self.step += 1
             self.seconds = time.monotonic() - started
-            if log is None:
-                continue
-            log.add(self.step, self.seconds, learning_rate, values)
-            progress.set_postfix({name: log.latest.get(name) for name in PROGRESS_VALUES}, refresh=False)
-            if self.step % config.save_every == 0 or self.step == config.steps:
-                log.flush()
-                log.add_image(self.step, draw_pairs(batch, mask_positions(batch), masks))
-                write_checkpoint(self.output, self.model.config, config, self.tracking, self._state())
-        if log is not None:
-            log.close()
-        self.fabric.barrier()
-        averaged = self.ema.module
-        assert isinstance(averaged, SiamMaskPP)
-        return averaged.eval()
+            self.is_interrupted = self.step < config.steps and self._is_interrupted(interrupt)
+            if log is not None:
+                log.add(self.step, self.seconds, learning_rate, values)
+                progress.set_postfix({name: log.latest.get(name) for name in PROGRESS_VALUES}, refresh=False)
+                if self.step % config.save_every == 0 or self.step == config.steps or self.is_interrupted:
+                    log.flush()
+                    log.add_image(self.step, draw_pairs(batch, mask_positions(batch), masks))
+                    write_checkpoint(self.output, self.model.config, config, self.tracking, self._state())
+            if self.is_interrupted:
+                break
+
+    def _is_interrupted(self, interrupt: Interrupt) -> bool:
+        """Return whether Ctrl-C was pressed, with the same answer in all processes."""
+        if self.fabric.world_size == 1:
+            return interrupt.is_requested
+        if self.step % FLUSH_STEPS:  # a GPU does not wait for the answer after every step
+            return False
+        requested = torch.tensor(float(interrupt.is_requested), device=self.fabric.device)
+        return bool(self.fabric.all_reduce(requested, reduce_op="sum"))
 
     def _batches(self, show_progress: bool) -> tqdm[Any]:
         """This process's part of every remaining batch, wrapped in a progress bar."""
@@ -137,6 +157,7 @@ class Trainer:
             num_workers=self.workers,
             prefetch_factor=3 if self.workers else None,
             pin_memory=fabric.device.type == "cuda",
+            worker_init_fn=ignore_interrupts,
         )
         batches = fabric.setup_dataloaders(loader, use_distributed_sampler=False)
         return tqdm(

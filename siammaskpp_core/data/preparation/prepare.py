@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -19,6 +18,7 @@ from siammaskpp_core.data.preparation import coco, imagenet, youtube_vos
 from siammaskpp_core.data.preparation.annotations import Part, PreparationError
 from siammaskpp_core.data.preparation.index import ObjectIndex, index_path
 from siammaskpp_core.errors import listed
+from siammaskpp_core.interrupt import ignore_interrupts
 
 # A few broken files do not matter to training; many of them mean that a download is incomplete.
 MAX_BROKEN_FRACTION = 0.01
@@ -104,12 +104,8 @@ def _mapper(workers: int) -> Iterator[Callable[[Callable[[Any], Part], list[Any]
         return
     # A forked process would inherit the locks of OpenCV's and torch's threads, but not the threads.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _ignore_interrupts) as pool:
+    with ProcessPoolExecutor(workers, context, ignore_interrupts) as pool:
         yield pool.map
-
-
-def _ignore_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _processors() -> int:
