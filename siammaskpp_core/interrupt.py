@@ -5,8 +5,6 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import FrameType, TracebackType
 
 REPEAT_S = 1.0
@@ -24,7 +22,6 @@ class Interrupt:
     def __init__(self) -> None:
         self.is_requested = False
         self._requested_s = 0.0
-        self._is_at_once = False
         self._before = signal.getsignal(signal.SIGINT)
 
     def __enter__(self) -> Interrupt:
@@ -39,25 +36,12 @@ class Interrupt:
         if signal.getsignal(signal.SIGINT) == self._on_signal:
             signal.signal(signal.SIGINT, self._before)
 
-    @contextmanager
-    def at_once(self) -> Iterator[None]:
-        """A part of the work that cannot ask: there the first Ctrl-C raises KeyboardInterrupt as well."""
-        if self.is_requested:
-            raise KeyboardInterrupt
-        self._is_at_once = True
-        try:
-            yield
-        finally:
-            self._is_at_once = False
-
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         now_s = time.monotonic()
         if self.is_requested and now_s > self._requested_s + REPEAT_S:
             raise KeyboardInterrupt
         if not self.is_requested:
             self.is_requested, self._requested_s = True, now_s
-            if self._is_at_once:
-                raise KeyboardInterrupt
 
 
 def ignore_interrupts(*_: object) -> None:

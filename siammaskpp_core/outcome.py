@@ -9,6 +9,9 @@ from siammaskpp_core.errors import UserError
 COMPLETE, FAILED, LEFT_OUT, INTERRUPTED = 0, 2, 3, 130
 """Exit codes of a command. LEFT_OUT: the work is done, but without some parts of the input."""
 
+RESUME = "start the same command again to continue"
+"""Remedy for work that ended early and can be resumed."""
+
 
 @dataclass(frozen=True)
 class Outcome:

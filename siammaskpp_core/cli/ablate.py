@@ -8,6 +8,7 @@ from pathlib import Path
 from siammaskpp_core.arguments import positive
 from siammaskpp_core.cli.arguments import Commands
 from siammaskpp_core.errors import extra
+from siammaskpp_core.outcome import Outcome
 
 
 def add_arguments(commands: Commands) -> None:
@@ -59,11 +60,11 @@ def add_arguments(commands: Commands) -> None:
     )
 
 
-def run(options: argparse.Namespace) -> None:
-    """Train and evaluate the rows, and print the table."""
+def run(options: argparse.Namespace) -> Outcome:
+    """Train and evaluate the rows and return the table."""
     with extra("train,eval", "for ablations"):
         from siammaskpp_core.evaluation.ablation import ablate
-    table = ablate(
+    return ablate(
         options.config,
         options.data,
         options.sequences,
@@ -72,4 +73,3 @@ def run(options: argparse.Namespace) -> None:
         names=options.rows,
         workers=options.workers,
     )
-    print(table)

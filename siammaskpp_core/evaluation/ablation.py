@@ -16,9 +16,11 @@ from siammaskpp_core.engines.export.onnx import write_model
 from siammaskpp_core.engines.load import load_tracker
 from siammaskpp_core.evaluation.one_pass import ShortTermAdapter, evaluate
 from siammaskpp_core.evaluation.report import cell, markdown_table, summary
+from siammaskpp_core.interrupt import Interrupt
 from siammaskpp_core.io.outputs import Output
 from siammaskpp_core.model.checkpoint import load_checkpoint
 from siammaskpp_core.network.config import LEVELS
+from siammaskpp_core.outcome import RESUME, Outcome
 from siammaskpp_core.training.checkpoint import CHECKPOINT
 from siammaskpp_core.training.experiment import Experiment, read_experiment
 from siammaskpp_core.training.trainer import Trainer
@@ -47,26 +49,37 @@ def ablate(
     steps: int | None = None,
     names: Sequence[str] = (),
     workers: int = 1,
-) -> str:
+) -> Outcome:
     """Train and evaluate the rows of a YAML file and return the Markdown table.
 
     `names` selects rows (default: all). `steps` replaces the number of steps of every stage. Each row has a
     folder in `output`, where an interrupted run continues; `ablation.md`, `ablation.json` and `ablation.png`
-    show the rows that are finished. Raises :class:`ConfigError` for a wrong file or an unknown name.
+    show the rows that are finished. What cannot be used of training data and sequences is left out of all
+    rows alike. Raises :class:`ConfigError` for a wrong file or an unknown name.
     """
     rows = read_rows(config)
     unknown = sorted(set(names) - {row.name for row in rows})
     if unknown:
         known = ", ".join(row.name for row in rows)
         raise ConfigError(f"{config}: no row is named {', '.join(unknown)}; there are {known}")
-    found = find_sequences(sequences)
+    left_out: list[str] = []
+    found = find_sequences(sequences, left_out)
     output.mkdir(parents=True, exist_ok=True)
-    results = {}
+    results: dict[Row, dict[str, Any]] = {}
     chosen = [row for row in rows if not names or row.name in names]
+    is_interrupted = False
     for row in tqdm(chosen, unit="network", desc="ablation"):
-        results[row] = _run_row(row, data, found, output / row.name, steps, workers)
-        _write(results, output)
-    return table(results)
+        try:
+            results[row] = _run_row(row, data, found, output / row.name, steps, workers)
+        except KeyboardInterrupt:
+            is_interrupted = True
+            break
+        left_out = list(dict.fromkeys([*left_out, *results[row].get("left_out", [])]))
+        _write(results, left_out, output)
+    text = table(results) if results else ""
+    if is_interrupted:
+        text += f"\n{len(results)} of {len(chosen)} rows are finished: {RESUME}"
+    return Outcome(text.strip(), tuple(left_out), is_interrupted=is_interrupted)
 
 
 def read_rows(path: Path) -> list[Row]:
@@ -110,25 +123,42 @@ def _read_rows(path: Path, stages: list[str], rows: list[Any]) -> Iterator[Row]:
 def _run_row(
     row: Row, data: Path, sequences: list[VideoSequence], folder: Path, steps: int | None, workers: int
 ) -> dict[str, Any]:
-    """Return the result of a row, measured now or in an earlier run."""
+    """Return the result of a row, measured now or in an earlier run.
+
+    `left_out` in it names what could not be used. Raises KeyboardInterrupt when Ctrl-C ends the work early.
+    """
     if (folder / RESULT).exists():
         done: dict[str, Any] = json.loads((folder / RESULT).read_text(encoding="utf-8"))
         return done
     init, total = None, 0
+    left_out: list[str] = []
     for number, stage in enumerate(row.stages, start=1):
         training = stage.training if steps is None else replace(stage.training, steps=steps)
         total += training.steps
         stage_folder = folder / f"stage{number}"
-        Trainer(
+        trainer = Trainer(
             stage.network, training, data, stage_folder, tracking=stage.tracking, init=init, workers=workers
-        ).run()
+        )
+        trainer.run()
+        if trainer.is_interrupted:
+            raise KeyboardInterrupt
+        left_out += trainer.left_out
         init = stage_folder / CHECKPOINT
     assert init is not None
     model = folder / "model"
     model.mkdir(exist_ok=True)
     write_model(*load_checkpoint(init), model)
     tracker = ShortTermAdapter(load_tracker(model))
-    result = {**summary(evaluate([tracker], sequences)[tracker.name]), "steps": total}
+    with Interrupt() as interrupt:
+
+        def on_frame(*_: object) -> None:
+            if interrupt.is_requested:
+                raise KeyboardInterrupt
+
+        scores = evaluate([tracker], sequences, on_frame, left_out)
+        if interrupt.is_requested:  # a row that is measured on some of the sequences is not comparable
+            raise KeyboardInterrupt
+    result = {**summary(scores[tracker.name]), "steps": total, "left_out": left_out}
     with Output(folder / RESULT) as work:
         work.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     return result
@@ -157,9 +187,12 @@ def table(results: dict[Row, dict[str, Any]]) -> str:
     return markdown_table(rows)
 
 
-def _write(results: dict[Row, dict[str, Any]], output: Path) -> None:
+def _write(results: dict[Row, dict[str, Any]], left_out: Sequence[str], output: Path) -> None:
+    page = "\n".join(
+        [table(results), *(["", "Left out:", ""] if left_out else []), *(f"- {text}" for text in left_out)]
+    )
     content = {row.name: {**result, "published_eao": row.published} for row, result in results.items()}
-    for name, text in (("ablation.json", json.dumps(content, indent=2)), ("ablation.md", table(results))):
+    for name, text in (("ablation.json", json.dumps(content, indent=2)), ("ablation.md", page)):
         with Output(output / name) as work:
             work.write_text(text + "\n", encoding="utf-8")
     with Output(output / "ablation.png") as work:

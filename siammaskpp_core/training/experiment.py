@@ -9,7 +9,7 @@ from typing import Any
 
 from siammaskpp_core.config import ConfigError, from_mapping, load_yaml
 from siammaskpp_core.network.config import NetworkConfig
-from siammaskpp_core.outcome import Outcome
+from siammaskpp_core.outcome import RESUME, Outcome
 from siammaskpp_core.tracking.config import TrackingConfig
 from siammaskpp_core.training.config import TrainingConfig
 from siammaskpp_core.training.run_log import LOG, draw_curves
@@ -63,7 +63,7 @@ def train(
     left_out = tuple(trainer.left_out)
     if not trainer.is_interrupted:
         return Outcome("", left_out)
-    text = f"stopped at step {trainer.step} of {training.steps}: start the same command again to continue"
+    text = f"stopped at step {trainer.step} of {training.steps}: {RESUME}"
     return Outcome(text, left_out, is_interrupted=True)
 
 

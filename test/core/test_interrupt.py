@@ -21,21 +21,6 @@ def test_a_later_signal_ends_the_work_at_once(monkeypatch):
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_work_that_cannot_ask_is_ended_at_once():
-    """What follows it, such as the report about the work, is not."""
-    with Interrupt() as request:
-        with pytest.raises(KeyboardInterrupt), request.at_once():
-            signal.raise_signal(signal.SIGINT)
-        signal.raise_signal(signal.SIGINT)
-        with pytest.raises(KeyboardInterrupt), request.at_once():
-            pytest.fail("it begins")
-    with Interrupt() as request:
-        with request.at_once():
-            pass
-        signal.raise_signal(signal.SIGINT)
-        assert request.is_requested
-
-
 def test_a_process_that_ignores_interrupts_continues_to_ignore_them():
     """A shell starts commands in the background, and nohup, in this way."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)

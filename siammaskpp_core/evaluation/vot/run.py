@@ -21,6 +21,7 @@ from siammaskpp_core.errors import MissingPackageError, with_causes
 from siammaskpp_core.evaluation.baselines import make_baseline
 from siammaskpp_core.evaluation.one_pass import OWN_NAME
 from siammaskpp_core.evaluation.progress import frame_progress
+from siammaskpp_core.interrupt import Interrupt
 from siammaskpp_core.io.images import MediaError
 from siammaskpp_core.io.outputs import Output
 from siammaskpp_core.outcome import Outcome
@@ -61,7 +62,8 @@ def run_vot(
     Our tracker is loaded from `model_folder` (default: the package's model) and runs beside `baselines`.
     `realtime` adds the real-time experiments; `year` takes the rules of that VOT challenge as they are. The
     new folder `output` receives the report and the toolkit's workspaces. Raises a user error before the
-    first experiment when something cannot run, and :class:`VotError` when a tracker fails.
+    first experiment when something cannot run, and :class:`VotError` when a tracker fails. Ctrl-C leaves the
+    scores on the sequences that are finished.
     """
     left_out: list[str] = []
     sequences = _vot_sequences(find_sequences(folders, left_out), left_out)
@@ -69,13 +71,14 @@ def run_vot(
     commands |= _baseline_commands(baselines, nanotrack_folder)
     experiments = _plan(sequences, realtime, year)
     with ExitStack() as stack:
+        interrupt = stack.enter_context(Interrupt())
         folder = stack.enter_context(Output(output, is_folder=True)) if output else None
         place = folder or Path(stack.enter_context(TemporaryDirectory(prefix="siammaskpp-vot-")))
-        result = report(_run_all(place / "workspaces", experiments, commands), year)
+        result = report(_run_all(place / "workspaces", experiments, commands, interrupt), year)
         if folder:
             write_report(result, folder)
             draw_plot(result, folder)
-    return Outcome(markdown(result), tuple(left_out))
+    return Outcome(markdown(result), tuple(left_out), is_interrupted=interrupt.is_requested)
 
 
 def _vot_sequences(found: Sequence[VideoSequence], left_out: list[str]) -> list[VotSequence]:
@@ -144,13 +147,25 @@ def _run_all(
     folder: Path,
     experiments: Mapping[str, tuple[Plan, list[VotSequence]]],
     commands: Mapping[str, Sequence[str]],
+    interrupt: Interrupt,
 ) -> dict[str, dict[str, Any]]:
-    """Run all experiments in workspaces below `folder`; returns the report of each kind."""
-    lengths = {kind: [len(sequence.frames) for sequence in items] for kind, (_, items) in experiments.items()}
-    frames = sum(sum(lengths[kind]) * len(plan.experiments) for kind, (plan, _) in experiments.items())
-    results = {}
+    """Run all experiments in workspaces below `folder`; returns the report of each kind.
+
+    Ctrl-C leaves the kinds and the sequences that are finished; it raises KeyboardInterrupt when none is.
+    """
+    frames = sum(sum(_lengths(items)) * len(plan.experiments) for plan, items in experiments.values())
+    results: dict[str, dict[str, Any]] = {}
     with frame_progress(frames * len(commands)) as advance:
         for kind, (plan, items) in experiments.items():
-            scores = run_plan(folder / kind, plan, items, commands, advance)
-            results[kind] = experiment_report(plan.stack, plan.eao_frames, lengths[kind], scores)
+            try:
+                scores, finished = run_plan(folder / kind, plan, items, commands, advance, interrupt)
+            except KeyboardInterrupt:
+                if not results:
+                    raise
+                break
+            results[kind] = experiment_report(plan.stack, plan.eao_frames, _lengths(finished), scores)
     return results
+
+
+def _lengths(sequences: Sequence[VotSequence]) -> list[int]:
+    return [len(sequence.frames) for sequence in sequences]

@@ -10,12 +10,15 @@ import json
 import logging
 import math
 import shlex
+import shutil
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from cachetools import LRUCache
@@ -29,6 +32,7 @@ from vot.workspace import Workspace
 from siammaskpp_core.errors import UserError
 from siammaskpp_core.evaluation.vot.dataset import VotSequence, write_dataset
 from siammaskpp_core.evaluation.vot.report import VotScore
+from siammaskpp_core.interrupt import Interrupt
 
 # This level also hides the toolkit's own progress bars and messages.
 logging.getLogger("vot").setLevel(logging.CRITICAL)
@@ -56,6 +60,13 @@ class Plan:
     stack: str
     experiments: Mapping[str, Mapping[str, Any]]
     eao_frames: tuple[int, int]
+
+
+class PlanResult(NamedTuple):
+    """The scores by experiment and tracker, on those sequences that are finished."""
+
+    scores: dict[str, dict[str, VotScore]]
+    sequences: Sequence[VotSequence]
 
 
 def supervised_plan(sequences: Sequence[VotSequence], realtime: bool, year: int | None) -> Plan:
@@ -112,21 +123,38 @@ def run_plan(
     sequences: Sequence[VotSequence],
     commands: Mapping[str, Sequence[str]],
     on_sequence: Callable[[str, int], None] = lambda label, frames: None,
-) -> dict[str, dict[str, VotScore]]:
+    interrupt: Interrupt | None = None,
+) -> PlanResult:
     """Run a plan in a workspace in the new `folder`; returns the scores by experiment and tracker.
 
     `commands` start the TraX servers of the trackers by name. `on_sequence` is called after each sequence
     with a label and the number of frames. Raises :class:`VotError` when a tracker dies or does not answer.
+    Ctrl-C leaves the sequences that are finished in all experiments by all trackers; it raises
+    KeyboardInterrupt when there are none.
     """
-    workspace = _workspace(folder, plan, sequences, commands)
+    interrupt = interrupt or Interrupt()
+    write_dataset(folder / "sequences", sequences)
+    workspace = _workspace(folder, plan, commands)
+    finished = 0
+    for sequence in workspace.dataset:
+        try:
+            for experiment, name in product(workspace.stack, commands):
+                with _asking(sequence, interrupt):
+                    _run(experiment, workspace.registry[name], sequence, interrupt)
+                on_sequence(f"{name}, {experiment.identifier}, {sequence.name}", len(sequence))
+        except KeyboardInterrupt:
+            if not finished:
+                raise
+            break
+        finished += 1
+    if finished < len(sequences):
+        sequences = sequences[:finished]
+        shutil.rmtree(folder / "sequences")
+        write_dataset(folder / "sequences", sequences)
+        workspace = Workspace.load(str(folder))
     trackers = [workspace.registry[name] for name in commands]
-    for experiment in workspace.stack:
-        for tracker in trackers:
-            for sequence in workspace.dataset:
-                _run(experiment, tracker, sequence)
-                on_sequence(f"{tracker.identifier}, {experiment.identifier}, {sequence.name}", len(sequence))
     results = _analyse(workspace, plan, trackers)
-    return {
+    scores = {
         experiment.identifier: {
             tracker.identifier: _score(
                 results[experiment.identifier][index],
@@ -137,12 +165,10 @@ def run_plan(
         }
         for experiment in workspace.stack
     }
+    return PlanResult(scores, sequences)
 
 
-def _workspace(
-    folder: Path, plan: Plan, sequences: Sequence[VotSequence], commands: Mapping[str, Sequence[str]]
-) -> Workspace:
-    write_dataset(folder / "sequences", sequences)
+def _workspace(folder: Path, plan: Plan, commands: Mapping[str, Sequence[str]]) -> Workspace:
     stack = {"title": "siammaskpp", "experiments": dict(plan.experiments)}
     (folder / "stack.yaml").write_text(yaml.safe_dump(stack), encoding="utf-8")
     registry = configparser.RawConfigParser()
@@ -156,10 +182,32 @@ def _workspace(
     return Workspace.load(str(folder))
 
 
-def _run(experiment: Experiment, tracker: Tracker, sequence: Any) -> None:
+@contextmanager
+def _asking(sequence: Any, interrupt: Interrupt) -> Iterator[None]:
+    """Raise KeyboardInterrupt when the toolkit takes the next picture of `sequence` after Ctrl-C.
+
+    An error that is raised as soon as the signal comes would be lost in a callback of the toolkit's library.
+    """
+    channel = sequence.channel
+
+    def checked_channel(*arguments: Any) -> Any:
+        if interrupt.is_requested:
+            raise KeyboardInterrupt
+        return channel(*arguments)
+
+    sequence.channel = checked_channel
+    try:
+        yield
+    finally:
+        del sequence.channel
+
+
+def _run(experiment: Experiment, tracker: Tracker, sequence: Any, interrupt: Interrupt) -> None:
     try:
         run_experiment(experiment, tracker, [sequence])
     except TrackerException as error:
+        if interrupt.is_requested:  # the tracker has received the signal, too
+            raise KeyboardInterrupt from error
         cause = next((item for item in error.args if isinstance(item, TrackerException)), error)
         log = "\n".join((cause.log or "").strip().splitlines()[-LOG_LINES:])
         raise VotError(f"{tracker.identifier} failed in {sequence.name}: {cause}\n{log}") from error

@@ -1,6 +1,8 @@
 """Ablation: rows of networks, their training, and the table of the paper."""
 
 import json
+import shutil
+import signal
 from pathlib import Path
 
 import cv2
@@ -14,6 +16,7 @@ for _package in ("onnx", "openvino", "lightning_fabric", "matplotlib", "efficien
 from siammaskpp_core.cli.main import main
 from siammaskpp_core.config import ConfigError
 from siammaskpp_core.evaluation.ablation import _shift_series, read_rows
+from siammaskpp_core.evaluation.one_pass import ShortTermAdapter
 
 CONFIG = Path(__file__).parents[3] / "config" / "ablations"
 STAGE = """
@@ -75,6 +78,57 @@ def test_rows_are_trained_measured_and_compared(config, sequences, training_data
     assert rows["boxes"][10] == format(content["boxes"]["auc"], ".3f")
     assert (output / "ablation.md").read_text().strip() == "\n".join(lines)
     assert cv2.imread(str(output / "ablation.png")).mean() < 250
+
+
+@pytest.mark.slow
+def test_a_sequence_that_cannot_be_read_is_named_and_left_out(
+    config, sequences, training_data, tmp_path, capsys
+):
+    """As by `evaluate`; also a row that was measured before says so."""
+    shutil.copytree(sequences / "square", sequences / "damaged")
+    (sequences / "damaged" / "img" / "0002.jpg").write_bytes(b"")
+    shutil.copytree(sequences / "square", sequences / "text")
+    (sequences / "text" / "groundtruth_rect.txt").write_text("here\n" * 3)
+    output = tmp_path / "out"
+    arguments = ["ablate", "--config", str(config), "--data", str(training_data), "--output", str(output)]
+    arguments += ["--sequences", str(sequences), "--steps", "1", "--rows", "boxes"]
+    for _ in range(2):
+        assert main(arguments) == 3
+        shown = capsys.readouterr()
+        assert "| boxes |" in shown.out
+        assert "left out: 2\n" in shown.err
+        for cause in ("0002.jpg: not a readable image", "line 1: 4 numbers"):
+            assert cause in shown.err
+            assert cause in (output / "ablation.md").read_text()
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_a_measurement_measures_the_row_again(
+    config, sequences, training_data, tmp_path, capsys, monkeypatch
+):
+    """A row that is measured on some of the sequences could not be compared with the others."""
+    shutil.copytree(sequences / "square", sequences / "later")
+    output = tmp_path / "out"
+    arguments = ["ablate", "--config", str(config), "--data", str(training_data), "--output", str(output)]
+    arguments += ["--sequences", str(sequences), "--steps", "1"]
+    updates, update = [], ShortTermAdapter.update
+
+    def interrupted(*arguments):
+        updates.append(arguments)
+        if len(updates) == 4 + 3:  # in the second sequence of the second row
+            signal.raise_signal(signal.SIGINT)
+        return update(*arguments)
+
+    monkeypatch.setattr(ShortTermAdapter, "update", interrupted)
+    assert main(arguments) == 130
+    shown = capsys.readouterr()
+    assert "| all " in shown.out
+    assert "| boxes " not in shown.out
+    assert "start the same command again to continue" in shown.out
+    assert not (output / "boxes" / "result.json").exists()
+    assert main(arguments) == 0
+    assert len(updates) == 7 + 4
+    assert "| boxes " in capsys.readouterr().out
 
 
 def test_the_papers_table_is_complete():

@@ -1,7 +1,11 @@
 """`siammaskpp evaluate --protocol vot`, from a folder to its report."""
 
 import json
+import os
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import cv2
@@ -65,6 +69,39 @@ def test_our_tracker_and_a_baseline_from_a_folder_to_the_report(folder, tmp_path
     confidence = (results / "square_001_confidence.value").read_text().split()
     assert len(confidence) == 25
     assert all(0 <= float(value) <= 1 for value in confidence)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_ctrl_c_keeps_the_sequences_that_are_finished(folder, tmp_path):
+    """The terminal sends the signal to the trackers as well."""
+    pytest.importorskip("vot", reason="needs the extra [vot] and vot-toolkit")
+    write_sequence(folder / "zebra", 60)
+    output = tmp_path / "report"
+    arguments = ["evaluate", folder, "--protocol", "vot", "--realtime", "--output", output]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "siammaskpp_core.cli", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    finished = "workspaces/supervised/results/siammaskpp/realtime/square/*.bin"
+    while not list(tmp_path.glob(f".*/{finished}")):
+        assert process.poll() is None
+        time.sleep(0.05)
+    time.sleep(0.5)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert "what was finished has been kept" in err
+    assert "## Supervised experiment, in real time" in out
+    experiment = json.loads((output / "report.json").read_text())["supervised"]
+    assert (experiment["sequences"], experiment["frames"]) == (2, 46)
+    assert experiment["trackers"]["baseline"]["siammaskpp"]["robustness"] == 0
+    with pytest.raises(ProcessLookupError):  # no tracker is left
+        os.killpg(process.pid, 0)
 
 
 def test_bad_input_is_refused_before_anything_runs(folder, tmp_path, capsys):

@@ -48,7 +48,7 @@ def test_supervised_scores_by_hand(sequences, tmp_path):
     done = []
     scores = run_plan(
         tmp_path / "work", plan, drawn, commands("right", "loses"), lambda *item: done.append(item)
-    )
+    ).scores
 
     right, loses = scores["baseline"]["right"], scores["baseline"]["loses"]
     assert right.accuracy == pytest.approx(1), "our rotated box is VOT's polygon to the pixel"
@@ -65,7 +65,7 @@ def test_supervised_scores_by_hand(sequences, tmp_path):
 
 def test_multi_start_scores_by_hand(sequences, tmp_path):
     plan = multi_start_plan(sequences, realtime=False)
-    scores = run_plan(tmp_path / "work", plan, sequences, commands("right", "loses"))["baseline"]
+    scores = run_plan(tmp_path / "work", plan, sequences, commands("right", "loses")).scores["baseline"]
     # Two runs over all frames, from either end; where a run starts there is no overlap.
     assert scores["right"].accuracy == pytest.approx((FRAMES - 1) / FRAMES)
     assert (scores["right"].robustness, scores["right"].eao) == (1, pytest.approx(1))
@@ -78,7 +78,7 @@ def test_multi_start_scores_by_hand(sequences, tmp_path):
 def test_in_real_time_a_busy_tracker_misses_frames(sequences, tmp_path):
     drawn = [sequence.with_polygons() for sequence in sequences]
     plan = supervised_plan(drawn, realtime=True, year=None)
-    scores = run_plan(tmp_path / "work", plan, drawn, commands("slow"))
+    scores = run_plan(tmp_path / "work", plan, drawn, commands("slow")).scores
     assert scores["baseline"]["slow"].skipped == 0
     assert scores["baseline"]["slow"].accuracy == pytest.approx(1)
     # Busy for three and a half intervals, it misses two of three frames (the toolkit waits out the last one)
