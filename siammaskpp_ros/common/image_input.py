@@ -85,6 +85,11 @@ class ImageInput:
         """Return the reason why there may be no images; see :func:`why_no_image`."""
         return why_no_image(self._node, self.topic, self._kind, self._subscription.qos_profile)
 
+    def publishers(self) -> str:
+        """Return a text with the names of the publishers when there are several."""
+        infos = self._node.get_publishers_info_by_topic(self.topic)
+        return f"{len(infos)} publishers on {self.topic}: {_listed(infos)}" if len(infos) > 1 else ""
+
     def _on_incompatible_qos(self, _event: object) -> None:
         self._is_suspected = True
         # With reliability auto, adapt() may subscribe again for a new publisher within a second.

@@ -90,6 +90,7 @@ class DepthPairing:
         self._slop_s = slop_s
         self._paired = paired
         self._lock = threading.Lock()
+        self._depth_order = StampOrder()
         self._newest_depth_ns = 0
         self._newest_image_ns = 0
         self._images, self._depth_images, self._pairs = 0, 0, 0
@@ -129,7 +130,7 @@ class DepthPairing:
             self._newest_depth_ns = 0
             self._shortest_interval_ns = 0
             self._held_back: deque[TrackedImage] = deque(maxlen=_QUEUE_SIZE)
-            self._depth_order = StampOrder()
+            self._depth_order.begin_anew()
 
     def counts(self) -> PairCounts:
         """Return the counts of images, of depth images, and of images with and without a partner."""

@@ -191,6 +191,7 @@ def diagnostic_message(
         "image_rate_hz": measured.received_hz,
         "stamps_jumped_back": measured.stamps_jumped_back,
         "stamps_out_of_order": measured.stamps_out_of_order,
+        "images_of_another_camera": measured.images_of_another_camera,
     }
     values |= camera
     texts = {

@@ -186,10 +186,11 @@ class TrackerNode(LifecycleNode):
         frame = Frame(
             message, next(self._indices), now_s - receive_delay_s, receive_delay_s, self._value_range
         )
-        arrival = self._reporter.statistics.frame_received(now_s, frame.stamp_ns)
+        arrival = self._reporter.statistics.frame_received(now_s, frame.stamp_ns, message.header.frame_id)
         if arrival.warning:
-            self.get_logger().warning(arrival.warning)
-        if arrival.is_late:
+            publishers = self._input.publishers() if self._input is not None else ""
+            self.get_logger().warning(f"{arrival.warning}{publishers and f' ({publishers})'}")
+        if arrival.is_left_out:
             return
         if self._pipeline is not None:
             self._pipeline.frames.add(frame)

@@ -1,4 +1,4 @@
-"""Frame counts, rates and latencies of the tracker node, and the check of the images' stamps."""
+"""Frame counts, rates and latencies of the tracker node, and the check of the images' stamps and frames."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from typing import NamedTuple
 import numpy as np
 
 from siammaskpp_core.arrays import Float64Array
-from siammaskpp_core.io.stamps import Order, StampOrder
+from siammaskpp_core.io.stamps import MAX_LATE_IMAGES, SEPARATE, Order, StampOrder
 
 # Rates and latencies are measured over this time.
 _WINDOW_S = 5.0
+# Two cameras are certain after so many returns to the first one.
+_MIN_RETURNS = 3
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,12 @@ class Measured:
     begun_s: float | None = None
     """Time at which work on the present image began, on the monotonic clock; None between two images."""
     stamp_problem: str = ""
-    """Text about a missing stamp of the newest image; empty when the image has a stamp."""
+    """Text about missing stamps, or about two cameras on one topic; empty when there is no such problem."""
     stamps_jumped_back: int = 0
     stamps_out_of_order: int = 0
     """Images that were left out because a newer one had come before; they count as dropped."""
+    images_of_another_camera: int = 0
+    """Images that were left out because they have another frame_id; they count as dropped."""
     states: tuple[int, ...] = ()
     """Track states of the targets in the newest processed image."""
 
@@ -56,19 +60,20 @@ class Statistics:
         self._arrivals: deque[float] = deque(maxlen=1024)  # monotonic time, s
         self._times: deque[tuple[float, float, float]] = deque(maxlen=1024)  # publication, latency, age, s
 
-    def frame_received(self, now_s: float, stamp_ns: int) -> Arrival:
-        """Count an arrival; a frame that is late is counted as dropped."""
+    def frame_received(self, now_s: float, stamp_ns: int, frame_id: str) -> Arrival:
+        """Count an arrival; a frame that is to be left out is counted as dropped."""
         with self._lock:
-            arrival = self._stamps.check(stamp_ns)
+            arrival = self._stamps.check(stamp_ns, frame_id)
             self._arrivals.append(now_s)
             self._measured = replace(
                 self._measured,
                 received=self._measured.received + 1,
-                dropped=self._measured.dropped + arrival.is_late,
+                dropped=self._measured.dropped + arrival.is_left_out,
                 last_received_s=now_s,
                 stamp_problem=self._stamps.problem,
                 stamps_jumped_back=self._stamps.jumps_back,
                 stamps_out_of_order=self._stamps.late_images,
+                images_of_another_camera=self._stamps.foreign_images,
             )
         return arrival
 
@@ -121,25 +126,62 @@ class Statistics:
 
 
 class Arrival(NamedTuple):
-    """What the stamp of an arriving image shows."""
+    """What stamp and frame of an arriving image show."""
 
-    is_late: bool = False
-    """The image is older than one that came before, and must be left out."""
+    is_left_out: bool = False
+    """The image is older than one that came before, or of another camera."""
     warning: str = ""
-    """Text about a new problem with the stamps, empty when there is none."""
+    """Text about a new problem, empty when there is none."""
 
 
 class StampMonitor:
-    """Finds images without a stamp, images out of order and restarts; used by one thread at a time."""
+    """Finds images without a stamp, out of order or of another camera, and restarts; used by one thread."""
 
     def __init__(self) -> None:
         self._order = StampOrder()
+        self._cameras = CameraMonitor()
         self._is_missing = False
+        self._told = ""
         self.jumps_back = 0
         self.late_images = 0
 
-    def check(self, stamp_ns: int) -> Arrival:
-        """Return what this stamp shows; the same problem gives one warning."""
+    @property
+    def foreign_images(self) -> int:
+        """Number of images that were left out because they are of another camera."""
+        return self._cameras.foreign_images
+
+    def check(self, stamp_ns: int, frame_id: str) -> Arrival:
+        """Return what this stamp and this frame show; the same problem gives one warning."""
+        is_foreign = self._cameras.is_foreign(frame_id)
+        arrival = Arrival(is_left_out=True) if is_foreign else self._check_stamp(stamp_ns)
+        told, self._told = self._told, self._two_cameras
+        return arrival._replace(warning=self._told) if self._told not in ("", told) else arrival
+
+    @property
+    def _two_cameras(self) -> str:
+        text = self._cameras.problem
+        if self._order.has_two_sources and not text:
+            text = (
+                "images with two different times alternate, as from two cameras, or from a camera and a bag: "
+                "those with the older stamps are left out"
+            )
+        return text and (
+            f"{text}. Remap image:=... to a topic on which one camera publishes, and start a node for each "
+            "of them"
+        )
+
+    @property
+    def problem(self) -> str:
+        """Text about missing stamps or two cameras; empty when there is no such problem."""
+        if self._is_missing:
+            return (
+                "the images have no stamp (it is zero): their age cannot be measured, boxes cannot name "
+                "their image, and results cannot be matched with other topics; let the camera fill "
+                "header.stamp"
+            )
+        return self._two_cameras
+
+    def _check_stamp(self, stamp_ns: int) -> Arrival:
         begins_to_miss = not stamp_ns and not self._is_missing
         self._is_missing = not stamp_ns
         if not stamp_ns:
@@ -153,7 +195,7 @@ class StampMonitor:
             self.late_images += 1
             is_first = self.late_images == 1
             return Arrival(
-                is_late=True,
+                is_left_out=True,
                 warning=f"an image came {back_s:.3f} s after its time, behind a newer one: it and all "
                 "further images out of order are left out; stamps_out_of_order in /diagnostics counts "
                 "them. Check the camera's driver and the network"
@@ -161,22 +203,53 @@ class StampMonitor:
                 else "",
             )
         self.jumps_back += 1
-        if self.jumps_back & (self.jumps_back - 1):  # two cameras on one topic make a jump with every image
+        if self.jumps_back & (self.jumps_back - 1):
             return Arrival()
         return Arrival(
-            warning=f"the stamps of the images jumped back by {back_s:.3f} s (a bag that starts again, or "
-            f"two cameras on one topic?); targets are kept. This has happened {self.jumps_back} "
-            "times, and is told after 1, 2, 4, 8 and so on"
+            warning=f"the stamps of the images jumped back by {back_s:.3f} s (a bag that starts again?); "
+            f"targets are kept. This has happened {self.jumps_back} times, and is told after 1, 2, 4, 8 and "
+            "so on"
         )
+
+
+class CameraMonitor:
+    """Follows the images of one camera, by their frame_id, and finds those of another one between them.
+
+    Another frame_id is followed after a few images in a row, as when the camera's driver starts again with
+    another name.
+    """
+
+    def __init__(self) -> None:
+        self._frame_id: str | None = None
+        self._other_frame_id = ""
+        self._foreign = 0  # images of the other camera in a row
+        self._own = 0  # images in a row
+        self._returns = 0
+        self.foreign_images = 0
+
+    def is_foreign(self, frame_id: str) -> bool:
+        """Return True for an image of another camera than the one that is followed."""
+        if self._frame_id not in (None, frame_id) and self._foreign < MAX_LATE_IMAGES:
+            self._other_frame_id = frame_id
+            self._foreign, self._own = self._foreign + 1, 0
+            self.foreign_images += 1
+            return True
+        self._own += 1
+        if self._frame_id != frame_id or self._own > SEPARATE:
+            self._returns = 0
+        elif self._foreign:
+            self._returns += 1
+        self._frame_id, self._foreign = frame_id, 0
+        return False
 
     @property
     def problem(self) -> str:
-        """Text about the missing stamp of the newest image; empty when the image has a stamp."""
-        if not self._is_missing:
+        """Text about two cameras; empty while the images of one arrive."""
+        if self._returns < _MIN_RETURNS:
             return ""
         return (
-            "the images have no stamp (it is zero): their age cannot be measured, boxes cannot name their "
-            "image, and results cannot be matched with other topics; let the camera fill header.stamp"
+            f"images of two cameras arrive, with the frame_id {self._frame_id!r} and "
+            f"{self._other_frame_id!r}: those of {self._other_frame_id!r} are left out"
         )
 
 

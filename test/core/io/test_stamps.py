@@ -35,5 +35,17 @@ def test_a_recording_that_starts_again_is_a_restart_however_short_it_is():
     assert orders(*short, *short) == "NNNNNNNN" + "LLLLLRNN"
 
 
+def test_two_sources_do_not_make_a_restart_with_every_image():
+    """A camera beside a bag: after the third return to the newer time, the older images are left out."""
+    first, second = range(900_000, 900_330, 33), range(10, 340, 33)
+    both = [stamp for pair in zip(first, second, strict=True) for stamp in pair]
+    assert orders(*both[:20]) == "NRNRNR" + "NL" * 7
+    # When only the older ones come, they are followed after five, and the next restart is one at once.
+    assert orders(*both[:20], *range(5_000, 5_330, 33), 33) == "NRNRNR" + "NL" * 7 + "LLLLRNNNNN" + "R"
+    # Recordings that start again, and clocks that are set back and forth now and then, are restarts.
+    loop = (*range(90_000, 90_600, 33), *range(60_000, 60_600, 33))
+    assert orders(*loop * 5).count("R") == 5
+
+
 def test_a_clock_that_was_set_back_a_little_is_a_restart_after_five_images():
     assert orders(9000, *range(8500, 8500 + 8 * 33, 33)) == "NLLLLLRNN"

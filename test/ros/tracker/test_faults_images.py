@@ -19,6 +19,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from ros_harness import FAKE_NODE, Client, jpeg, scene
 from ros_time import seconds, stamp_at
 from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
 
 from siammaskpp.msg import TrackedObject, TrackerStatus
 from siammaskpp_ros.common.conversions import to_image
@@ -167,6 +168,76 @@ def test_images_out_of_order_are_left_out_and_the_target_is_lost_as_always(camer
     assert any(follows(camera, scene(x=104, colour=WHITE), 104) for _ in range(10))
 
 
+def test_two_cameras_on_one_topic_are_told_apart(domain_id: int) -> None:
+    """Also when their clocks are 16 min apart. One of them is followed; before, each image was a restart."""
+    node = Node([*FAKE_NODE, "0.0"], domain_id)
+    client = node.client
+    other = client.node.create_publisher(Image, "image", 1)
+    dark = to_image(scene(colour=(20, 20, 20)), "bgr8", Header(frame_id="rear_camera"))
+    try:
+        client.connect()
+        client.track(scene(colour=WHITE))
+        assert client.set_target((100, 50, 40, 30)).success
+        for number in range(20):
+            client.send(scene(x=100 + number, colour=WHITE))
+            client.spin(0.05)
+            dark.header.stamp = stamp_at(10.0 + 0.1 * number)
+            other.publish(dark)
+            client.spin(0.05)
+        assert {result.header.frame_id for result in client.objects} == {"camera_optical_frame"}
+        (item,) = client.objects[-1].objects
+        assert item.state == TrackedObject.TRACKING
+        assert item.box.x >= 115
+        text = node.process.text
+        assert text.count("two cameras") == 1
+        for words in (
+            "'camera_optical_frame'",
+            "'rear_camera'",
+            "/test_client",
+            "image:=",
+            "for each of them",
+        ):
+            assert words in text
+        assert "jumped back" not in text
+        # The first camera ends: the other one is followed.
+        for number in range(20, 40):
+            dark.header.stamp = stamp_at(10.0 + 0.1 * number)
+            other.publish(dark)
+            client.spin(0.05)
+        assert client.objects[-1].header.frame_id == "rear_camera"
+    finally:
+        node.close()
+
+
+def test_two_publishers_with_one_frame_id_do_not_make_a_restart_with_every_image(domain_id: int) -> None:
+    node = Node([*FAKE_NODE, "0.0"], domain_id)
+    client = node.client
+    reports: list[DiagnosticArray] = []
+    client.node.create_subscription(DiagnosticArray, "/diagnostics", reports.append, 10)
+    try:
+        client.connect()
+        client.track(scene(colour=WHITE))
+        assert client.set_target((100, 50, 40, 30)).success
+        for number in range(20):
+            client.send(scene(x=100 + number, colour=WHITE))
+            client.spin(0.05)
+            client.send(scene(colour=(20, 20, 20)), stamp=stamp_at(10.0 + 0.1 * number))
+            client.spin(0.05)
+        assert node.process.text.count("two cameras") == 1
+        assert client.objects[-1].objects[0].state == TrackedObject.TRACKING
+        assert all(seconds(result.header.stamp) > 900 for result in client.objects[-10:])
+
+        def tracking() -> list[DiagnosticStatus]:
+            return [item for report in reports for item in report.status if item.name.endswith(": tracking")]
+
+        client.until(lambda: any("two cameras" in item.message for item in tracking()), "it is told")
+        assert (
+            next(item for item in tracking() if "two cameras" in item.message).level == DiagnosticStatus.WARN
+        )
+    finally:
+        node.close()
+
+
 def test_a_camera_that_stops_and_returns(camera: Node) -> None:
     """mgonzs13/yolo_ros#65, #27: no output and no error."""
     camera.process.text = ""
@@ -250,7 +321,7 @@ def test_the_remedy_for_compressed_images_works(domain_id: int) -> None:
             node.client.until(lambda n=node: n.client.statuses, "the node reports")
             picture = jpeg(scene())
             node.client.until(lambda n=node, p=picture: publisher.publish(p) or n.client.objects, "results")
-            assert "image_raw/compressed; engine onnxruntime, model " in node.process.text
+            assert "image_raw/compressed; engine fake, model " in node.process.text
         finally:
             node.close()
     camera.close()

@@ -183,7 +183,7 @@ def test_statistics_count_and_measure() -> None:
     assert np.isnan(statistics.measured(0.0).fps)
     for index in range(11):
         now_s = index * 0.1
-        statistics.frame_received(now_s, stamp_ns=index + 1)
+        statistics.frame_received(now_s, stamp_ns=index + 1, frame_id="camera")
         statistics.frame_done(now_s, latency_s=0.01 * (index + 1), age_s=0.2, states=(TrackedObject.LOST,))
     statistics.frame_dropped()
     statistics.frame_failed("broken")
@@ -201,22 +201,39 @@ def test_statistics_count_and_measure() -> None:
 
 def test_stamps_that_are_wrong_are_told_once() -> None:
     monitor = StampMonitor()
-    assert monitor.check(2_000_000_000) == (False, "")
-    assert "have no stamp" in monitor.check(0).warning
-    assert monitor.check(0) == (False, "")
+    assert monitor.check(2_000_000_000, "camera") == (False, "")
+    assert "have no stamp" in monitor.check(0, "camera").warning
+    assert monitor.check(0, "camera") == (False, "")
     assert "let the camera fill header.stamp" in monitor.problem
-    assert monitor.check(2_500_000_000) == (False, "")
+    assert monitor.check(2_500_000_000, "camera") == (False, "")
     assert monitor.problem == ""
-    jump = monitor.check(1_000_000_000)
-    assert not jump.is_late
+    jump = monitor.check(1_000_000_000, "camera")
+    assert not jump.is_left_out
     assert "jumped back by 1.500 s" in jump.warning
-    assert monitor.check(1_000_000_000) == (False, "")
-    late = monitor.check(900_000_000)
-    assert late.is_late
+    assert monitor.check(1_000_000_000, "camera") == (False, "")
+    late = monitor.check(900_000_000, "camera")
+    assert late.is_left_out
     assert "came 0.100 s after its time" in late.warning
-    assert monitor.check(1_100_000_000) == (False, "")
-    assert monitor.check(1_050_000_000) == (True, "")
+    assert monitor.check(1_100_000_000, "camera") == (False, "")
+    assert monitor.check(1_050_000_000, "camera") == (True, "")
     assert (monitor.jumps_back, monitor.late_images) == (1, 2)
+
+
+def test_another_frame_id_is_that_of_a_second_camera_or_a_new_name() -> None:
+    monitor = StampMonitor()
+    stamps = iter(range(10**9, 10**12, 10**8))
+
+    def left_out(*frame_ids: str) -> str:
+        arrivals = [monitor.check(next(stamps), frame_id) for frame_id in frame_ids]
+        return "".join("-" if arrival.is_left_out else "+" for arrival in arrivals)
+
+    assert left_out(*"ab" * 10) == "+-" * 10
+    assert "with the frame_id 'a' and 'b': those of 'b' are left out" in monitor.problem
+    assert left_out(*"a" * 101) == "+" * 101
+    assert monitor.problem == ""
+    assert left_out(*"c" * 8) == "-----+++"  # a driver that has started again with another name
+    assert left_out(*"c" * 8) == "+" * 8
+    assert (monitor.problem, monitor.foreign_images) == ("", 15)
 
 
 @pytest.mark.parametrize(
