@@ -21,9 +21,9 @@ _MAX_NAMES = 5
 def declare(node: Node, cls: type[Config]) -> Config:
     """Declare a parameter on `node` for each option of `cls`; return the configuration of their values.
 
-    At start, a number may be written as another type: 1 for 1.0, and 9 for the text "9". Values for
-    parameters that the node does not have are named in a warning. Raises :class:`ConfigError`, or one of
-    rclpy's parameter exceptions, for a value that cannot be used.
+    At start, a number may be written as another type: 1 for 1.0, and 9 for the text "9"; at run time, 1 for
+    1.0. Values for parameters that the node does not have are named in a warning. Raises
+    :class:`ConfigError`, or one of rclpy's parameter exceptions, for a value that cannot be used.
     """
     # rclpy has no public way to what was given at start, and refuses a 1 for a parameter of type double.
     given: Mapping[str, Parameter] = node._parameter_overrides
@@ -34,6 +34,8 @@ def declare(node: Node, cls: type[Config]) -> Config:
             value = _of_same_type(option, _ros_value(given[option.name].value))
         node.declare_parameter(option.name, value, descriptor(option), ignore_override=True)
         values[option.name] = _ros_value(node.get_parameter(option.name).value)
+    if hasattr(node, "add_pre_set_parameters_callback"):  # not in Humble, where rclpy refuses a 1 for a 1.0
+        node.add_pre_set_parameters_callback(lambda changes: [_with_point(node, item) for item in changes])
     unknown = [name for name in given if not node.has_parameter(name) and not name.startswith("qos_override")]
     if unknown:
         node.get_logger().warning(_unknown_text(node.get_name(), unknown, list(values)))
@@ -98,6 +100,14 @@ def _of_same_type(option: Option, value: Any) -> Any:
         f"parameter {option.name}: {kind.__name__} is expected, not {value!r}. ROS reads true, yes, on and "
         f"numbers as such; a text like these needs two pairs of quotes: -p {option.name}:=\"'yes'\""
     )
+
+
+def _with_point(node: Node, change: Parameter) -> Parameter:
+    """Return an integer for a parameter of type double as a double; any other change as it is."""
+    is_meant = change.type_ == Parameter.Type.INTEGER and node.has_parameter(change.name)
+    if is_meant and node.get_parameter(change.name).type_ == Parameter.Type.DOUBLE:
+        return Parameter(change.name, value=float(change.value))
+    return change
 
 
 def _unknown_text(node_name: str, unknown: list[str], known: list[str]) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import rclpy
 import yaml
+from rcl_interfaces.msg import ParameterType
 from rcl_interfaces.srv import GetParameters, SetParameters
 from rclpy.context import Context
 from rclpy.exceptions import ParameterException
@@ -184,6 +185,26 @@ def test_a_number_may_be_written_as_another_type_at_start(create: Callable[..., 
     assert (config.engine.threads, config.pose.depth, config.tracking.lost_after_s) == (2, True, 3.0)
     assert type(node.get_parameter("object_size_m").value) is float
     assert declare(create("-p", "image:=9"), CameraOptions).image == "9"
+
+
+@pytest.mark.ros
+@pytest.mark.skipif(not hasattr(Node, "add_pre_set_parameters_callback"), reason="this rclpy cannot do it")
+def test_a_whole_number_may_be_written_without_a_point_at_run_time(client: Client, domain_id: int) -> None:
+    """As `ros2 param set /tracker_node lost_after_s 3` does, which sends an integer."""
+    process = NodeProcess([*FAKE_NODE, "0.0"], domain_id)
+    try:
+        client.until(lambda: client.statuses, "the node is there")
+        values = [("lost_after_s", 3), ("confidence_high", 3), ("lost_after_s", True)]
+        taken, too_large, other = set_one_by_one(client, values)
+        assert taken.successful, taken.reason
+        assert not too_large.successful
+        assert "confidence_high" in too_large.reason
+        assert "Wrong parameter type" in other.reason
+        request = GetParameters.Request(names=["lost_after_s"])
+        (now,) = client.call(GetParameters, "tracker_node/get_parameters", request).values
+        assert (now.type, now.double_value) == (ParameterType.PARAMETER_DOUBLE, 3.0)
+    finally:
+        process.end()
 
 
 @pytest.mark.ros
