@@ -1,6 +1,5 @@
 """Small pictures to train on; stand-ins beside the tests can be imported."""
 
-import signal
 import sys
 from pathlib import Path
 
@@ -11,9 +10,6 @@ import pytest
 import siammaskpp_core  # noqa: F401  # before tests import onnxruntime: it turns the telemetry off
 
 sys.path.insert(0, str(Path(__file__).parent))
-# Shells start background jobs with SIGINT ignored; the processes of the tests would inherit that.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ import fcntl
 import importlib.util
 import itertools
 import os
-import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -21,9 +20,6 @@ if TYPE_CHECKING:
 
 sys.path.insert(0, str(Path(__file__).parent))  # the harness and the fakes
 
-# Shells start background jobs with SIGINT ignored; the processes of the tests would inherit that.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 # Discovery is limited to this machine, so that tests never meet robots on the same network.
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 

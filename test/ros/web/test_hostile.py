@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import resource
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +14,7 @@ import aiohttp
 import pytest
 from builtin_interfaces.msg import Time
 from extreme_messages import extreme_messages
+from limits import open_files
 from ros_harness import scene
 from std_msgs.msg import Header
 from web_harness import ASKED, Http, Robot
@@ -27,17 +26,6 @@ from siammaskpp_ros.web.node import WebConfig
 from siammaskpp_ros.web.server import WebServer
 
 pytestmark = pytest.mark.ros
-
-
-@contextmanager
-def open_files(limit: int) -> Iterator[None]:
-    """Give this process and those that it starts inside the context a limit on open files."""
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def connect(page: Http, source: str = "127.0.0.1") -> socket.socket:
