@@ -15,7 +15,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
-from siammaskpp_ros.common.launching import end_if_failed
+from siammaskpp_ros.common.processes import end_if_failed
 
 _CONFIG = Path(get_package_share_directory("siammaskpp")) / "config"
 

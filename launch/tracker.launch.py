@@ -14,7 +14,7 @@ from launch.logging import get_logger
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from siammaskpp_ros.common.launching import end_if_failed
+from siammaskpp_ros.common.processes import end_if_failed
 
 _CONFIG = Path(get_package_share_directory("siammaskpp")) / "config"
 _TRUE_OR_FALSE = {"true": True, "false": False}

@@ -16,11 +16,10 @@ from siammaskpp_core.engines.export.onnx import write_model
 from siammaskpp_core.engines.load import load_tracker
 from siammaskpp_core.evaluation.one_pass import ShortTermAdapter, evaluate
 from siammaskpp_core.evaluation.report import cell, markdown_table, summary
-from siammaskpp_core.interrupt import Interrupt
 from siammaskpp_core.io.outputs import Output
 from siammaskpp_core.model.checkpoint import load_checkpoint
 from siammaskpp_core.network.config import LEVELS
-from siammaskpp_core.outcome import RESUME, Outcome
+from siammaskpp_core.outcome import RESUME, Interrupt, Outcome
 from siammaskpp_core.training.checkpoint import CHECKPOINT
 from siammaskpp_core.training.experiment import Experiment, read_experiment
 from siammaskpp_core.training.trainer import Trainer

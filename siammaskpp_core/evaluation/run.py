@@ -32,10 +32,9 @@ from siammaskpp_core.evaluation.report import overall_table, report, sequence_ta
 from siammaskpp_core.evaluation.stress import Stress, stressed
 from siammaskpp_core.evaluation.target_absent import benchmark as target_absent
 from siammaskpp_core.evaluation.target_absent.cases import make_cases
-from siammaskpp_core.interrupt import Interrupt
 from siammaskpp_core.io.images import MediaError
 from siammaskpp_core.io.outputs import Output
-from siammaskpp_core.outcome import Outcome
+from siammaskpp_core.outcome import Interrupt, Outcome
 from siammaskpp_core.tracking import LongTermConfig, LongTermTracker
 from siammaskpp_core.tracking.boxes import BoxError
 

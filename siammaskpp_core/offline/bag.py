@@ -13,11 +13,10 @@ from tqdm import tqdm
 
 from siammaskpp_core.arrays import Mask
 from siammaskpp_core.errors import extra, with_causes
-from siammaskpp_core.interrupt import Interrupt
 from siammaskpp_core.io.results import fill_tracked_object
 from siammaskpp_core.io.stamps import NS_PER_S, Order, StampOrder, seconds_text
 from siammaskpp_core.offline import TARGET_ID
-from siammaskpp_core.outcome import Outcome
+from siammaskpp_core.outcome import Interrupt, Outcome
 from siammaskpp_core.tracking import LongTermTracker, Target, TrackResult
 
 with extra("bag", "for bags"):

@@ -14,7 +14,6 @@ from tqdm import tqdm
 
 from siammaskpp_core.arrays import Image
 from siammaskpp_core.config import ConfigError
-from siammaskpp_core.interrupt import Interrupt
 from siammaskpp_core.io.drawing import draw_results
 from siammaskpp_core.io.images import MediaError, write_image
 from siammaskpp_core.io.outputs import Output, OutputError
@@ -22,7 +21,7 @@ from siammaskpp_core.io.results import Row, TableWriter, place_of
 from siammaskpp_core.io.stamps import NS_PER_S
 from siammaskpp_core.io.video import DEFAULT_FPS, Frames, VideoWriter
 from siammaskpp_core.offline import TARGET_ID
-from siammaskpp_core.outcome import Outcome
+from siammaskpp_core.outcome import Interrupt, Outcome
 from siammaskpp_core.tracking import LongTermTracker, State, Target, TrackResult
 
 

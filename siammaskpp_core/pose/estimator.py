@@ -8,8 +8,7 @@ import numpy as np
 
 from siammaskpp_core.arrays import Float64Array
 from siammaskpp_core.pose.camera import BOUNDARY_SIGMA_PX, CameraModel, bearing_of
-from siammaskpp_core.pose.covariance import positive_definite
-from siammaskpp_core.pose.motion import MotionFilter
+from siammaskpp_core.pose.motion import MotionFilter, positive_definite
 from siammaskpp_core.pose.orientation import orientation_of, outline_of
 from siammaskpp_core.pose.plane import frontal_plane
 from siammaskpp_core.pose.points import Depth, surface_of

@@ -15,7 +15,6 @@ import numpy as np
 
 from siammaskpp_core.arrays import Float64Array
 from siammaskpp_core.io.stamps import NS_PER_S, has_jumped_back
-from siammaskpp_core.pose.covariance import positive_definite
 
 ACCELERATION_SIGMA_M_S2 = 2.0
 """Standard deviation of the acceleration between object and camera, as usual for people and robots."""
@@ -28,6 +27,9 @@ _GATE = 16.27
 _OUTLIERS_UNTIL_RESTART = 3
 # Numbers that are much larger overflow in the filter.
 _MAX_M = 1e6
+# Rounding errors are about 1e-16 of the largest variance; smaller variances than this could become negative.
+_MIN_RATIO = 1e-12
+_MIN_VARIANCE = 1e-18
 _MEASURED = np.eye(3, 6)  # the position is measured, the velocity is not
 
 
@@ -112,3 +114,19 @@ class MotionFilter:
             error[3:, 3:].copy(),
             self._updates > 1,
         )
+
+
+def positive_definite(matrix: Float64Array) -> Float64Array:
+    """Return the symmetric matrix [N, N] nearest to `matrix` whose eigenvalues are all positive.
+
+    Raises :class:`numpy.linalg.LinAlgError` for numbers that are not finite.
+    """
+    symmetric = (matrix + matrix.T) / 2
+    if not np.isfinite(symmetric).all():
+        raise np.linalg.LinAlgError("the covariance is not finite")
+    variances, axes = np.linalg.eigh(symmetric)
+    floor = max(_MIN_RATIO * float(variances[-1]), _MIN_VARIANCE)
+    if variances[0] >= floor:
+        return symmetric
+    positive = (axes * np.maximum(variances, floor)) @ axes.T
+    return (positive + positive.T) / 2

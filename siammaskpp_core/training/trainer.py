@@ -15,9 +15,9 @@ from tqdm import tqdm
 
 from siammaskpp_core.data.sources import open_sources
 from siammaskpp_core.errors import listed
-from siammaskpp_core.interrupt import Interrupt, ignore_interrupts
 from siammaskpp_core.network.config import NetworkConfig
 from siammaskpp_core.network.siammaskpp import SiamMaskPP
+from siammaskpp_core.outcome import Interrupt, ignore_interrupts
 from siammaskpp_core.tracking.config import TrackingConfig
 from siammaskpp_core.training.checkpoint import read_checkpoint, write_checkpoint
 from siammaskpp_core.training.config import TrainingConfig

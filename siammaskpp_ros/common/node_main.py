@@ -19,8 +19,8 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from siammaskpp_core.errors import UserError
-from siammaskpp_ros.common.repeats import RepeatFilter
 from siammaskpp_ros.common.signals import END_SIGNALS
+from siammaskpp_ros.common.steady_clock import RepeatFilter
 from siammaskpp_ros.common.worker import WorkerHangs
 
 NodeT = TypeVar("NodeT", bound=Node)

@@ -1,4 +1,4 @@
-"""Start and stop nodes of this package as child processes."""
+"""Nodes of this package as child processes: of programs and of launch files."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ament_index_python.packages import get_package_prefix
 
@@ -35,3 +36,16 @@ def stop(child: subprocess.Popen[bytes]) -> int:
     except subprocess.TimeoutExpired:
         child.kill()
         return child.wait()
+
+
+def end_if_failed(event: Any, context: Any) -> None:
+    """End the launch with exit code 1 when a process has failed; for `on_exit` of a launch_ros Node.
+
+    `event` is a ProcessExited. `ros2 launch` ends with 0 whatever its processes return, even when all of them
+    have failed; an error in the handler of an event is its only way to another exit code. It shuts the other
+    processes down first.
+    """
+    if event.returncode and not context.is_shutdown:
+        raise RuntimeError(
+            f"{event.process_name} has failed with exit code {event.returncode}; its last lines above say why"
+        )

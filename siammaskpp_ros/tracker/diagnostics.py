@@ -15,7 +15,7 @@ from siammaskpp.msg import TrackerStatus
 from siammaskpp_core.io.image_messages import ImageMessageError
 from siammaskpp_core.tracking import State
 from siammaskpp_ros.common.image_input import ImageInput
-from siammaskpp_ros.common.repeats import RepeatFilter
+from siammaskpp_ros.common.steady_clock import RepeatFilter
 from siammaskpp_ros.tracker.parameters import NodeConfig
 from siammaskpp_ros.tracker.statistics import Measured, Statistics
 

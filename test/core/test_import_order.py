@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 # Lowest first. Rooms in one line do not import each other.
 CORE = (
-    ("siammaskpp_core.errors", "siammaskpp_core.arrays", "siammaskpp_core.interrupt"),
+    ("siammaskpp_core.errors", "siammaskpp_core.arrays"),
     ("siammaskpp_core.outcome",),
     ("siammaskpp_core.config",),
     ("siammaskpp_core.arguments", "siammaskpp_core.io"),

@@ -18,7 +18,7 @@ from siammaskpp_core.data.preparation import coco, imagenet, youtube_vos
 from siammaskpp_core.data.preparation.annotations import Part, PreparationError
 from siammaskpp_core.data.preparation.index import ObjectIndex, index_path
 from siammaskpp_core.errors import listed
-from siammaskpp_core.interrupt import ignore_interrupts
+from siammaskpp_core.outcome import ignore_interrupts
 
 # A few broken files do not matter to training; many of them mean that a download is incomplete.
 MAX_BROKEN_FRACTION = 0.01

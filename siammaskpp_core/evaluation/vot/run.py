@@ -21,10 +21,9 @@ from siammaskpp_core.errors import MissingPackageError, with_causes
 from siammaskpp_core.evaluation.baselines import make_baseline
 from siammaskpp_core.evaluation.one_pass import OWN_NAME
 from siammaskpp_core.evaluation.progress import frame_progress
-from siammaskpp_core.interrupt import Interrupt
 from siammaskpp_core.io.images import MediaError
 from siammaskpp_core.io.outputs import Output
-from siammaskpp_core.outcome import Outcome
+from siammaskpp_core.outcome import Interrupt, Outcome
 
 try:
     from siammaskpp_core.evaluation.vot.dataset import VotSequence, vot_sequence

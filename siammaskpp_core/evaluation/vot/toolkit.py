@@ -32,7 +32,7 @@ from vot.workspace import Workspace
 from siammaskpp_core.errors import UserError
 from siammaskpp_core.evaluation.vot.dataset import VotSequence, write_dataset
 from siammaskpp_core.evaluation.vot.report import VotScore
-from siammaskpp_core.interrupt import Interrupt
+from siammaskpp_core.outcome import Interrupt
 
 # This level also hides the toolkit's own progress bars and messages.
 logging.getLogger("vot").setLevel(logging.CRITICAL)

@@ -9,8 +9,7 @@ import pytest
 from pose_scene import Plate, camera, picture, rotation, tracked
 
 from siammaskpp_core.pose import NoPose, PoseEstimator
-from siammaskpp_core.pose.covariance import positive_definite
-from siammaskpp_core.pose.motion import ACCELERATION_SIGMA_M_S2, MotionFilter
+from siammaskpp_core.pose.motion import ACCELERATION_SIGMA_M_S2, MotionFilter, positive_definite
 from siammaskpp_core.tracking.boxes import RotatedBox
 
 STEP_NS = 33_333_333

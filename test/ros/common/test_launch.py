@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from siammaskpp_ros.common.launching import end_if_failed
+from siammaskpp_ros.common.processes import end_if_failed
 
 LAUNCH = Path(__file__).parents[3] / "launch"
 ROS2_LAUNCH = """

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import siammaskpp_ros
-from siammaskpp_ros.common.repeats import RepeatFilter
+from siammaskpp_ros.common.steady_clock import RepeatFilter
 
 FOLDER = Path(siammaskpp_ros.__file__).parent
 CLOCK_ARGUMENTS = {"create_timer": "clock", "throttle_duration_sec": "throttle_time_source_type"}
@@ -39,7 +39,7 @@ def test_every_timer_and_every_throttled_line_uses_the_steady_clock() -> None:
 
 def test_a_text_is_logged_again_when_it_changes_or_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     now_s = 100.0
-    monkeypatch.setattr("siammaskpp_ros.common.repeats.time.monotonic", lambda: now_s)
+    monkeypatch.setattr("siammaskpp_ros.common.steady_clock.time.monotonic", lambda: now_s)
     repeats = RepeatFilter(period_s=5.0)
     assert [repeats.is_due(text) for text in ("a", "a", "b", "a", "a")] == [True, False, True, True, False]
     now_s += 5.0

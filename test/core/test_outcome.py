@@ -1,16 +1,16 @@
-"""Ctrl-C as a request."""
+"""How the work of a command ends: Ctrl-C as a request."""
 
 import signal
 import threading
 
 import pytest
 
-from siammaskpp_core import interrupt
-from siammaskpp_core.interrupt import Interrupt
+from siammaskpp_core import outcome
+from siammaskpp_core.outcome import Interrupt
 
 
 def test_a_later_signal_ends_the_work_at_once(monkeypatch):
-    monkeypatch.setattr(interrupt, "REPEAT_S", -1.0)
+    monkeypatch.setattr(outcome, "REPEAT_S", -1.0)
     before = signal.getsignal(signal.SIGINT)
     with Interrupt() as request:
         assert not request.is_requested
