@@ -23,7 +23,7 @@ def test_operations_by_hand(tmp_path):
     assert count_operations(tmp_path / "b.onnx") == 2 * 6 * 4 * 15 * 15
 
 
-def test_operations_are_those_of_torch(network, folder):
+def test_operations_are_those_of_torch(network, models):
     """The exported search has as many operations as torch counts when it runs the search."""
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -33,9 +33,10 @@ def test_operations_are_those_of_torch(network, folder):
         kernels = composed.template(search[:, :127, :127])
         with FlopCounterMode(display=False) as counter:
             composed.search(search, kernels)
-    assert count_operations(folder / "search.onnx") == counter.get_total_flops()
+    assert count_operations(models("small").graph("search")) == counter.get_total_flops()
 
 
+@pytest.mark.usefixtures("quick_peak")
 @pytest.mark.parametrize("is_int8", [False, True])
 def test_the_peak_only_rises(is_int8):
     peak = PeakRate(EngineOptions(threads=1), is_int8)

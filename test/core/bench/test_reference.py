@@ -1,7 +1,5 @@
 """The reference implementation as an engine."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -9,17 +7,15 @@ pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
 from siammaskpp_core.bench.reference import ReferenceEngine
-from siammaskpp_core.engines.export.onnx import write_model
 from siammaskpp_core.engines.load import load_engine
-from siammaskpp_core.model.folder import ModelError, read_model
-from siammaskpp_core.network.siammaskpp import SiamMaskPP
-from siammaskpp_core.tracking import TrackingConfig
+from siammaskpp_core.model.folder import ModelError
 
 
-def test_the_reference_implementation_gives_the_same_answers(folder):
+def test_the_reference_implementation_gives_the_same_answers(models):
     rng = np.random.default_rng(0)
     crops = [rng.integers(0, 256, (2, side, side, 3), dtype=np.uint8) for side in (127, 255)]
-    reference, engine = ReferenceEngine(folder), load_engine(read_model(folder))
+    model = models("small")
+    reference, engine = ReferenceEngine(model.folder), load_engine(model)
     kernels, templates = engine.encode_template(crops[0]), reference.encode_template(crops[0])
     own = engine.search(crops[1], list(kernels))
     expected = reference.search(crops[1], list(templates))
@@ -31,9 +27,8 @@ def test_the_reference_implementation_gives_the_same_answers(folder):
     np.testing.assert_allclose(engine.refine(own, cells), reference.refine(expected, cells), atol=1e-3)
 
 
-def test_the_reference_implementation_is_of_one_kind_of_network(network, tmp_path):
-    write_model(SiamMaskPP(replace(network.config, mask="none")).eval(), TrackingConfig(), tmp_path)
+def test_the_reference_implementation_is_of_one_kind_of_network(models, tmp_path):
     with pytest.raises(ModelError, match=r"SiamMask\+\+ \(re\) only"):
-        ReferenceEngine(tmp_path)
+        ReferenceEngine(models("no masks").folder)
     with pytest.raises(ModelError, match=r"weights\.pt is missing"):
         ReferenceEngine(tmp_path / "nothing")

@@ -38,6 +38,7 @@ def test_the_first_frames_are_not_counted():
     assert times[0]["refine"] == [4.0] * 3
 
 
+@pytest.mark.usefixtures("quick_peak")
 def test_the_shipped_network_on_one_engine(capsys):
     arguments = ["bench", "--size", "160x120,320x240", "--targets", "1,2", "--frames", "1", "--threads", "1"]
     assert cli.main([*arguments, "--json"]) == 0

@@ -6,35 +6,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import yaml
+from model_folders import SMALL, SMALL_TRACKING
 
 from siammaskpp_core.config import ConfigError, to_mapping
 from siammaskpp_core.engines.graph_engine import cut_window
 from siammaskpp_core.engines.load import load_engine, load_tracker
 from siammaskpp_core.engines.options import CPU_ENGINES, EngineOptions
 from siammaskpp_core.model.folder import ModelError, read_model
-from siammaskpp_core.network.config import NetworkConfig
 from siammaskpp_core.network.protocol import EngineError
 from siammaskpp_core.tracking import TrackingConfig
 
-SMALL = NetworkConfig(head_channels=8, mask_channels=16, refine_channels=(8, 4, 2))
 
-
-@pytest.fixture(scope="module")
-def network():
-    pytest.importorskip("torch")
-    from random_network import random_network
-
-    return random_network(SMALL)
-
-
-@pytest.fixture(scope="module")
-def exported(network, tmp_path_factory):
-    pytest.importorskip("onnx")
-    from siammaskpp_core.engines.export.onnx import write_model
-
-    folder = tmp_path_factory.mktemp("model")
-    write_model(network, TrackingConfig(penalty_k=0.07), folder)
-    return folder
+@pytest.fixture
+def exported(models):
+    return models("small").folder
 
 
 @pytest.fixture
@@ -131,7 +116,7 @@ def test_all_sizes_of_a_graph_are_written_in_it(exported, name):
 def test_description_comes_back(exported):
     model = read_model(exported)
     assert model.network == SMALL
-    assert model.tracking == TrackingConfig(penalty_k=0.07)
+    assert model.tracking == SMALL_TRACKING
 
 
 def test_a_tracker_from_a_folder(exported):
@@ -144,9 +129,9 @@ def test_a_tracker_from_a_folder(exported):
 
 
 def test_the_kind_of_rotated_box_can_be_chosen(exported):
-    assert load_tracker(exported).config == TrackingConfig(penalty_k=0.07)
+    assert load_tracker(exported).config == SMALL_TRACKING
     chosen = load_tracker(exported, rotated_box="ellipse").config
-    assert chosen == TrackingConfig(penalty_k=0.07, rotated_box="ellipse")
+    assert chosen == replace(SMALL_TRACKING, rotated_box="ellipse")
     with pytest.raises(ConfigError, match="'round' is not one of min_area, ellipse"):
         load_tracker(exported, rotated_box="round")
 
@@ -235,7 +220,7 @@ def test_the_mean_of_several_weights(network, exported, tmp_path):
     other = {name: 3 * v if v.is_floating_point() else v + 8 for name, v in state["model"].items()}
     torch.save({**state, "tracking": {"penalty_k": 0.01}, "model": other}, tmp_path / "other.pt")
     mean, tracking = load_mean([exported / WEIGHTS, tmp_path / "other.pt"])
-    assert tracking.penalty_k == 0.07  # the first one's
+    assert tracking == SMALL_TRACKING  # the first one's
     for name, value in mean.state_dict().items():
         expected = network.state_dict()[name]
         torch.testing.assert_close(value, 2 * expected if value.is_floating_point() else expected)

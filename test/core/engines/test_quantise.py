@@ -69,10 +69,9 @@ def test_the_model_says_that_it_is_int8_and_is_smaller(quantised):
     assert model.graph("search").stat().st_size < 0.4 * original.graph("search").stat().st_size
 
 
-def test_symmetric_graphs_are_such_as_tensorrt_reads(video, tmp_path):
+def test_symmetric_graphs_are_such_as_tensorrt_reads(models):
     """Activations are int8 with zero point 0, and biases stay in float."""
-    quantise_model(DEFAULT_MODEL, tmp_path / "int8", crop_pairs(str(video), 4), symmetric=True)
-    graph = onnx.load(tmp_path / "int8" / "search.onnx").graph
+    graph = onnx.load(models("lite int8").graph("search")).graph
     constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
     producers = {output: node for node in graph.node for output in node.output}
     kinds = [node.op_type for node in graph.node]
@@ -110,10 +109,10 @@ def test_another_network_does_not_pass_for_its_twin(quantised, video):
         check(original, wrong, crop_pairs(str(video), 4))
 
 
-def test_failures_leave_nothing_behind(video, tmp_path, monkeypatch):
+def test_failures_leave_nothing_behind(models, video, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "TOLERANCE", 1e-6)
     with pytest.raises(DifferenceError):
-        quantise_model(DEFAULT_MODEL, tmp_path / "int8", crop_pairs(str(video), 4))
+        quantise_model(models("small").folder, tmp_path / "int8", crop_pairs(str(video), 4))
     assert list(tmp_path.iterdir()) == []
 
 

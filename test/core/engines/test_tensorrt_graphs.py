@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from model_folders import exported
 
 from siammaskpp_core.engines.load import DEFAULT_MODEL, load_engine
 from siammaskpp_core.model.folder import ModelError, read_model
@@ -108,8 +107,8 @@ def test_int8_needs_a_quantised_model(lite):
 
 
 @pytest.mark.parametrize("kind", ["two branches a level", "coarse masks", "correlation decoded", "no masks"])
-def test_the_family_in_batches(kind, tmp_path):
-    model = exported(kind, tmp_path / "model")
+def test_the_family_in_batches(kind, models):
+    model = models(kind)
     engine, crops, kernels, outputs = answers(model, 2)
     graphs = {name: session(graph) for name, graph in prepared_graphs(model, "fp32", 2).items()}
     names = [output.name for output in graphs["search"].get_outputs()]
@@ -127,8 +126,8 @@ def test_the_family_in_batches(kind, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["up_channel", "cross"])
-def test_other_correlations_are_for_one_target(kind, tmp_path):
-    model = exported(kind, tmp_path / "model")
+def test_other_correlations_are_for_one_target(kind, models):
+    model = models(kind)
     assert set(prepared_graphs(model, "fp32", 1)) == {"template", "search"}
     with pytest.raises(ModelError, match=r"search\.onnx: its correlation .* not depth-wise.*--max-targets 1"):
         prepared_graphs(model, "fp32", 2)
