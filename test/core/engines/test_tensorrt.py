@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorrt_stand_in as stand_in
-from model_folders import exported, quantised
 
 from siammaskpp_core.cli import main as cli
 from siammaskpp_core.engines.load import DEFAULT_MODEL, load_engine, load_tracker
@@ -59,7 +58,9 @@ def gpu(monkeypatch):
 
 @pytest.fixture(params=["stand-in", pytest.param("real", marks=pytest.mark.gpu)])
 def any_gpu(request):
+    """The real GPU, or the stand-ins with engines for two targets, which need not be built again."""
     if request.param == "stand-in":
+        request.getfixturevalue("for_two")
         return request.getfixturevalue("gpu")
     pytest.importorskip("tensorrt")
     try:
@@ -121,14 +122,15 @@ def test_it_answers_like_onnxruntime(any_gpu, lite, precision, max_targets, coun
     expected = reference.encode_template(templates)
     assert np.abs(kernels - expected).max() < tolerance * np.abs(expected).max()
     cells = [(12, 12), (0, 24), (24, 0), (3, 7), (20, 20)][:count]
+    others = reference.search(crops, list(expected))
+    other_masks = reference.refine(others, cells)
     for _ in range(3):  # plainly, recorded, and from the record
         outputs = engine.search(crops, list(expected))
-        for own, other in zip(outputs, reference.search(crops, list(expected)), strict=True):
+        for own, other in zip(outputs, others, strict=True):
             assert np.abs(own.cls - other.cls).max() < tolerance * np.abs(other.cls).max()
             assert np.abs(own.loc - other.loc).max() < tolerance * np.abs(other.loc).max()
         masks = engine.refine(outputs, cells)
-        others = reference.refine(reference.search(crops, list(expected)), cells)
-        assert np.abs(masks - others).max() < tolerance
+        assert np.abs(masks - other_masks).max() < tolerance
 
 
 def test_a_video_gives_the_same_boxes_and_masks(any_gpu):
@@ -177,8 +179,8 @@ def test_answers_of_an_older_search_are_refused(gpu, for_two, lite):
         engine.refine(load_engine(lite).search(crops, kernels), [(12, 12)])
 
 
-def test_a_network_without_masks(gpu, tmp_path):
-    model = exported("no masks", tmp_path / "model")
+def test_a_network_without_masks(gpu, models):
+    model = models("no masks")
     assert cli.main(["build-engine", str(model.folder), "--max-targets", "2"]) == 0
     assert set(load_engine(model, TENSORRT).differences) == {"kernels", "cls", "loc"}
 
@@ -439,9 +441,9 @@ def test_auto_takes_the_first_that_works(gpu, lite, monkeypatch, caplog):
 
 
 @pytest.mark.slow
-def test_an_int8_model(any_gpu, tmp_path):
+def test_an_int8_model(any_gpu, models):
     """Batches of the int8 graph give the outputs of that graph in ONNX Runtime."""
-    model = quantised(read_model(DEFAULT_MODEL), tmp_path / "int8")
+    model = models("lite int8")
     arguments = ["build-engine", str(model.folder), "--precision", "int8", "--max-targets", "2"]
     assert cli.main(arguments) == 0
     assert set(load_engine(model, TENSORRT).differences) == {"kernels", "cls", "loc", "masks"}
