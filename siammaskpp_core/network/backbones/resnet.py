@@ -19,6 +19,7 @@ class ResNet50(Backbone):
     """
 
     channels = Channels(64, 256, 512, 1024, 2048)
+    BLOCKS = (3, 4, 6, 3)
     GROUPS, WIDTH_PER_GROUP = 1, 64
     TORCHVISION = "ResNet50_Weights"
 
@@ -27,7 +28,7 @@ class ResNet50(Backbone):
             from torchvision.models.resnet import Bottleneck, ResNet
         net = ResNet(
             Bottleneck,
-            [3, 4, 6, 3],
+            list(self.BLOCKS),
             groups=self.GROUPS,
             width_per_group=self.WIDTH_PER_GROUP,
             replace_stride_with_dilation=[False, True, True],

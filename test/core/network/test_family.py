@@ -1,4 +1,7 @@
-"""Every network of the configurations can be built, trained and exported, and tracks."""
+"""Every network of the configurations can be built, trained and exported, and tracks.
+
+Heads and ResNets are narrow, with one block in each stage; test_network.py builds the ResNets as they are.
+"""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,15 +13,16 @@ torch = pytest.importorskip("torch")
 for _package in ("torchvision", "onnx", "openvino", "lightning_fabric"):
     pytest.importorskip(_package)
 
+from model_folders import narrow_resnets
+
 from siammaskpp_core.config import ConfigError
 from siammaskpp_core.engines.export.onnx import write_model
 from siammaskpp_core.engines.export.parity import parity
-from siammaskpp_core.engines.load import load_engine, load_tracker
+from siammaskpp_core.engines.load import load_tracker
 from siammaskpp_core.evaluation.ablation import read_rows
-from siammaskpp_core.model.folder import read_model
 from siammaskpp_core.network.backbones import Backbone
-from siammaskpp_core.training import trainer as trainer_module
 from siammaskpp_core.training.experiment import read_experiment
+from siammaskpp_core.training.trainer import Trainer
 
 CONFIG = Path(__file__).parents[3] / "config"
 SMALL = {"head_channels": 8, "refine_channels": (8, 4, 2)}
@@ -41,28 +45,23 @@ def family():
     return [pytest.param(experiment, id=name) for name, experiment in different.values()]
 
 
-def plain_backbone(backbone, batch, bfloat16):
-    return torch.no_grad()(backbone.eval())
-
-
+@pytest.mark.usefixtures("plain_frozen_backbone")
 @pytest.mark.slow
 @pytest.mark.timeout(600)  # it trains, exports and tracks, on any machine
 @pytest.mark.parametrize("experiment", family())
 def test_every_network_learns_is_exported_and_tracks(
     experiment, training_data, tmp_path, monkeypatch, capsys
 ):
+    narrow_resnets(monkeypatch)
     # torchvision's weights would be downloaded.
     monkeypatch.setattr(Backbone, "load_imagenet", lambda self: None)
     for backbone in Backbone.__subclasses__():
         monkeypatch.setattr(backbone, "load_imagenet", lambda self: None)
-    monkeypatch.setattr(trainer_module, "FrozenBackbone", plain_backbone)  # compiling takes longer
     source = {"sources": ("masks:stills",), "source_weights": (1.0,), "source_frame_ranges": (0,)}
     training = replace(experiment.training, stage="base", steps=1, batch_size=2, save_every=1, **source)
     if not training.pretrained:
         training = replace(training, pretrained=True, unfreeze_at=1.0)
-    trainer = trainer_module.Trainer(
-        small(experiment.network), training, training_data, tmp_path / "run", workers=0
-    )
+    trainer = Trainer(small(experiment.network), training, training_data, tmp_path / "run", workers=0)
     before = {name: value.clone() for name, value in trainer.model.named_parameters()}
     model = trainer.run()
     learned = {
@@ -79,8 +78,8 @@ def test_every_network_learns_is_exported_and_tracks(
     folder = tmp_path / "model"
     folder.mkdir()
     write_model(model, experiment.tracking, folder)
-    parity(model, load_engine(read_model(folder)))
     tracker = load_tracker(folder)
+    parity(model, tracker.engine)
     image = np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8)
     region, *_ = tracker.init(image, (40, 30, 50, 50))
     ((_, result),) = tracker.step(image, [region])
