@@ -13,10 +13,10 @@ from siammaskpp_core.tracking import LongTermConfig, LongTermTracker, State, Tra
 from siammaskpp_core.tracking.boxes import overlap
 
 WIDTH, HEIGHT = 640, 480
-PERIOD_NS = 50_000_000  # 20 images a second
-COVERED = 20  # a second
+PERIOD_NS = 100_000_000  # 10 images a second
+COVERED = 10  # a second
 WITHIN = 10
-OBJECTS = 6
+OBJECTS = 4
 
 
 class Scene:
@@ -101,8 +101,8 @@ def test_objects_are_found_again(tracker: LongTermTracker) -> None:
         hidden = [follower.show((288, 220), covered=True) for _ in range(COVERED)]
         after_cover.append(follower.frames_until_found(scene.elsewhere(than=(288, 220))))
         place = follower.target.track.place
-        step = 25 if place.center_x > WIDTH / 2 else -25
-        for count in range(1, 20):  # out of the image
+        step = 50 if place.center_x > WIDTH / 2 else -50
+        for count in range(1, 11):  # out of the image
             follower.show((place.center_x + step * count, place.center_y))
         hidden += [follower.show(None) for _ in range(COVERED)]
         after_leaving.append(follower.frames_until_found(scene.elsewhere(than=(0, 220))))
@@ -144,10 +144,10 @@ def test_the_target_is_followed_past_others_of_its_kind(tracker: LongTermTracker
     for seed in range(4):
         scene, other = Scene(seed), Scene(seed + 20)
         scene.wall = other.wall
-        follower = Follower(tracker, other, (160, 210))
+        follower = Follower(tracker, other, (220, 210))
         on_other = 0
-        for step in range(1, 56):
-            center, passing = (160 + 6 * step, 210.0), (480 - 6 * step, 225.0)
+        for step in range(1, 36):
+            center, passing = (220 + 6 * step, 210.0), (420 - 6 * step, 225.0)
             other.wall = scene.image(passing)
             result = follower.result(center)
             are_apart = float(overlap(scene.box(passing), other.box(center))) < 0.3
