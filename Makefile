@@ -3,6 +3,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
+# make test checks style, builds and fetches the browser at the same time.
+MAKEFLAGS += --jobs=3
 
 PYTHON ?= python3
 VIDEO ?=
@@ -18,9 +20,12 @@ WITH_ROS := $(WITH_VENV) AMENT_PREFIX_PATH="$(VENV)" CMAKE_PREFIX_PATH="$(VENV)"
 # colcon's setup script reads variables that may be unset.
 WITH_BUILD := $(WITH_ROS); set +u; source install/setup.bash; set -u
 
-SPEED = $(if $(FAST),-m "not slow")
-# The tests of the core run in parallel, most of each file in one process. The ROS tests measure times and run alone.
-CORE_TESTS := OMP_NUM_THREADS=1 python -m pytest test/core --numprocesses auto --maxprocesses 4 --dist worksteal
+# Tests run in parallel, most of each file in one process. ROS tests that measure times follow, one by one.
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
+FASTER = $(if $(FAST),not slow and )
+CORE_TESTS = OMP_NUM_THREADS=1 python -m pytest test/core $(PARALLEL) $(if $(FAST),-m "not slow")
+ROS_TESTS = python -m pytest test/ros $(PARALLEL) -m "$(FASTER)not alone"
+TIMED_ROS_TESTS = python -m pytest test/ros -m "$(FASTER)alone"
 
 .PHONY: help env build browser test lint demo clean
 
@@ -52,7 +57,7 @@ browser: $(ENV_READY) ## install a headless Chromium into .venv for the tests of
 	@[[ -e "$(VENV)/browser/.ready" ]] || test/ros/fetch_browser.sh "$(VENV)/browser"
 
 test: lint build browser ## check style and types, run all tests; FAST=1 leaves the slow ones out
-	@$(WITH_BUILD); $(CORE_TESTS) $(SPEED); python -m pytest test/ros $(SPEED)
+	@$(WITH_BUILD); $(CORE_TESTS); $(ROS_TESTS); $(TIMED_ROS_TESTS)
 
 demo: build ## track in a video over ROS topics; your own video: make demo VIDEO=file BOX=x,y,w,h
 	@$(WITH_BUILD); python -m siammaskpp_ros.demo.run $(if $(VIDEO),--video "$(VIDEO)") $(if $(BOX),--box "$(BOX)") --output demo_output
