@@ -277,14 +277,19 @@ def test_the_scenes_have_the_colours_the_tests_rely_on() -> None:
 
 
 def test_threads_that_hang_are_waited_for_together() -> None:
-    end = threading.Event()
-    workers = [Worker(lambda _: end.wait(), lambda *_: None, name) for name in "abc"]
+    all_work, end = threading.Barrier(4), threading.Event()
+
+    def work(_: int) -> None:
+        all_work.wait(5.0)
+        end.wait()
+
+    workers = [Worker(work, lambda *_: None, name) for name in "abc"]
     for worker in workers:
         worker.start()
         worker.put(1)
-    time.sleep(0.1)
+    all_work.wait(5.0)
     begin_s = time.monotonic()
-    assert not stop_all([worker.stop for worker in workers], 0.3)
-    assert time.monotonic() - begin_s < 0.5
+    assert not stop_all([worker.stop for worker in workers], 0.5)
+    assert time.monotonic() - begin_s < 1.0  # one after the other, they would take 1.5 s
     end.set()
     assert stop_all([worker.stop for worker in workers], 5.0)
