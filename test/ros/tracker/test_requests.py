@@ -300,6 +300,7 @@ def test_mask_values_are_for_life() -> None:
 
 
 @pytest.mark.ros
+@pytest.mark.alone
 @pytest.mark.parametrize("kind", ["set_target", "set_box"])
 def test_requests_do_not_keep_the_executor_from_receiving_images(domain_id: int, kind: str) -> None:
     """Five requests a second, each of which takes the network 0.15 s."""
