@@ -39,16 +39,26 @@ _domains = itertools.count(os.getpid())
 
 @contextmanager
 def _free_domain() -> Iterator[int]:
-    """Reserve a domain id, which no other test run on this machine uses until the end of the block."""
+    """Reserve a domain id, which no other test run on this machine uses until the end of the block.
+
+    Node processes inherit the lock: those that outlive a test run that was killed keep their domain.
+    """
+    from ros_harness import end_processes_of  # needs ROS
+
     for number in itertools.islice(_domains, 1010):
         domain = 1 + number % 101
         with ExitStack() as held:
             try:
                 path = Path(tempfile.gettempdir()) / f"siammaskpp_test_domain_{domain}.lock"
-                fcntl.flock(held.enter_context(path.open("w")), fcntl.LOCK_EX | fcntl.LOCK_NB)
+                lock = held.enter_context(path.open("w"))
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:  # locked by another run, or a file of another user
                 continue
-            yield domain
+            os.set_inheritable(lock.fileno(), True)
+            try:
+                yield domain
+            finally:
+                end_processes_of(domain)
             return
     raise RuntimeError("all ROS domains are in use by other tests")
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -64,6 +65,9 @@ def ball_box(center: tuple[int, int]) -> tuple[float, float, float, float]:
     return center[0] - BALL_PX / 2, center[1] - BALL_PX / 2, BALL_PX, BALL_PX
 
 
+_started: defaultdict[int, list[NodeProcess]] = defaultdict(list)
+
+
 class NodeProcess:
     """A child process in a ROS domain; `text` collects its output."""
 
@@ -77,7 +81,9 @@ class NodeProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            close_fds=False,  # it inherits the lock of its domain
         )
+        _started[domain_id].append(self)
         self.pid = self._child.pid
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -120,6 +126,12 @@ class NodeProcess:
         assert self._child.stdout is not None
         for line in self._child.stdout:
             self.text += line
+
+
+def end_processes_of(domain_id: int) -> None:
+    """End the processes of a domain that run on, because a fixture failed before it could end them."""
+    for process in _started.pop(domain_id, []):
+        process.end()
 
 
 def interrupt_all(processes: Sequence[NodeProcess], timeout_s: float = 60.0) -> None:
