@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
 
 from siammaskpp_core.network.protocol import EngineError
 
@@ -39,3 +42,24 @@ def hidden(module: str) -> Iterator[None]:
         yield
     finally:
         del sys.modules[module]
+
+
+def openvino_core() -> Any:
+    """Return the one core of OpenVINO in this process; raises what :func:`importing` does."""
+    with (
+        importing("OpenVINO", "openvino", "pip install 'siammaskpp[openvino]'"),
+        hidden("openvino_telemetry"),  # it would report every import
+    ):
+        import openvino
+    return _core(openvino)
+
+
+@functools.cache
+def _core(openvino: ModuleType) -> Any:
+    """Make a core, which is kept.
+
+    OpenVINO gives the thread that makes a core a stack for its signals. Of two cores that end in the order in
+    which they were made, the second one brings back the stack of the first, which is freed by then: the next
+    signal, such as Ctrl-C, ends the process with a segmentation fault.
+    """
+    return openvino.Core()

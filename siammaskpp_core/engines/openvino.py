@@ -7,7 +7,7 @@ from typing import Any
 
 from siammaskpp_core.arrays import Float32Array
 from siammaskpp_core.engines.graph_engine import GraphEngine
-from siammaskpp_core.engines.imports import hidden, importing
+from siammaskpp_core.engines.imports import openvino_core
 from siammaskpp_core.engines.options import EngineOptions
 from siammaskpp_core.model.folder import Model, ModelError
 from siammaskpp_core.network.protocol import EngineError
@@ -25,12 +25,7 @@ class OpenVinoEngine(GraphEngine):
 
     def __init__(self, model: Model, options: EngineOptions) -> None:
         super().__init__(model, options)
-        with (
-            importing("OpenVINO", "openvino", "pip install 'siammaskpp[openvino]'"),
-            hidden("openvino_telemetry"),  # it would report every import
-        ):
-            import openvino
-        core = openvino.Core()
+        core = openvino_core()
         capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         if options.precision == "bf16" and "BF16" not in capabilities:
             raise EngineError("this processor has no bfloat16 instructions: choose fp32 (the default)")

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from siammaskpp_core.engines.imports import openvino_core
 from siammaskpp_core.errors import extra
 from siammaskpp_core.network.backbones import Backbone, Features
 from siammaskpp_core.network.config import SEARCH_SIZE, TEMPLATE_SIZE
@@ -20,7 +21,7 @@ class FrozenBackbone:
     def __init__(self, backbone: Backbone, batch: int, bfloat16: bool) -> None:
         with extra("train", "to train with a frozen backbone"):
             import openvino
-        core = openvino.Core()
+        core = openvino_core()
         bfloat16 &= "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "bf16" if bfloat16 else "f32"}
         network = _PresentFeatures(backbone.eval())

@@ -49,3 +49,25 @@ except EngineError as error:
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert "is not installed: pip install" in done.stdout, done
+
+
+def test_ctrl_c_after_two_engines_of_openvino_is_no_segmentation_fault():
+    """As after one stage of a training and before the next."""
+    pytest.importorskip("openvino")
+    program = """
+import gc, signal
+from siammaskpp_core.engines.load import DEFAULT_MODEL, load_engine
+from siammaskpp_core.engines.options import EngineOptions
+from siammaskpp_core.model.folder import read_model
+first, second = (load_engine(read_model(DEFAULT_MODEL), EngineOptions("openvino")) for _ in range(2))
+del first
+gc.collect()
+del second
+gc.collect()
+try:
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "interrupted\n"), done
