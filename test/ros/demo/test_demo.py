@@ -50,6 +50,7 @@ def run_demo(domain_id: int, *arguments: str) -> subprocess.CompletedProcess[str
     )
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.ros
 def test_the_demo_records_what_it_tracked(video: Path, tmp_path: Path, domain_id: int) -> None:
