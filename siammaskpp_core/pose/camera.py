@@ -19,7 +19,7 @@ BOUNDARY_SIGMA_PX = 2.0
 # Numbers of coefficients of the distortion models in sensor_msgs/CameraInfo (distortion_models.hpp).
 _COEFFICIENTS = {"plumb_bob": (4, 5), "rational_polynomial": (8, 12, 14), "equidistant": (4,)}
 _FEWEST_COEFFICIENTS = 4
-# What drivers and calibration tools call the same models.
+# Drivers and calibration tools have other names for the same models.
 _OTHER_NAMES = {
     "fisheye": "equidistant",
     "kannala_brandt": "equidistant",

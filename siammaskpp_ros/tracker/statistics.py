@@ -126,7 +126,7 @@ class Statistics:
 
 
 class Arrival(NamedTuple):
-    """What stamp and frame of an arriving image show."""
+    """What the stamp and the frame of an arriving image show."""
 
     is_left_out: bool = False
     """The image is older than one that came before, or of another camera."""

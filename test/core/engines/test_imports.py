@@ -52,7 +52,7 @@ except EngineError as error:
 
 
 def test_ctrl_c_after_two_engines_of_openvino_is_no_segmentation_fault():
-    """As after one stage of a training and before the next."""
+    """Two engines in one process: a training makes one for each of its stages."""
     pytest.importorskip("openvino")
     program = """
 import gc, signal

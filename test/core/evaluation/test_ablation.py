@@ -85,7 +85,7 @@ def test_rows_are_trained_measured_and_compared(config, sequences, training_data
 def test_a_sequence_that_cannot_be_read_is_named_and_left_out(
     config, sequences, training_data, tmp_path, capsys
 ):
-    """As by `evaluate`; also a row that was measured before says so."""
+    """`ablate` leaves out what `evaluate` does. A row that was measured before says so, too."""
     shutil.copytree(sequences / "square", sequences / "damaged")
     (sequences / "damaged" / "img" / "0002.jpg").write_bytes(b"")
     shutil.copytree(sequences / "square", sequences / "text")
