@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from siammaskpp_core.engines.imports import openvino_core
+from siammaskpp_core.engines.imports import hidden, openvino_core
 from siammaskpp_core.errors import extra
 from siammaskpp_core.network.backbones import Backbone, Features
 from siammaskpp_core.network.config import SEARCH_SIZE, TEMPLATE_SIZE
@@ -19,7 +19,8 @@ class FrozenBackbone:
     """Computes the features of `batch` crops at a time, without gradients."""
 
     def __init__(self, backbone: Backbone, batch: int, bfloat16: bool) -> None:
-        with extra("train", "to train with a frozen backbone"):
+        # The telemetry of OpenVINO would report the import.
+        with extra("train", "to train with a frozen backbone"), hidden("openvino_telemetry"):
             import openvino
         core = openvino_core()
         bfloat16 &= "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")

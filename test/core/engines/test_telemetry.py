@@ -72,3 +72,20 @@ def test_a_choice_of_the_user_stays():
             [sys.executable, "-c", program], env=environment, check=True, capture_output=True, text=True
         )
         assert done.stdout.strip() == kept
+
+
+def test_training_with_a_frozen_backbone_loads_no_telemetry():
+    program = """
+import sys
+from torch import nn
+from siammaskpp_core.training.frozen import FrozenBackbone
+
+class Mean(nn.Module):
+    def forward(self, pixels):
+        return pixels.float().mean(dim=(1, 2)), None
+
+FrozenBackbone(Mean(), 1, False)
+print(sorted(name for name in sys.modules if name.startswith("openvino_telemetry")))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=100)
+    assert done.stdout == "[]\n", done
