@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from tqdm import tqdm
 from siammaskpp_core.bench.machine import machine, peak_rss_mb
 from siammaskpp_core.bench.report import relate, statistics
 from siammaskpp_core.bench.scene import moving_objects
-from siammaskpp_core.engines.load import DEFAULT_MODEL, load_engine, with_real_engine
+from siammaskpp_core.engines.load import DEFAULT_MODEL, load_engine
 from siammaskpp_core.engines.options import CPU_ENGINES, EngineOptions
 from siammaskpp_core.errors import extra
 from siammaskpp_core.io.stamps import FRAME_INTERVAL_NS
@@ -89,13 +89,15 @@ def load_variants(
     for model in models:
         gflop = _gflop(model)
         is_int8 = model.precision == "int8"
-        for engine in (with_real_engine(model, options) for options in engines):
-            tracker = Tracker(load_engine(model, engine), model.network, model.tracking)
-            precision = f"int8, {engine.precision}" if is_int8 else engine.precision
-            peak = _peak(engine, is_int8) if gflop and engine.engine in CPU_ENGINES else None
+        for options in engines:
+            engine = load_engine(model, options)
+            options = replace(options, engine=engine.name)  # "auto" has chosen it
+            tracker = Tracker(engine, model.network, model.tracking)
+            precision = f"int8, {options.precision}" if is_int8 else options.precision
+            peak = _peak(options, is_int8) if gflop and engine.name in CPU_ENGINES else None
             name, backbone = model.folder.name, model.network.backbone
             variants.append(
-                Variant(name, backbone, engine.engine, precision, LongTermTracker(tracker), gflop, peak)
+                Variant(name, backbone, engine.name, precision, LongTermTracker(tracker), gflop, peak)
             )
     return variants + reference
 
