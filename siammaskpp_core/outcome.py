@@ -1,4 +1,4 @@
-"""What a command has done: its result, what it left out, and what ended it early, such as Ctrl-C."""
+"""The outcome of a command: its result and exit code; Ctrl-C, after which finished work is kept."""
 
 from __future__ import annotations
 

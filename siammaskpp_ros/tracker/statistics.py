@@ -126,7 +126,7 @@ class Statistics:
 
 
 class Arrival(NamedTuple):
-    """What the stamp and the frame of an arriving image show."""
+    """The decision about an arriving image, made by its stamp and its frame."""
 
     is_left_out: bool = False
     """The image is older than one that came before, or of another camera."""

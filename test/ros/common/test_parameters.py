@@ -190,7 +190,7 @@ def test_a_number_may_be_written_as_another_type_at_start(create: Callable[..., 
 @pytest.mark.ros
 @pytest.mark.skipif(not hasattr(Node, "add_pre_set_parameters_callback"), reason="this rclpy cannot do it")
 def test_a_whole_number_may_be_written_without_a_point_at_run_time(client: Client, domain_id: int) -> None:
-    """As `ros2 param set /tracker_node lost_after_s 3` does, which sends an integer."""
+    """`ros2 param set /tracker_node lost_after_s 3` sends an integer."""
     process = NodeProcess([*FAKE_NODE, "0.0"], domain_id)
     try:
         client.until(lambda: client.statuses, "the node is there")

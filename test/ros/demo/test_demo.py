@@ -32,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def video(tmp_path: Path) -> Path:
-    """The same as a video of 8 images a second, which a busy machine can follow."""
+    """A video of 8 images a second, which a busy machine can follow."""
     path = tmp_path / "ball.avi"
     with VideoWriter(path, (640, 480), 8.0) as writer:
         for image in IMAGES:

@@ -48,6 +48,19 @@ def camera(shared_camera: Node) -> Iterator[Node]:
     assert follows(shared_camera, scene(x=60, colour=WHITE), 60)
 
 
+@pytest.fixture
+def own_camera(domain_id: int) -> Iterator[Node]:
+    """A node of its own that follows the white rectangle, for tests that count all its images."""
+    node = Node([*FAKE_NODE, "0.0"], domain_id)
+    try:
+        node.client.connect()
+        node.client.track(scene(colour=WHITE))
+        assert node.client.set_target((100, 50, 40, 30)).success
+        yield node
+    finally:
+        node.close()
+
+
 def follows(node: Node, picture: NDArray[np.uint8] | Image, x: int) -> bool:
     (item,) = node.client.track(picture).objects
     return bool(item.state == TrackedObject.TRACKING and abs(item.box.x - x) <= 2)
@@ -168,74 +181,58 @@ def test_images_out_of_order_are_left_out_and_the_target_is_lost_as_always(camer
     assert any(follows(camera, scene(x=104, colour=WHITE), 104) for _ in range(10))
 
 
-def test_two_cameras_on_one_topic_are_told_apart(domain_id: int) -> None:
+def test_two_cameras_on_one_topic_are_told_apart(own_camera: Node) -> None:
     """Also when their clocks are 16 min apart. One of them is followed; before, each image was a restart."""
-    node = Node([*FAKE_NODE, "0.0"], domain_id)
-    client = node.client
+    client = own_camera.client
     other = client.node.create_publisher(Image, "image", 1)
     dark = to_image(scene(colour=(20, 20, 20)), "bgr8", Header(frame_id="rear_camera"))
-    try:
-        client.connect()
-        client.track(scene(colour=WHITE))
-        assert client.set_target((100, 50, 40, 30)).success
-        for number in range(20):
-            client.send(scene(x=100 + number, colour=WHITE))
-            client.spin(0.05)
-            dark.header.stamp = stamp_at(10.0 + 0.1 * number)
-            other.publish(dark)
-            client.spin(0.05)
-        assert {result.header.frame_id for result in client.objects} == {"camera_optical_frame"}
-        (item,) = client.objects[-1].objects
-        assert item.state == TrackedObject.TRACKING
-        assert item.box.x >= 115
-        text = node.process.text
-        assert text.count("two cameras") == 1
-        for words in (
-            "'camera_optical_frame'",
-            "'rear_camera'",
-            "/test_client",
-            "image:=",
-            "for each of them",
-        ):
-            assert words in text
-        assert "jumped back" not in text
-        # The first camera ends: the other one is followed.
-        for number in range(20, 40):
-            dark.header.stamp = stamp_at(10.0 + 0.1 * number)
-            other.publish(dark)
-            client.spin(0.05)
-        assert client.objects[-1].header.frame_id == "rear_camera"
-    finally:
-        node.close()
+    for number in range(20):
+        client.send(scene(x=100 + number, colour=WHITE))
+        client.spin(0.05)
+        dark.header.stamp = stamp_at(10.0 + 0.1 * number)
+        other.publish(dark)
+        client.spin(0.05)
+    assert {result.header.frame_id for result in client.objects} == {"camera_optical_frame"}
+    (item,) = client.objects[-1].objects
+    assert item.state == TrackedObject.TRACKING
+    assert item.box.x >= 115
+    text = own_camera.process.text
+    assert text.count("two cameras") == 1
+    for words in (
+        "'camera_optical_frame'",
+        "'rear_camera'",
+        "/test_client",
+        "image:=",
+        "for each of them",
+    ):
+        assert words in text
+    assert "jumped back" not in text
+    # The first camera ends: the other one is followed.
+    for number in range(20, 40):
+        dark.header.stamp = stamp_at(10.0 + 0.1 * number)
+        other.publish(dark)
+        client.spin(0.05)
+    assert client.objects[-1].header.frame_id == "rear_camera"
 
 
-def test_two_publishers_with_one_frame_id_do_not_make_a_restart_with_every_image(domain_id: int) -> None:
-    node = Node([*FAKE_NODE, "0.0"], domain_id)
-    client = node.client
+def test_two_publishers_with_one_frame_id_do_not_make_a_restart_with_every_image(own_camera: Node) -> None:
+    client = own_camera.client
     reports: list[DiagnosticArray] = []
     client.node.create_subscription(DiagnosticArray, "/diagnostics", reports.append, 10)
-    try:
-        client.connect()
-        client.track(scene(colour=WHITE))
-        assert client.set_target((100, 50, 40, 30)).success
-        for number in range(20):
-            client.send(scene(x=100 + number, colour=WHITE))
-            client.spin(0.05)
-            client.send(scene(colour=(20, 20, 20)), stamp=stamp_at(10.0 + 0.1 * number))
-            client.spin(0.05)
-        assert node.process.text.count("two cameras") == 1
-        assert client.objects[-1].objects[0].state == TrackedObject.TRACKING
-        assert all(seconds(result.header.stamp) > 900 for result in client.objects[-10:])
+    for number in range(20):
+        client.send(scene(x=100 + number, colour=WHITE))
+        client.spin(0.05)
+        client.send(scene(colour=(20, 20, 20)), stamp=stamp_at(10.0 + 0.1 * number))
+        client.spin(0.05)
+    assert own_camera.process.text.count("two cameras") == 1
+    assert client.objects[-1].objects[0].state == TrackedObject.TRACKING
+    assert all(seconds(result.header.stamp) > 900 for result in client.objects[-10:])
 
-        def tracking() -> list[DiagnosticStatus]:
-            return [item for report in reports for item in report.status if item.name.endswith(": tracking")]
+    def tracking() -> list[DiagnosticStatus]:
+        return [item for report in reports for item in report.status if item.name.endswith(": tracking")]
 
-        client.until(lambda: any("two cameras" in item.message for item in tracking()), "it is told")
-        assert (
-            next(item for item in tracking() if "two cameras" in item.message).level == DiagnosticStatus.WARN
-        )
-    finally:
-        node.close()
+    client.until(lambda: any("two cameras" in item.message for item in tracking()), "it is told")
+    assert next(item for item in tracking() if "two cameras" in item.message).level == DiagnosticStatus.WARN
 
 
 def test_a_camera_that_stops_and_returns(camera: Node) -> None:
