@@ -93,7 +93,7 @@ def test_train_and_export_pass_their_arguments_on(monkeypatch):
     calls = []
     for module, function in [("training.experiment", "train"), ("engines.export.onnx", "export")]:
         fake = type(sys)(f"siammaskpp_core.{module}")
-        setattr(fake, function, lambda *arguments, **named: calls.append((arguments, named)) or [])
+        setattr(fake, function, lambda *arguments, **named: calls.append((arguments, named)))
         monkeypatch.setitem(sys.modules, fake.__name__, fake)
     files = ("--config", "a.yaml", "--data", "d", "--output", "o")
     assert run("train", *files, "--steps", 7, "--image-cache", 3) == 0
