@@ -96,6 +96,54 @@ def box(text: str) -> list[float]:
     return values
 
 
+def labelled_box(text: str) -> tuple[str, list[float]]:
+    """Return the label, which may be missing, and the four numbers in `LABEL=X,Y,W,H`."""
+    label, numbers = _split_label(text)
+    return label, box(numbers)
+
+
+def labelled_point(text: str) -> tuple[str, list[float]]:
+    """Return the label, which may be missing, and the two numbers in `LABEL=X,Y`."""
+    label, numbers = _split_label(text)
+    try:
+        values = [float(word) for word in numbers.split(",")]
+    except ValueError:
+        values = []
+    if len(values) != 2:
+        raise argparse.ArgumentTypeError(f"two numbers X,Y are expected, not {text!r}")
+    return label, values
+
+
+MAX_LABEL = 64
+"""Most characters of a label or an id; the node has the same limit."""
+
+
+def _split_label(text: str) -> tuple[str, str]:
+    label, equals, numbers = text.rpartition("=")
+    if equals and not label:
+        raise argparse.ArgumentTypeError(f"the label before = is missing in {text!r}")
+    if len(label) > MAX_LABEL or not label.isprintable():
+        raise argparse.ArgumentTypeError(f"a label has at most {MAX_LABEL} printable characters")
+    return label, numbers
+
+
+def moment(text: str) -> tuple[int | None, int | None]:
+    """Return a point in a recording as the number of a frame or a time in ns; the other one is None.
+
+    A whole number is a frame; 12.5s, 90s, 1:30 and 0:01:30.5 are times.
+    """
+    if text.isdecimal():
+        return int(text), None
+    match = re.fullmatch(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)(s?)", text)
+    if match is None or not (match[2] or match[4]):
+        raise argparse.ArgumentTypeError(
+            f"a frame such as 120 or a time such as 12.5s or 1:30 is expected, not {text!r}"
+        )
+    hours, minutes, rest, _ = match.groups()
+    time_s = int(hours or 0) * 3600 + int(minutes or 0) * 60 + Decimal(rest)
+    return None, int(time_s * 1_000_000_000)
+
+
 def names(text: str) -> list[str]:
     """Return the names in `A,B,...` in lower case, each once."""
     return list(dict.fromkeys(name.strip().lower() for name in text.split(",") if name.strip()))

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from siammaskpp_core.arguments import add_options, names
+from siammaskpp_core.arguments import add_options, labelled_box, labelled_point, moment, names
 from siammaskpp_core.config import ConfigError
 from siammaskpp_core.engines.options import EngineOptions
+
+if TYPE_CHECKING:
+    from siammaskpp_core.io.frame import Moment
+    from siammaskpp_core.offline.session import Selection
+    from siammaskpp_core.offline.writers.formats import OutputPlan
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 """The collection to which a subcommand adds its parser."""
@@ -36,6 +42,113 @@ def add_rotated_box(command: argparse.ArgumentParser, condition: str = "") -> No
         help=f"{condition}kind of rotated box around a mask: the rectangle of least area, or the one of "
         "SiamMask_E that follows an ellipse (default: the kind that the model names)",
     )
+
+
+def add_selections(command: argparse.ArgumentParser) -> None:
+    """Add `--box` and `--point`, which may be repeated, in their order as `selections`."""
+    group = command.add_argument_group("targets, on the first frame")
+    group.add_argument(
+        "--box",
+        dest="selections",
+        action="append",
+        type=labelled_box,
+        metavar="[LABEL=]X,Y,W,H",
+        help="box of an object: left, top, width and height in pixels; repeat it for several objects",
+    )
+    group.add_argument(
+        "--point",
+        dest="selections",
+        action="append",
+        type=labelled_point,
+        metavar="[LABEL=]X,Y",
+        help="a point on an object, whose box is found by trying",
+    )
+
+
+def selections_from(options: argparse.Namespace) -> list[Selection]:
+    """Return the selections of :func:`add_selections`."""
+    from siammaskpp_core.offline.session import Selection
+
+    selections = []
+    for label, numbers in options.selections or ():
+        if len(numbers) == 4:
+            selections.append(Selection(box_xywh=tuple(numbers), label=label))
+        else:
+            selections.append(Selection(point_xy=tuple(numbers), label=label))
+    return selections
+
+
+def add_range(command: argparse.ArgumentParser) -> None:
+    """Add `--start` and `--end`."""
+    for name, default in (("start", "the first frame"), ("end", "the last frame")):
+        command.add_argument(
+            f"--{name}",
+            type=moment,
+            metavar="FRAME|TIME",
+            help=f"{'first' if name == 'start' else 'last'} frame that is tracked: its number from 0, or a "
+            f"time such as 12.5s or 1:30 (default: {default})",
+        )
+
+
+def moment_from(value: tuple[int | None, int | None] | None) -> Moment | None:
+    """Return the moment that :func:`siammaskpp_core.arguments.moment` read; None stays None."""
+    from siammaskpp_core.io.frame import Moment
+
+    return None if value is None else Moment(*value)
+
+
+FORMATS_HELP = """\
+formats of --format; all but the first four hold the pictures as well, so that a folder is a data set:
+  video      video with the results drawn in
+  masks      folder of masks FRAME.png, 0 and 255; with several targets a folder for each
+  csv, json  one file with states, boxes and, in JSON, masks
+  coco       instances.json with RLE masks and track ids, images/
+  yolo-seg   images/, labels/ with polygons, data.yaml
+  davis      JPEGImages/, Annotations/ with palette PNGs, ImageSets/
+  mot        MOTChallenge: img1/, gt/gt.txt, seqinfo.ini, and results in NAME.txt
+"""
+_FORMATS = ("video", "masks", "csv", "json", "coco", "yolo-seg", "davis", "mot")
+
+
+def add_outputs(command: argparse.ArgumentParser, first: str, place: str) -> None:
+    """Add `--output`, `--format` with the default `first`, and further outputs of the same run."""
+    formats = _FORMATS if first in _FORMATS else (first, *_FORMATS)
+    group = command.add_argument_group("outputs")
+    group.add_argument(
+        "--output",
+        type=Path,
+        metavar="PATH",
+        help=f"file or folder to write (default: a new one beside the {place})",
+    )
+    group.add_argument(
+        "--format",
+        choices=formats,
+        metavar="FORMAT",
+        help=f"what --output is: {', '.join(formats)} (default {first})",
+    )
+    for flag, metavar, text in (
+        ("--overlay", "FILE", "video with the results drawn in, beside another --format"),
+        ("--masks", "DIR", "folder of masks, beside --output"),
+        ("--csv", "FILE", "table of states and boxes, beside --output"),
+    ):
+        group.add_argument(flag, type=Path, metavar=metavar, help=text)
+
+
+def outputs_from(
+    options: argparse.Namespace, first: str, default_path: Callable[[str], Path]
+) -> list[OutputPlan]:
+    """Return the outputs of :func:`add_outputs`; without any argument that of the format `first`.
+
+    `default_path` returns the path of a format for which none was given.
+    """
+    from siammaskpp_core.offline.writers.formats import OutputPlan
+
+    named = (("video", options.overlay), ("masks", options.masks), ("csv", options.csv))
+    plans = [OutputPlan(name, path) for name, path in named if path is not None]
+    if options.output is None and options.format is None and plans:
+        return plans
+    format = options.format or first
+    return [OutputPlan(format, options.output or default_path(format)), *plans]
 
 
 def engines(text: str) -> list[EngineOptions]:

@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from siammaskpp_core import __version__
 from siammaskpp_core.arguments import with_negative_values
 from siammaskpp_core.cli import (
     ablate,
@@ -87,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="siammaskpp",
         description="SiamMask++: track an object through a video, with its mask, from one box.",
     )
+    parser.add_argument("--version", action="version", version=f"siammaskpp {__version__}")
     parser.add_argument(
         "--traceback",
         action="store_true",

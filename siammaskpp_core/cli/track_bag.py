@@ -1,12 +1,24 @@
-"""The subcommand `track-bag`: track one object through the images of a ROS 2 bag."""
+"""The subcommand `track-bag`: track objects through the images of a ROS 2 bag."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from siammaskpp_core.arguments import box, options_from, seconds
-from siammaskpp_core.cli.arguments import Commands, add_model, add_rotated_box
+from siammaskpp_core.arguments import options_from, seconds
+from siammaskpp_core.cli.arguments import (
+    FORMATS_HELP,
+    Commands,
+    add_model,
+    add_outputs,
+    add_range,
+    add_rotated_box,
+    add_selections,
+    moment_from,
+    outputs_from,
+    selections_from,
+)
+from siammaskpp_core.config import ConfigError
 from siammaskpp_core.engines.options import EngineOptions
 from siammaskpp_core.outcome import Outcome
 
@@ -15,52 +27,56 @@ def add_arguments(commands: Commands) -> None:
     """Add the subcommand and its arguments."""
     track = commands.add_parser(
         "track-bag",
-        help="track one object through the images of a ROS 2 bag (needs the extra [bag])",
+        help="track objects through the images of a ROS 2 bag (needs the extra [bag])",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Track the object in a box through a bag and write what the node would publish to a new\n"
+        description="Track objects from boxes through a bag and write what the node would publish to a new\n"
         "bag: /tracker_node/tracked_objects and /tracker_node/mask, with the stamps and frames of the\n"
-        "images. MCAP and sqlite3 bags with raw or compressed images are read; ROS need not be installed.\n"
-        "Images that cannot be read are left out and named at the end; the exit code is 3 then. Ctrl-C ends\n"
-        "the new bag early.",
-        epilog="example:\n"
-        "  siammaskpp track-bag my_bag --topic /camera/image_raw --box 306,122,110,262 --copy",
+        "images; /tracker_node/labels as well for several objects. --format chooses other outputs. MCAP and\n"
+        "sqlite3 bags with raw or compressed images are read; ROS need not be installed. Images that cannot\n"
+        "be read are left out and named at the end; the exit code is 3 then. Ctrl-C ends the outputs early.",
+        epilog=f"{FORMATS_HELP}  bag        a new bag (the default)\n\n"
+        "The columns of the CSV file are those of siammaskpp track.\n\nexamples:\n"
+        "  siammaskpp track-bag my_bag --topic /camera/image_raw --box 306,122,110,262 --copy\n"
+        "  siammaskpp track-bag my_bag --topic /camera/image_raw --box cup=306,122,110,262 --format coco",
     )
     track.add_argument("bag", type=Path, metavar="BAG", help="folder of a bag, or its .mcap or .db3 file")
     track.add_argument("--topic", required=True, help="topic of the camera's images")
-    track.add_argument(
-        "--box",
-        required=True,
-        type=box,
-        metavar="X,Y,W,H",
-        help="box of the object: left, top, width and height in pixels",
-    )
+    add_selections(track)
     track.add_argument(
         "--stamp",
         type=seconds,
         metavar="SECONDS",
-        help="stamp, with all decimals, of the image on which the box was drawn (default: the first image)",
+        help="stamp, with all decimals, of the image with the boxes (default: the first image)",
     )
-    track.add_argument(
-        "--output", type=Path, metavar="DIR", help="bag to write (default: BAG_tracked, beside BAG)"
-    )
+    add_range(track)
+    add_outputs(track, "bag", "bag")
     track.add_argument("--copy", action="store_true", help="copy all topics of BAG to the new bag as well")
     add_rotated_box(track)
     add_model(track)
 
 
 def run(options: argparse.Namespace) -> Outcome:
-    """Track through the bag, write the new bag, and return the number of images and the speed."""
+    """Track through the bag, write the outputs, and return the number of images and the speed."""
     from siammaskpp_core.engines.load import load_tracker
-    from siammaskpp_core.offline.bag import track_bag
+    from siammaskpp_core.io.frame import FIRST
+    from siammaskpp_core.offline.bag import default_output, track_bag
     from siammaskpp_core.tracking import LongTermTracker
 
+    selections = selections_from(options)
+    if not selections:
+        raise ConfigError("--box or --point says what to track, for example --box cup=306,122,110,262")
+    plans = outputs_from(options, "bag", lambda format: default_output(options.bag, format))
+    if options.copy and all(plan.format != "bag" for plan in plans):
+        raise ConfigError("--copy: all topics are copied to a new bag; leave it out with another --format")
     engine = options_from(EngineOptions, options)
     return track_bag(
         options.bag,
         options.topic,
-        options.box,
+        selections,
         lambda: LongTermTracker(load_tracker(options.model, engine, options.rotated_box)),
-        output=options.output,
+        outputs=plans,
         stamp_s=options.stamp,
+        start=moment_from(options.start) or FIRST,
+        end=moment_from(options.end),
         is_copied=options.copy,
     )

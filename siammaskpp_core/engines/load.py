@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -61,7 +62,9 @@ def _first_that_works(model: Model, options: EngineOptions) -> Engine:
 
 
 def load_tracker(
-    model_dir: Path | None = None, options: EngineOptions = _DEFAULT, rotated_box: str | None = None
+    model_dir: str | os.PathLike[str] | None = None,
+    options: EngineOptions = _DEFAULT,
+    rotated_box: str | None = None,
 ) -> Tracker:
     """A tracker with the model in `model_dir`, by default the network `lite` that comes with the package.
 
@@ -69,6 +72,6 @@ def load_tracker(
     :class:`~siammaskpp_core.tracking.config.TrackingConfig`. Raises :class:`ConfigError` for another value
     and what :func:`load_engine` and :func:`read_model` raise.
     """
-    model = read_model(model_dir or DEFAULT_MODEL)
+    model = read_model(Path(model_dir or DEFAULT_MODEL))
     config = replace(model.tracking, rotated_box=rotated_box) if rotated_box else model.tracking
     return Tracker(load_engine(model, options), model.network, config)

@@ -22,6 +22,7 @@ from rosbags.typesys.store import Typestore
 from siammaskpp_core.arrays import Image
 from siammaskpp_core.errors import UserError
 from siammaskpp_core.io.bit_depth import ValueRange
+from siammaskpp_core.io.frame import Frame
 from siammaskpp_core.io.image_messages import ImageMessageError, compressed_to_bgr, raw_to_bgr
 from siammaskpp_core.io.images import visible_files
 from siammaskpp_core.io.outputs import NO_SPACE, no_space
@@ -83,6 +84,15 @@ class BagImage:
             raise BagError(f"the image recorded at {self.recorded_ns / NS_PER_S:.3f} s: {error}") from error
 
 
+@dataclass(frozen=True, repr=False)
+class BagFrame(Frame):
+    """An image of a bag as a frame, with what its results need."""
+
+    header: Any = None
+    """The image's std_msgs/Header."""
+    recorded_ns: int = 0
+
+
 @dataclass(frozen=True)
 class RawMessage:
     """A message of any type in its serialised form."""
@@ -111,6 +121,11 @@ class Bag:
     def is_ros2(self) -> bool:
         """True for a bag of ROS 2, False for one of ROS 1."""
         return self._reader.is2
+
+    @property
+    def duration_s(self) -> float:
+        """Time from the first recorded message to the last, in seconds."""
+        return float(self._reader.duration) / NS_PER_S
 
     def has_definition(self, kind: str) -> bool:
         """Return True when the bag defines the messages of this type, so that they can be copied."""

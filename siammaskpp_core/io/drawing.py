@@ -86,6 +86,12 @@ def draw_text(canvas: Image, text: str, bottom_left_xy: tuple[float, float], col
     cv2.putText(canvas, text, (x, y), _FONT, scale, colour, thickness, cv2.LINE_AA)
 
 
+def line_height(canvas: Image) -> int:
+    """Return the distance in pixels of lines of text drawn by :func:`draw_text`."""
+    thickness = _thickness(canvas)
+    return round(1.8 * cv2.getTextSize("X", _FONT, 0.4 * thickness, thickness)[0][1])
+
+
 def _thickness(canvas: Image) -> int:
     """Return the thickness of lines in pixels, which grows with the image."""
     return max(1, round(min(canvas.shape[:2]) / 240))

@@ -67,20 +67,22 @@ PLACE_COLUMNS = (
     *("x", "y", "width", "height"),
     *("center_x", "center_y", "rotated_width", "rotated_height", "angle_rad"),
 )
-COLUMNS = ("stamp_s", "frame", "id", "state", "confidence", *PLACE_COLUMNS)
+COLUMNS = ("stamp_s", "frame", "id", "label", "state", "confidence", *PLACE_COLUMNS)
 """Columns of a table of results, which ``siammaskpp track --help`` describes."""
 
 
 class Row(NamedTuple):
     """One target in one image, as a row of the table.
 
-    `frame` counts the images that were tracked, from 0. `state` is the name of a track state, such as LOST.
+    `frame` is the number of the image in its source, from 0; where images come from a topic, it counts those
+    that were tracked. `state` is the name of a track state, such as LOST.
     `place` holds the :data:`PLACE_COLUMNS`; it is None while the target is not seen.
     """
 
     stamp_ns: int
     frame: int
     id: str
+    label: str
     state: str
     confidence: float
     place: tuple[float, ...] | None
@@ -107,7 +109,7 @@ class TableWriter:
             *pixels, angle_rad = row.place
             place = [*(f"{value:.2f}" for value in pixels), f"{angle_rad:.4f}"]
         stamp_s, confidence = seconds_text(row.stamp_ns), f"{_or_zero(row.confidence):.4f}"
-        self._writer.writerow([stamp_s, row.frame, row.id, row.state, confidence, *place])
+        self._writer.writerow([stamp_s, row.frame, row.id, row.label, row.state, confidence, *place])
 
 
 def fill_tracked_object(item: Any, result: Result, state: int, mask_value: int) -> None:

@@ -5,6 +5,7 @@ Frames are uint8 [H, W, 3] in BGR order.
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Iterator, Sequence
@@ -17,8 +18,10 @@ import cv2
 
 from siammaskpp_core.arrays import Image
 from siammaskpp_core.io.bit_depth import ValueRange
+from siammaskpp_core.io.frame import Frame, number_name, picture_names
 from siammaskpp_core.io.images import IMAGE_SUFFIXES, MediaError, image_files, other_images, read_image
 from siammaskpp_core.io.outputs import OutputError
+from siammaskpp_core.io.stamps import NS_PER_S
 
 CODECS = {".mp4": "mp4v", ".avi": "MJPG", ".mkv": "mp4v"}
 # These containers store the number of frames; for others OpenCV estimates it from the duration.
@@ -53,6 +56,10 @@ class Frames:
     """The frames in order; an error stands for a frame that cannot be read."""
     left_out: list[str] = field(default_factory=list)
     """A message for each frame that was left out; it grows while the frames are read."""
+    files: Sequence[Path] = ()
+    """The source pictures in order; empty for a video, camera or stream."""
+    path: Path | None = None
+    """Video file, folder of pictures, or name with %d; None for a camera or stream."""
 
     def __iter__(self) -> Iterator[Image]:
         """Yield the frames that can be read, as :meth:`numbered` does."""
@@ -77,8 +84,24 @@ class Frames:
                     f"{self.size[0]}x{self.size[1]}; all frames must have one size"
                 )
 
+    def stamped(self, fps: float | None = None) -> Iterator[Frame]:
+        """Yield the frames that can be read with their times since the first one.
 
-def open_frames(source: str | Path) -> Frames:
+        `fps` replaces the rate that the source states; without either it is :data:`DEFAULT_FPS`. The images
+        of a camera have the time of their arrival: it may be slower than it says, and may miss images.
+        """
+        names = picture_names(self.files)
+        rate = fps or self.fps or DEFAULT_FPS
+        begun_s = None
+        for number, image in self.numbered():
+            now_s = time.monotonic()
+            begun_s = now_s if begun_s is None else begun_s
+            time_s = now_s - begun_s if self.is_camera else number / rate
+            name, file = (names[number], self.files[number]) if names else (number_name(number), None)
+            yield Frame(number, round(time_s * NS_PER_S), image, name, file)
+
+
+def open_frames(source: str | os.PathLike[str]) -> Frames:
     """Open a video, a folder of images, numbered images, a camera or a stream.
 
     A camera is given by its index, such as "0", or its device, a stream by its address, and images by a name
@@ -126,7 +149,7 @@ def _open_images(place: Path, files: Sequence[Path], others: Sequence[Path] = ()
     height, width = first.shape[:2]
     left_out = [f"{file}: {file.suffix} images are not read; convert it to PNG or JPEG" for file in others]
     images = (_read_or_error(file, value_range) for file in files)
-    return Frames(place.name, (width, height), None, len(files), False, images, left_out)
+    return Frames(place.name, (width, height), None, len(files), False, images, left_out, files, place)
 
 
 def _read_or_error(path: Path, value_range: ValueRange) -> Image | MediaError:
@@ -145,7 +168,8 @@ def _open_video(path: Path) -> Frames:
             f"{path.name}: not a video that OpenCV can read (damaged, empty or of an unknown format); "
             f"try converting it: ffmpeg -i {path.name} converted.mp4"
         )
-    return _captured_frames(path.name, capture, first, path.suffix.lower() in EXACT_COUNT_SUFFIXES)
+    is_exact = path.suffix.lower() in EXACT_COUNT_SUFFIXES
+    return _captured_frames(path.name, capture, first, is_exact, path)
 
 
 def _open_stream(address: str) -> Frames:
@@ -173,11 +197,14 @@ def _open_live(name: str, source: str | int) -> Frames:
     return _live_frames(name, source, capture, first)
 
 
-def _captured_frames(name: str, capture: cv2.VideoCapture, first: Image, is_exact: bool) -> Frames:
+def _captured_frames(
+    name: str, capture: cv2.VideoCapture, first: Image, is_exact: bool, path: Path | None = None
+) -> Frames:
     """Return the frames of a video; with `is_exact` it must have as many as the container says."""
     count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
     images = _captured(name, capture, first, count if is_exact else 0)
-    return Frames(name, _size(first), _fps(capture), count if count > 0 else None, False, images)
+    known = count if count > 0 else None
+    return Frames(name, _size(first), _fps(capture), known, False, images, path=path)
 
 
 def _live_frames(name: str, source: str | int, capture: cv2.VideoCapture, first: Image) -> Frames:

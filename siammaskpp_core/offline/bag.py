@@ -1,29 +1,31 @@
-"""Track one object through the images of a ROS 2 bag, and write what the node would publish to a new bag."""
+"""Track objects through the images of a ROS 2 bag, and write what the node would publish or other data."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from tqdm import tqdm
 
-from siammaskpp_core.arrays import Mask
 from siammaskpp_core.errors import extra, with_causes
-from siammaskpp_core.io.results import fill_tracked_object
+from siammaskpp_core.io.frame import FIRST, Moment, number_name
 from siammaskpp_core.io.stamps import NS_PER_S, Order, StampOrder, seconds_text
-from siammaskpp_core.offline import TARGET_ID
+from siammaskpp_core.offline.run import Run, states_text
+from siammaskpp_core.offline.session import Selection, Session
+from siammaskpp_core.offline.writers.base import Recording
+from siammaskpp_core.offline.writers.formats import FORMATS, OutputPlan, default_path, open_writers
 from siammaskpp_core.outcome import Interrupt, Outcome
-from siammaskpp_core.tracking import LongTermTracker, Target, TrackResult
+from siammaskpp_core.tracking import LongTermTracker
 
 with extra("bag", "for bags"):
     from siammaskpp_core.io.bags import (
         Bag,
         BagError,
-        BagImage,
+        BagFrame,
         BagWriter,
         DamagedBagError,
         RawMessage,
@@ -31,64 +33,174 @@ with extra("bag", "for bags"):
         create_bag,
         open_bag,
     )
+    from siammaskpp_core.offline.writers.ros_bag import MASK_TOPIC, OBJECTS_TOPIC, RESULT_TOPICS, BagRecorder
 
-OBJECTS_TOPIC, MASK_TOPIC = "/tracker_node/tracked_objects", "/tracker_node/mask"
-"""Topics of the results; a node with default names publishes on the same ones."""
+
+BAG = "bag"
+"""The format of an output that is a bag, beside :data:`siammaskpp_core.offline.writers.formats.FORMATS`."""
 
 
 def track_bag(
     path: Path,
     topic: str,
-    box_xywh: list[float],
+    selections: Sequence[Selection],
     load: Callable[[], LongTermTracker],
+    outputs: Sequence[OutputPlan],
     *,
-    output: Path | None = None,
     stamp_s: Decimal | None = None,
+    start: Moment = FIRST,
+    end: Moment | None = None,
     is_copied: bool = False,
 ) -> Outcome:
     """Track through the images on `topic` of the bag at `path`, and return a line that says what was written.
 
-    `box_xywh` (left, top, width, height in pixels) lies on the image with the stamp `stamp_s`, by default on
-    the first image. The results go to the new bag `output`, by default PATH_tracked; with `is_copied` all
-    topics of the old bag go there as well. `load` is called once the bag has been found usable. Images that
-    cannot be read, topics that cannot be copied, and the part of the bag behind a damaged place are left out.
-    Ctrl-C ends the new bag with the images until then. Raises :class:`BagError`, OutputError, and what `load`
-    and the tracker raise; no output remains then.
+    A selection without a moment is made on the image with the stamp `stamp_s`, by default on the first image
+    from `start` on. One of `outputs` may be of the format :data:`BAG`; with `is_copied` all topics of the old
+    bag go there as well. `load` is called once the bag has been found usable. Images that cannot be read,
+    topics that cannot be copied, and the part of the bag behind a damaged place are left out. Ctrl-C ends the
+    outputs with the images until then. Raises :class:`BagError`, OutputError, and what `load` and the tracker
+    raise; no output remains then.
     """
-    with Interrupt() as interrupt, open_bag(path) as bag:
-        bag.count(topic)
-        left_out = _check_copy(bag) if is_copied else {}
-        output = output or _default_output(path)
+    with Interrupt() as interrupt, open_bag(path) as bag, ExitStack() as stack:
+        count = bag.count(topic)
+        not_copied = _check_copy(bag) if is_copied else {}
         first_ns = _first_stamp(bag, topic, stamp_s)
         tracker = load()
-        with create_bag(output, bag.is_mcap) as writer:
-            recorder = _Recorder(tracker, box_xywh, first_ns, writer)
-            start_s = time.perf_counter()
-            messages = _with_progress(bag, topic, is_copied)
-            for message in _until_damage(messages, recorder.left_out):
-                if is_copied and message.connection.topic not in left_out:
-                    writer.copy(bag, message)
-                if message.connection.topic == topic:
-                    recorder.track(bag, message)
-                if interrupt.is_requested:
-                    break
-            total_s = time.perf_counter() - start_s
-            if recorder.images == 0:
-                if interrupt.is_requested:
-                    raise KeyboardInterrupt
-                raise BagError(with_causes(f"{path}: no image on {topic} can be read", recorder.left_out))
-    text = (
-        f"{output}: {recorder.images} images on {OBJECTS_TOPIC}, {recorder.masks} masks on {MASK_TOPIC}; "
-        f"{recorder.images / total_s:.1f} images/s"
-    )
-    reasons = (*left_out.values(), *recorder.left_out)
-    return Outcome(text, reasons, is_interrupted=interrupt.is_requested)
+        images = _Images(bag, topic, first_ns, start, end)
+        others = [plan for plan in outputs if plan.format != BAG]
+        writers = stack.enter_context(open_writers(others, _recording(bag, count)))
+        recorder = None
+        for plan in outputs:
+            if plan.format == BAG:
+                writer = stack.enter_context(create_bag(plan.path, bag.is_mcap))
+                recorder = BagRecorder(writer)
+                writers.append(recorder)
+                if is_copied:
+                    images.copy_to(writer, set(not_copied))
+        run = Run(Session(tracker), selections, writers)
+        start_s = time.perf_counter()
+        for frame in images:
+            images.bar.set_postfix_str(states_text(run.take(frame)), refresh=False)
+            if interrupt.is_requested:
+                break
+        total_s = time.perf_counter() - start_s
+        if run.count == 0:
+            if interrupt.is_requested:
+                raise KeyboardInterrupt
+            raise BagError(with_causes(f"{path}: no image on {topic} can be read", images.left_out))
+    lines = [f"{run.count} images, {run.count / total_s:.1f} images/s"]
+    for plan in outputs:
+        topics = ""
+        if plan.format == BAG and recorder is not None:
+            topics = f": {recorder.images} images on {OBJECTS_TOPIC}, {recorder.masks} masks on {MASK_TOPIC}"
+        lines.append(f"{plan.path}{topics}")
+    reasons = (*not_copied.values(), *images.left_out, *run.unused)
+    return Outcome("\n".join(lines), reasons, is_interrupted=interrupt.is_requested)
 
 
-def _default_output(path: Path) -> Path:
-    """Return the path NAME_tracked beside the bag at `path`, which may be . or .. as well."""
-    place = path if path.name not in ("", "..") else path.resolve()
-    return place.with_name(f"{bag_name(place)}_tracked")
+def default_output(path: Path, format: str) -> Path:
+    """Return a free path for an output beside the bag at `path`, which may be . or .. as well."""
+    place = _named(path)
+    ending = "_tracked" if format == BAG else FORMATS[format].ending
+    return default_path(place.parent, bag_name(place), ending)
+
+
+def _named(path: Path) -> Path:
+    return path if path.name not in ("", "..") else path.resolve()
+
+
+def _recording(bag: Bag, count: int) -> Recording:
+    """Return the recording with the mean rate of its `count` images."""
+    duration_s = bag.duration_s
+    return Recording(bag_name(_named(bag.path)), count / duration_s if duration_s > 0 else None)
+
+
+class _Images:
+    """The images of a bag that are tracked, from the first one with a box on; can be iterated over once.
+
+    `left_out` receives a message for each image that cannot be read or is out of order, and for the rest of
+    the bag behind a place where it is damaged.
+    """
+
+    def __init__(self, bag: Bag, topic: str, first_ns: int | None, start: Moment, end: Moment | None) -> None:
+        self.left_out: list[str] = []
+        self.bar: Any = None
+        """The progress bar; it exists while the images are iterated over."""
+        self._bag, self._topic, self._first_ns = bag, topic, first_ns
+        self._start, self._end = start, end
+        self._is_begun = False
+        self._order = StampOrder()
+        self._origin_ns: int | None = None
+        self._is_ended = False
+        self._copy: Callable[[RawMessage], None] | None = None
+
+    def copy_to(self, writer: BagWriter, left_out: set[str]) -> None:
+        """Copy all messages to `writer` while the images are read, but those of the topics `left_out`."""
+
+        def copy(message: RawMessage) -> None:
+            if message.connection.topic not in left_out:
+                writer.copy(self._bag, message)
+
+        self._copy = copy
+
+    def __iter__(self) -> Iterator[BagFrame]:
+        """Yield the images.
+
+        Raises :class:`BagError` when the image with the box was chosen by its stamp and cannot be read.
+        """
+        bag = self._bag
+        topics = None if self._copy else {self._topic}
+        total = sum(item.msgcount for item in bag.connections) if self._copy else bag.count(self._topic)
+        messages = _until_damage(bag.messages(topics), self.left_out)
+        self.bar = tqdm(messages, total=total, unit="msg", desc=bag.path.name, mininterval=0.5)
+        number = -1
+        for message in self.bar:
+            if self._copy is not None:
+                self._copy(message)
+            if message.connection.topic != self._topic:
+                continue
+            number += 1
+            try:
+                frame = self._frame(message, number)
+            except BagError as error:
+                if not self._is_begun and self._first_ns is not None:
+                    raise
+                self.left_out.append(str(error))
+                continue
+            if frame is not None:
+                yield frame
+            elif self._is_ended and self._copy is None:
+                return
+
+    def _frame(self, message: RawMessage, number: int) -> BagFrame | None:
+        """Return an image; None before the first and behind the last that is wanted."""
+        image = self._bag.image(message)
+        self._origin_ns = image.stamp_ns if self._origin_ns is None else self._origin_ns
+        elapsed_ns = image.stamp_ns - self._origin_ns
+        if self._end is not None and self._end.is_passed(number, elapsed_ns):
+            self._is_ended = True
+        if self._is_ended or not (
+            self._is_begun
+            or image.stamp_ns == self._first_ns
+            or (self._first_ns is None and self._start.is_reached(number, elapsed_ns))
+        ):
+            return None
+        if self._order.check(image.stamp_ns) is Order.LATE:
+            raise BagError(
+                f"the image recorded at {image.recorded_ns / NS_PER_S:.3f} s is out of order: a newer "
+                "one was recorded before it"
+            )
+        bgr = image.bgr()
+        self._is_begun = True
+        return BagFrame(
+            number,
+            image.stamp_ns,
+            bgr,
+            number_name(number),
+            origin_ns=self._origin_ns,
+            header=image.header,
+            recorded_ns=image.recorded_ns,
+        )
 
 
 def _until_damage(messages: Iterator[RawMessage], left_out: list[str]) -> Iterator[RawMessage]:
@@ -97,97 +209,6 @@ def _until_damage(messages: Iterator[RawMessage], left_out: list[str]) -> Iterat
         yield from messages
     except DamagedBagError as error:
         left_out.append(f"the rest of the bag: {error}")
-
-
-class _Recorder:
-    """Tracks the target from image to image and writes the results; `first_ns` None takes the first image.
-
-    `left_out` receives a message for each image that cannot be read or is out of order.
-    """
-
-    def __init__(
-        self, tracker: LongTermTracker, box_xywh: list[float], first_ns: int | None, writer: BagWriter
-    ) -> None:
-        self.images = self.masks = 0
-        self.left_out: list[str] = []
-        self._tracker = tracker
-        self._box_xywh = box_xywh
-        self._first_ns = first_ns
-        self._target: Target | None = None
-        self._order = StampOrder()
-        self._writer = writer
-
-    def track(self, bag: Bag, message: RawMessage) -> None:
-        """Find the target in an image and write the result; skip images before the one with the box.
-
-        Raises :class:`BagError` when the image with the box was chosen by its stamp and cannot be read.
-        """
-        try:
-            image = bag.image(message)
-            is_first = self._target is None and self._first_ns in (None, image.stamp_ns)
-            if self._target is None and not is_first:
-                return
-            if self._order.check(image.stamp_ns) is Order.LATE:
-                raise BagError(
-                    f"the image recorded at {image.recorded_ns / NS_PER_S:.3f} s is out of order: a newer "
-                    "one was recorded before it"
-                )
-            bgr = image.bgr()
-        except BagError as error:
-            if self._target is None and self._first_ns is not None:
-                raise
-            self.left_out.append(str(error))
-            return
-        if self._target is None:
-            self._target, result = self._tracker.init(bgr, self._box_xywh)
-        else:
-            (result,) = self._tracker.step(bgr, [self._target], image.stamp_ns)
-        self._write(image, result, self._target)
-
-    def _write(self, image: BagImage, result: TrackResult, target: Target) -> None:
-        types = self._writer.types
-        item = _empty_object(types)
-        fill_tracked_object(item, result, int(target.state), mask_value=int(target.is_seen))
-        array = types["siammaskpp/msg/TrackedObjectArray"](header=image.header, objects=[item])
-        self._writer.write(OBJECTS_TOPIC, array, image.recorded_ns)
-        self.images += 1
-        if target.is_seen and result.mask is not None:
-            self._writer.write(MASK_TOPIC, _mask_image(types, image.header, result.mask), image.recorded_ns)
-            self.masks += 1
-
-
-def _empty_object(types: dict[str, Any]) -> Any:
-    """Return a siammaskpp/TrackedObject of the target with all other fields zero."""
-    return types["siammaskpp/msg/TrackedObject"](
-        id=TARGET_ID,
-        label="",
-        state=0,
-        score=0.0,
-        box=types["siammaskpp/msg/Box"](*(0.0,) * 4),
-        rotated_box=types["siammaskpp/msg/RotatedBox"](*(0.0,) * 5, np.zeros(8)),
-        mask_value=0,
-    )
-
-
-def _mask_image(types: dict[str, Any], header: Any, mask: Mask) -> Any:
-    """Return a mono8 sensor_msgs/Image of a mask."""
-    height, width = mask.shape
-    return types["sensor_msgs/msg/Image"](
-        header=header,
-        height=height,
-        width=width,
-        encoding="mono8",
-        is_bigendian=0,
-        step=width,
-        data=np.ascontiguousarray(mask).reshape(-1),
-    )
-
-
-def _with_progress(bag: Bag, topic: str, is_copied: bool) -> Iterator[RawMessage]:
-    """Yield the messages of all topics, or of `topic` alone, and show a progress bar."""
-    topics = None if is_copied else {topic}
-    total = sum(item.msgcount for item in bag.connections) if is_copied else bag.count(topic)
-    yield from tqdm(bag.messages(topics), total=total, unit="msg", desc=bag.path.name, mininterval=0.5)
 
 
 def _check_copy(bag: Bag) -> dict[str, str]:
@@ -201,7 +222,7 @@ def _check_copy(bag: Bag) -> dict[str, str]:
             f"{bag.path}: a bag of ROS 1 cannot be copied into one of ROS 2; leave --copy out, or convert it "
             f"first: rosbags-convert --src {bag.path} --dst converted"
         )
-    taken = {item.topic for item in bag.connections} & {OBJECTS_TOPIC, MASK_TOPIC}
+    taken = {item.topic for item in bag.connections} & {*RESULT_TOPICS}
     if taken:
         raise BagError(f"{bag.path}: has {', '.join(sorted(taken))} already; leave --copy out")
     return {

@@ -1,162 +1,96 @@
-"""Track one object through a video, a folder of images or a camera, and write the results to files."""
+"""Track objects through a video, a folder of images or a camera, and write the results to files."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
 from tqdm import tqdm
 
-from siammaskpp_core.arrays import Image
-from siammaskpp_core.config import ConfigError
-from siammaskpp_core.io.drawing import draw_results
-from siammaskpp_core.io.images import MediaError, write_image
-from siammaskpp_core.io.outputs import Output, OutputError
-from siammaskpp_core.io.results import Row, TableWriter, place_of
-from siammaskpp_core.io.stamps import NS_PER_S
-from siammaskpp_core.io.video import DEFAULT_FPS, Frames, VideoWriter
-from siammaskpp_core.offline import TARGET_ID
+from siammaskpp_core.errors import with_causes
+from siammaskpp_core.io.frame import FIRST, Moment, cut
+from siammaskpp_core.io.images import MediaError
+from siammaskpp_core.io.video import Frames
+from siammaskpp_core.offline.run import Run, states_text
+from siammaskpp_core.offline.session import Selection, Session
+from siammaskpp_core.offline.writers.base import Recording, file_name
+from siammaskpp_core.offline.writers.formats import FORMATS, OutputPlan, default_path, open_writers
 from siammaskpp_core.outcome import Interrupt, Outcome
-from siammaskpp_core.tracking import LongTermTracker, State, Target, TrackResult
-
-
-class TrackedFrame(NamedTuple):
-    """One frame with the result of the tracker and the target's track state."""
-
-    number: int
-    stamp_ns: int
-    image: Image
-    result: TrackResult
-    state: State
-    is_seen: bool
-
-
-Sink = Callable[[TrackedFrame], None]
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """The files to write; None leaves one out."""
-
-    overlay: Path | None = None
-    """Video with the results drawn over the frames."""
-    masks: Path | None = None
-    """New folder of masks, FRAME.png with the values 0 and 255."""
-    csv: Path | None = None
-    """Table with the columns of :data:`siammaskpp_core.io.results.COLUMNS`."""
+from siammaskpp_core.tracking import LongTermTracker
 
 
 def track_video(
-    frames: Frames, source: str, tracker: LongTermTracker, box_xywh: list[float], outputs: Outputs
+    frames: Frames,
+    tracker: LongTermTracker,
+    selections: Sequence[Selection],
+    outputs: Sequence[OutputPlan],
+    *,
+    start: Moment = FIRST,
+    end: Moment | None = None,
 ) -> Outcome:
-    """Track the object in a box of the first frame to the last, and return a line about frames and speed.
+    """Track the selected objects from `start` to `end`, and return a line about frames, speed and outputs.
 
-    `box_xywh` is left, top, width and height in pixels. `source` is the path from which `frames` come; no
-    output may replace it. Frames that cannot be read are left out. When a camera fails or Ctrl-C ends the
-    work, the outputs hold the frames until then. Raises BoxError, OutputError and, when no frame can be
-    tracked, MediaError; no output remains then.
+    A selection without a moment is made on the first frame that is tracked. Frames that cannot be read are
+    left out. When a camera fails or Ctrl-C ends the work, the outputs hold the frames until then. Raises
+    BoxError, OutputError and, when no frame can be tracked, MediaError; no output remains then.
     """
     start_s = time.perf_counter()
-    with Interrupt() as interrupt, ExitStack() as stack:
-        run = _Run(tracker, box_xywh, _open_sinks(outputs, source, frames, stack))
-        failure = run.through(frames, interrupt)
-    total_s = time.perf_counter() - start_s
-    is_cut = interrupt.is_requested and not frames.is_camera  # Ctrl-C is how the video of a camera ends
-    frames_of = f"{run.count} of {frames.count} frames" if is_cut and frames.count else f"{run.count} frames"
-    text = (
-        f"{frames_of}, {run.count / run.seconds:.1f} fps ({run.count / total_s:.1f} with reading and writing)"
-    )
-    return Outcome(text, tuple(frames.left_out), failure, is_cut)
-
-
-class _Run:
-    """Tracks one target through frames. `count` frames took `seconds` of tracking."""
-
-    def __init__(self, tracker: LongTermTracker, box_xywh: list[float], sinks: list[Sink]) -> None:
-        self.count, self.seconds = 0, 0.0
-        self._tracker, self._box_xywh, self._sinks = tracker, box_xywh, sinks
-        self._target: Target | None = None
-
-    def through(self, frames: Frames, interrupt: Interrupt) -> MediaError | None:
-        """Track to the last frame or to an interruption; return the error that ended the frames early.
-
-        Raises that error when it comes before the first frame.
-        """
-        bar = tqdm(frames.numbered(), total=frames.count, unit="frame", desc=frames.name, mininterval=0.5)
+    recording = Recording(file_name(recording_name(frames)), frames.fps)
+    failure = None
+    with Interrupt() as interrupt, open_writers(outputs, recording, frames.path) as writers:
+        run = Run(Session(tracker), selections, writers)
+        total = None if frames.count is None else _count(frames.count, start, end)
+        bar = tqdm(
+            cut(frames.stamped(), start, end), total=total, unit="frame", desc=frames.name, mininterval=0.5
+        )
         try:
-            begun_s = None
-            for number, image in bar:
-                now_s = time.monotonic()
-                begun_s = now_s if begun_s is None else begun_s
-                # A camera may be slower than it says, and may miss images.
-                time_s = now_s - begun_s if frames.is_camera else number / (frames.fps or DEFAULT_FPS)
-                self._track(number, round(time_s * NS_PER_S), image)
+            for frame in bar:
+                bar.set_postfix_str(states_text(run.take(frame)), refresh=False)
                 if interrupt.is_requested:
                     break
         except MediaError as error:
-            if self.count == 0:
+            if run.count == 0:
                 raise
-            return error
+            failure = error
+        if run.count == 0:
+            raise MediaError(
+                with_causes(
+                    f"{frames.name}: there is no frame from {start} to {end or 'the end'}", frames.left_out
+                )
+            )
+    total_s = time.perf_counter() - start_s
+    is_cut = interrupt.is_requested and not frames.is_camera  # Ctrl-C is how the video of a camera ends
+    frames_of = f"{run.count} of {total} frames" if is_cut and total else f"{run.count} frames"
+    text = (
+        f"{frames_of}, {run.count / run.seconds:.1f} fps ({run.count / total_s:.1f} with reading and writing)"
+    )
+    written = "".join(f"\n{plan.path}" for plan in outputs)
+    return Outcome(f"{text}{written}", (*frames.left_out, *run.unused), failure, is_cut)
+
+
+def recording_name(frames: Frames) -> str:
+    """Return the name of a video without its suffix, and that of the folder of pictures."""
+    if frames.path is None:
+        return frames.name
+    place = frames.path.resolve()
+    if frames.files:
+        return place.name if place.is_dir() else place.parent.name  # else numbered images
+    return place.stem
+
+
+def default_output(frames: Frames, format: str) -> Path:
+    """Return a free path for an output beside the source; that of a camera is in the working folder."""
+    folder = Path()
+    if frames.path is not None:
+        place = frames.path.resolve() if frames.path.name in ("", "..") else frames.path
+        folder = place.parent.parent if frames.files and not place.is_dir() else place.parent
+    return default_path(folder, file_name(recording_name(frames)), FORMATS[format].ending)
+
+
+def _count(count: int, start: Moment, end: Moment | None) -> int | None:
+    """Return how many of `count` frames lie between two moments; None when they are given as times."""
+    if (start.frame is None and start.time_ns) or (end is not None and end.frame is None):
         return None
-
-    def _track(self, number: int, stamp_ns: int, image: Image) -> None:
-        start_s = time.perf_counter()
-        if self._target is None:
-            self._target, result = self._tracker.init(image, self._box_xywh)
-        else:
-            (result,) = self._tracker.step(image, [self._target], stamp_ns)
-        self.seconds += time.perf_counter() - start_s
-        target = self._target
-        tracked = TrackedFrame(number, stamp_ns, image, result, target.state, target.is_seen)
-        for sink in self._sinks:
-            sink(tracked)
-        self.count += 1
-
-
-def _open_sinks(outputs: Outputs, source: str, frames: Frames, stack: ExitStack) -> list[Sink]:
-    """Open the outputs in `stack`, and return for each a function that adds one frame to it."""
-    sinks: list[Sink] = []
-    if outputs.overlay:
-        if outputs.overlay.exists() and Path(source).exists() and outputs.overlay.samefile(source):
-            raise OutputError(f"{outputs.overlay}: is the video to be read; choose another output")
-        work = stack.enter_context(Output(outputs.overlay))
-        sinks.append(
-            _overlay_sink(stack.enter_context(VideoWriter(work, frames.size, frames.fps, outputs.overlay)))
-        )
-    if outputs.masks:
-        sinks.append(_mask_sink(stack.enter_context(Output(outputs.masks, is_folder=True))))
-    if outputs.csv:
-        work = stack.enter_context(Output(outputs.csv))
-        sinks.append(_table_sink(TableWriter(stack.enter_context(work.open("w", newline="")))))
-    return sinks
-
-
-def _overlay_sink(writer: VideoWriter) -> Sink:
-    def write(frame: TrackedFrame) -> None:
-        writer.write(draw_results(frame.image, [frame.result] if frame.is_seen else []))
-
-    return write
-
-
-def _mask_sink(folder: Path) -> Sink:
-    def write(frame: TrackedFrame) -> None:
-        mask, path = frame.result.mask, folder / f"{frame.number:06d}.png"
-        if mask is None:
-            raise ConfigError("--masks: this network has no masks")
-        write_image(path, mask if frame.is_seen else np.zeros_like(mask))
-
-    return write
-
-
-def _table_sink(table: TableWriter) -> Sink:
-    def write(frame: TrackedFrame) -> None:
-        place = place_of(frame.result) if frame.is_seen else None
-        state, confidence = frame.state.name, frame.result.confidence
-        table.write(Row(frame.stamp_ns, frame.number, TARGET_ID, state, confidence, place))
-
-    return write
+    last = count - 1 if end is None or end.frame is None else min(end.frame, count - 1)
+    return max(last - (start.frame or 0) + 1, 0)

@@ -49,6 +49,9 @@ class Template:
     padding_bgr: tuple[float, ...]
     box_fusion: BoxFusion
 
+    def __repr__(self) -> str:
+        return f"Template(kernels {self.kernels.shape}, {self.box_fusion})"
+
 
 class SearchRegion(NamedTuple):
     """A square of the image in which a target is searched for.
@@ -103,6 +106,11 @@ class TrackResult:
     confidence: float
     mask: Mask | None
     mask_fraction: float = 1.0
+
+    def __repr__(self) -> str:
+        box = ", ".join(f"{value:.1f}" for value in self.box_xywh)
+        mask = "no mask" if self.mask is None else f"mask of {np.count_nonzero(self.mask)} pixels"
+        return f"TrackResult(box_xywh [{box}], confidence {self.confidence:.2f}, {mask})"
 
 
 class Tracker:

@@ -41,7 +41,7 @@ class Recording:
         time_ns = stamp_ns(message.header.stamp)
         for item in message.objects:
             name, place = state_name(item.state), _place(item) if item.mask_value else None
-            self.rows.append(Row(time_ns, self.tracked_images, item.id, name, item.score, place))
+            self.rows.append(Row(time_ns, self.tracked_images, item.id, item.label, name, item.score, place))
         self.tracked_images += 1
 
     def states(self) -> list[str]:

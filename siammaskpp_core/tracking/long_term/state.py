@@ -28,6 +28,9 @@ class State(IntEnum):
     LOST = 3
     """The target is not seen. It has no place until re-detection has confirmed one."""
 
+    def __str__(self) -> str:
+        return self.name
+
 
 class Evidence(Enum):
     """How well one image shows the target."""

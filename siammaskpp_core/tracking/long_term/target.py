@@ -69,6 +69,11 @@ class Target:
     template: Template
     track: TrackState
 
+    def __repr__(self) -> str:
+        place = self.track.place
+        seen = "seen" if self.is_seen else "not seen"
+        return f"Target({self.state}, {seen}, near ({place.center_x:.1f}, {place.center_y:.1f}))"
+
     @property
     def state(self) -> State:
         """TRACKING, UNCERTAIN or LOST."""

@@ -90,6 +90,8 @@ class LongTermTracker:
         Returns one result for each target, in their order; `target.is_seen` says whether to accept it. No two
         masks share a pixel. No target is changed when an error is raised.
         """
+        if isinstance(targets, Target):
+            raise TypeError("step takes a list of targets: step(image, [target], stamp_ns)")
         config = config or LongTermConfig()
         predicted = [
             Target(target.template, target.track.predicted(stamp_ns, image.shape)) for target in targets

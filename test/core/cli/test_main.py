@@ -22,7 +22,7 @@ def test_help_needs_neither_opencv_nor_a_runtime():
         "print([m for m in ('numpy', 'cv2', 'torch', 'onnxruntime') if m in sys.modules])"
     )
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert "--box X,Y,W,H" in output
+    assert "--box [LABEL=]X,Y,W,H" in output
     assert output.splitlines()[-1] == "[]"
     columns = output[output.index("columns of the CSV file") :]
     assert [name for name in COLUMNS if not re.search(rf"\b{name}\b", columns)] == []

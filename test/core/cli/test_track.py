@@ -37,7 +37,7 @@ def test_track_writes_everything_asked_for(folder, tmp_path, capsys):
     assert rows[3]["id"] == "target"
 
     files = sorted(masks.iterdir())
-    assert [file.name for file in files] == [f"{index:06d}.png" for index in range(FRAMES)]
+    assert [file.name for file in files] == [f"{index:04d}.png" for index in range(FRAMES)]
     mask = cv2.imread(str(files[3]), cv2.IMREAD_UNCHANGED)
     assert mask_bounding_box(mask).tolist() == [32, 30, 25, 20]
 
@@ -60,9 +60,10 @@ def test_where_the_object_is_not_seen_there_is_no_place(folder, tmp_path):
         rows = list(csv.DictReader(file))
     assert [row["state"] for row in rows] == ["TRACKING"] * 5 + ["LOST"] + ["TRACKING"] * 2
     assert [key for key in rows[5] if rows[5][key]] == ["stamp_s", "frame", "id", "state", "confidence"]
-    assert not cv2.imread(str(masks / "000005.png")).any()
+    assert not cv2.imread(str(masks / "0005.png")).any()
     frames = list(open_frames(overlay))
-    assert np.abs(frames[5].astype(int) - 40).max() < 8, "nothing is drawn"
+    assert np.abs(frames[5][40:].astype(int) - 40).max() < 8, "no place is drawn"
+    assert frames[5][:30].max() > 150, "the state is written in the corner"
 
 
 def test_the_first_frame_starts_the_target_and_the_others_have_stamps(folder, monkeypatch):
@@ -185,7 +186,7 @@ def test_damaged_frames_are_left_out_and_named(folder, tmp_path, capsys):
     assert "0005.png: not a readable image" in output.err
     assert output.out.startswith(f"{FRAMES - 1} frames, ")
     kept = [index for index in range(FRAMES) if index != 5]
-    assert sorted(file.name for file in masks.iterdir()) == [f"{index:06d}.png" for index in kept]
+    assert sorted(file.name for file in masks.iterdir()) == [f"{index:04d}.png" for index in kept]
     with table.open() as file:
         rows = list(csv.DictReader(file))
     assert [(int(row["frame"]), float(row["x"])) for row in rows] == [

@@ -27,8 +27,8 @@ def empty_message() -> SimpleNamespace:
 def test_rows_have_all_columns_and_no_place_while_the_target_is_not_seen():
     file = io.StringIO(newline="")
     table = TableWriter(file)
-    table.write(Row(1_700_000_000_000_000_001, 3, "cup", "TRACKING", 0.75, place_of(result())))
-    table.write(Row(2, 4, "cup", "LOST", 0.0, None))
+    table.write(Row(1_700_000_000_000_000_001, 3, "cup", "mug", "TRACKING", 0.75, place_of(result())))
+    table.write(Row(2, 4, "cup", "", "LOST", 0.0, None))
     seen, lost = csv.DictReader(io.StringIO(file.getvalue()))
     assert tuple(seen) == COLUMNS
     assert seen["stamp_s"] == "1700000000.000000001"

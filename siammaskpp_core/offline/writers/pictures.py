@@ -1,0 +1,99 @@
+"""The writers for the eye: a video with the results drawn in, and a folder of masks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from siammaskpp_core.arrays import Image
+from siammaskpp_core.io.drawing import draw_results, draw_text, line_height, target_colour
+from siammaskpp_core.io.images import write_image
+from siammaskpp_core.io.outputs import Output, OutputError
+from siammaskpp_core.io.video import CODECS, VideoWriter
+from siammaskpp_core.offline.results import FrameResult, TargetResult
+from siammaskpp_core.offline.writers.base import Recording, Writer, file_name, mask_of
+from siammaskpp_core.tracking import State
+
+
+@contextmanager
+def overlay_video(path: Path, recording: Recording) -> Iterator[Writer]:
+    """A video with the results drawn over the frames (:func:`draw`)."""
+    if path.suffix.lower() not in CODECS:
+        raise OutputError(
+            f"{path}: videos are written as {', '.join(sorted(CODECS))}; --format chooses another output"
+        )
+    with ExitStack() as stack:
+        work = stack.enter_context(Output(path))
+        video: VideoWriter | None = None
+
+        def write(result: FrameResult) -> None:
+            nonlocal video
+            if video is None:
+                height, width = result.image.shape[:2]
+                video = stack.enter_context(VideoWriter(work, (width, height), recording.fps, path))
+            video.write(draw(result))
+
+        yield write
+
+
+@contextmanager
+def mask_folder(path: Path, recording: Recording) -> Iterator[Writer]:
+    """A folder of masks, FRAME.png with the values 0 and 255; with several targets a folder for each id.
+
+    The masks of a frame in which a target is not seen are 0.
+    """
+    with Output(path, is_folder=True) as work:
+        first: str | None = None
+        is_split = False
+
+        def write(result: FrameResult) -> None:
+            nonlocal first, is_split
+            for target in result:
+                first = first or target.id
+                if not is_split and target.id != first:
+                    is_split = True
+                    _move_into(work, file_name(first))
+                mask = mask_of(target, "masks")
+                if mask is None:
+                    mask = np.zeros(result.image.shape[:2], np.uint8)
+                folder = work / file_name(target.id) if is_split else work
+                folder.mkdir(exist_ok=True)
+                write_image(folder / f"{result.frame.name}.png", mask)
+
+        yield write
+
+
+def _move_into(folder: Path, name: str) -> None:
+    """Move the files of `folder` to the folder `name` in it."""
+    files = [path for path in folder.iterdir() if path.is_file()]
+    (folder / name).mkdir()
+    for file in files:
+        file.rename(folder / name / file.name)
+
+
+def draw(result: FrameResult) -> Image:
+    """Return the image of a frame with mask, rotated box, name, state and confidence of every target.
+
+    A target that is not seen is named in the upper left corner.
+    """
+    seen = result.seen
+    canvas = draw_results(
+        result.image,
+        [target.found for target in seen],
+        [_caption(target) for target in seen],
+        [target.index for target in seen],
+    )
+    step = line_height(canvas)
+    hidden = [target for target in result if not target.is_seen]
+    for line, target in enumerate(hidden, start=1):
+        text = f"{target.title} {target.state}" + (", not seen" if target.state is not State.LOST else "")
+        draw_text(canvas, text, (step / 2, line * step), target_colour(target.index))
+    return canvas
+
+
+def _caption(target: TargetResult) -> str:
+    """Return name and state of a target that is seen; TRACKING, which is usual, is not said."""
+    return target.title if target.state is State.TRACKING else f"{target.title} {target.state}"
