@@ -19,6 +19,7 @@ from siammaskpp_core.cli import (
     quantise,
     track,
     track_bag,
+    track_batch,
     train,
 )
 from siammaskpp_core.errors import UserError, listed
@@ -27,6 +28,7 @@ from siammaskpp_core.outcome import COMPLETE, FAILED, INTERRUPTED, Outcome
 _COMMANDS = {
     "track": track,
     "track-bag": track_bag,
+    "track-batch": track_batch,
     "evaluate": evaluate,
     "bench": bench,
     "quantise": quantise,

@@ -16,8 +16,8 @@ from siammaskpp_core.io.frame import FIRST, Moment, number_name
 from siammaskpp_core.io.stamps import NS_PER_S, Order, StampOrder, seconds_text
 from siammaskpp_core.offline.run import Run, states_text
 from siammaskpp_core.offline.session import Selection, Session
-from siammaskpp_core.offline.writers.base import Recording
-from siammaskpp_core.offline.writers.formats import FORMATS, OutputPlan, default_path, open_writers
+from siammaskpp_core.offline.writers.base import Recording, Writer
+from siammaskpp_core.offline.writers.formats import BAG, FORMATS, OutputPlan, default_path, open_writers
 from siammaskpp_core.outcome import Interrupt, Outcome
 from siammaskpp_core.tracking import LongTermTracker
 
@@ -36,10 +36,6 @@ with extra("bag", "for bags"):
     from siammaskpp_core.offline.writers.ros_bag import MASK_TOPIC, OBJECTS_TOPIC, RESULT_TOPICS, BagRecorder
 
 
-BAG = "bag"
-"""The format of an output that is a bag, beside :data:`siammaskpp_core.offline.writers.formats.FORMATS`."""
-
-
 def track_bag(
     path: Path,
     topic: str,
@@ -47,19 +43,22 @@ def track_bag(
     load: Callable[[], LongTermTracker],
     outputs: Sequence[OutputPlan],
     *,
+    writers: Sequence[Writer] = (),
     stamp_s: Decimal | None = None,
     start: Moment = FIRST,
     end: Moment | None = None,
+    name: str | None = None,
     is_copied: bool = False,
 ) -> Outcome:
     """Track through the images on `topic` of the bag at `path`, and return a line that says what was written.
 
     A selection without a moment is made on the image with the stamp `stamp_s`, by default on the first image
-    from `start` on. One of `outputs` may be of the format :data:`BAG`; with `is_copied` all topics of the old
-    bag go there as well. `load` is called once the bag has been found usable. Images that cannot be read,
-    topics that cannot be copied, and the part of the bag behind a damaged place are left out. Ctrl-C ends the
-    outputs with the images until then. Raises :class:`BagError`, OutputError, and what `load` and the tracker
-    raise; no output remains then.
+    from `start` on. `writers` receive the results beside the outputs, of which one may be of the format
+    :data:`~siammaskpp_core.offline.writers.formats.BAG`; with `is_copied` all topics of the old bag go there
+    as well. `name` is that of the recording in data sets, by default that of the bag. `load` is called once
+    the bag has been found usable. Images that cannot be read, topics that cannot be copied, and the part of
+    the bag behind a damaged place are left out. Ctrl-C ends the outputs with the images until then. Raises
+    :class:`BagError`, OutputError, and what `load` and the tracker raise; no output remains then.
     """
     with Interrupt() as interrupt, open_bag(path) as bag, ExitStack() as stack:
         count = bag.count(topic)
@@ -68,16 +67,16 @@ def track_bag(
         tracker = load()
         images = _Images(bag, topic, first_ns, start, end)
         others = [plan for plan in outputs if plan.format != BAG]
-        writers = stack.enter_context(open_writers(others, _recording(bag, count)))
+        own = stack.enter_context(open_writers(others, _recording(bag, count, name)))
         recorder = None
         for plan in outputs:
             if plan.format == BAG:
                 writer = stack.enter_context(create_bag(plan.path, bag.is_mcap))
                 recorder = BagRecorder(writer)
-                writers.append(recorder)
+                own.append(recorder)
                 if is_copied:
                     images.copy_to(writer, set(not_copied))
-        run = Run(Session(tracker), selections, writers)
+        run = Run(Session(tracker), selections, [*own, *writers])
         start_s = time.perf_counter()
         for frame in images:
             images.bar.set_postfix_str(states_text(run.take(frame)), refresh=False)
@@ -109,10 +108,10 @@ def _named(path: Path) -> Path:
     return path if path.name not in ("", "..") else path.resolve()
 
 
-def _recording(bag: Bag, count: int) -> Recording:
+def _recording(bag: Bag, count: int, name: str | None) -> Recording:
     """Return the recording with the mean rate of its `count` images."""
     duration_s = bag.duration_s
-    return Recording(bag_name(_named(bag.path)), count / duration_s if duration_s > 0 else None)
+    return Recording(name or bag_name(_named(bag.path)), count / duration_s if duration_s > 0 else None)
 
 
 class _Images:

@@ -133,8 +133,8 @@ class FrameResult:
     def to_supervision(self) -> supervision.Detections:
         """Return the targets that are seen as `supervision.Detections`; needs the package supervision.
 
-        `tracker_id` is the target's index + 1, `class_id` the number of its label in the order in which the
-        labels first appear, and `data` holds `class_name`, `id` and `state`.
+        `tracker_id` is the target's index + 1, `class_id` the number of its label among those of this
+        frame's targets in their order, and `data` holds `class_name`, `id` and `state`.
         """
         try:
             import supervision
@@ -146,7 +146,7 @@ class FrameResult:
         if not seen:
             return supervision.Detections.empty()
         titles = list(dict.fromkeys(target.title for target in self.targets))
-        masks = [target.mask for target in seen]
+        masks = [target.found.mask > 0 for target in seen if target.found.mask is not None]
         data: dict[str, Any] = {
             "class_name": np.array([target.title for target in seen]),
             "id": np.array([target.id for target in seen]),
@@ -154,7 +154,7 @@ class FrameResult:
         }
         return supervision.Detections(
             xyxy=np.stack([xyxy(target.found.box_xywh) for target in seen]).astype(np.float32),
-            mask=np.stack([mask > 0 for mask in masks if mask is not None]) if None not in masks else None,
+            mask=np.stack(masks) if masks else None,
             confidence=np.array([target.confidence for target in seen], np.float32),
             class_id=np.array([titles.index(target.title) for target in seen]),
             tracker_id=np.array([target.index + 1 for target in seen]),

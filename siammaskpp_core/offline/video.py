@@ -14,7 +14,7 @@ from siammaskpp_core.io.images import MediaError
 from siammaskpp_core.io.video import Frames
 from siammaskpp_core.offline.run import Run, states_text
 from siammaskpp_core.offline.session import Selection, Session
-from siammaskpp_core.offline.writers.base import Recording, file_name
+from siammaskpp_core.offline.writers.base import Recording, Writer, file_name
 from siammaskpp_core.offline.writers.formats import FORMATS, OutputPlan, default_path, open_writers
 from siammaskpp_core.outcome import Interrupt, Outcome
 from siammaskpp_core.tracking import LongTermTracker
@@ -26,20 +26,24 @@ def track_video(
     selections: Sequence[Selection],
     outputs: Sequence[OutputPlan],
     *,
+    writers: Sequence[Writer] = (),
     start: Moment = FIRST,
     end: Moment | None = None,
+    name: str | None = None,
 ) -> Outcome:
     """Track the selected objects from `start` to `end`, and return a line about frames, speed and outputs.
 
-    A selection without a moment is made on the first frame that is tracked. Frames that cannot be read are
+    A selection without a moment is made on the first frame that is tracked. `writers` receive the results
+    beside the outputs. `name` is that of the recording in data sets,
+    by default that of the source. Frames that cannot be read are
     left out. When a camera fails or Ctrl-C ends the work, the outputs hold the frames until then. Raises
     BoxError, OutputError and, when no frame can be tracked, MediaError; no output remains then.
     """
     start_s = time.perf_counter()
-    recording = Recording(file_name(recording_name(frames)), frames.fps)
+    recording = Recording(name or file_name(recording_name(frames)), frames.fps)
     failure = None
-    with Interrupt() as interrupt, open_writers(outputs, recording, frames.path) as writers:
-        run = Run(Session(tracker), selections, writers)
+    with Interrupt() as interrupt, open_writers(outputs, recording, frames.path) as own:
+        run = Run(Session(tracker), selections, [*own, *writers])
         total = None if frames.count is None else _count(frames.count, start, end)
         bar = tqdm(
             cut(frames.stamped(), start, end), total=total, unit="frame", desc=frames.name, mininterval=0.5

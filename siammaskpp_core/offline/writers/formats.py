@@ -39,6 +39,9 @@ FORMATS = {
     "mot": Format(data_sets.mot, "_mot"),
 }
 
+BAG = "bag"
+"""The format of an output that is a bag, which :mod:`siammaskpp_core.offline.bag` writes."""
+
 
 class OutputPlan(NamedTuple):
     """An output to write: the name of its format and its path."""
