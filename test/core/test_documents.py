@@ -19,7 +19,10 @@ DOCUMENTS = [
     *sorted((ROOT / "docs").rglob("*.md")),
     ROOT / "siammaskpp_core/weights/lite/MODEL_CARD.md",
 ]
-PLACES = ("siammaskpp_core", "siammaskpp_ros", "test", "config", "msg", "srv", "launch", "tools", "docs")
+PLACES = (
+    *("siammaskpp_core", "siammaskpp_ros", "test", "config", "msg", "srv", "launch", "tools", "docs"),
+    "examples",
+)
 OF_REFERENCE_IMPLEMENTATIONS = ("models/siammask_plus_plus_re.py",)
 PATH = re.compile(rf"(?:{'|'.join(PLACES)})/[\w./-]*\w/?(?!\w*\*)")
 

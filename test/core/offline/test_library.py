@@ -1,6 +1,7 @@
 """The functions that a program imports from `siammaskpp_core`."""
 
 import json
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -146,6 +147,21 @@ def test_results_become_detections_of_supervision(monkeypatch):
     monkeypatch.setitem(sys.modules, "supervision", None)
     with pytest.raises(MissingPackageError, match="pip install supervision"):
         frame.to_supervision()
+
+
+def test_the_example_of_the_documents_runs(tmp_path, monkeypatch):
+    text = (ROOT / "docs/library.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    for module in ("library", "session"):
+        monkeypatch.setattr(f"siammaskpp_core.offline.{module}.load_tracker", lambda *_: tracker()._tracker)
+    image = np.full((480, 640, 3), 90, np.uint8)
+    image[122:384, 306:416], image[40:70, 20:100] = (40, 40, 230), (230, 60, 40)
+    values = {"image": image, "images": [image] * 3}
+    exec(example, values)
+    assert values["result"].is_seen
+    assert [target.id for target in values["frame"]] == ["cup"]
+    assert len(json.loads((tmp_path / "tracks.json").read_text())["frames"]) == 3
 
 
 def test_the_package_has_its_names_and_its_version():

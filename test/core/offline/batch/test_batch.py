@@ -2,8 +2,10 @@
 
 import csv
 import json
+import re
 import signal
 import sys
+from pathlib import Path
 
 import cv2
 import pytest
@@ -17,6 +19,7 @@ from siammaskpp_core.offline.batch import worker
 from siammaskpp_core.offline.batch.jobs import Job, read_jobs
 from siammaskpp_core.offline.session import Selection
 
+ROOT = Path(__file__).parents[4]
 FRAMES = 4
 JOBS = f"""
 formats: [csv]
@@ -161,6 +164,17 @@ def test_the_file_of_jobs(tmp_path):
     assert (drive.name, drive.topic, drive.formats) == ("_x", "/image", ("bag", "coco"))
     assert camera.source == "rtsp://host/cam"
     assert Job.from_json(cup.to_json()) == cup
+
+
+def test_the_example_of_the_documents_is_a_file_of_jobs(tmp_path):
+    text = (ROOT / "docs/recordings.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    path = tmp_path / "jobs.yaml"
+    path.write_text(example)
+    cup, drive = read_jobs(path).jobs
+    assert [selection.is_removal for selection in cup.selections()] == [False, False, False, True]
+    assert cup.moments()[0].time_ns == 2_000_000_000
+    assert (drive.name, drive.formats) == ("drive_person", ("bag", "coco"))
 
 
 @pytest.mark.parametrize(
