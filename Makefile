@@ -20,12 +20,14 @@ WITH_ROS := $(WITH_VENV) AMENT_PREFIX_PATH="$(VENV)" CMAKE_PREFIX_PATH="$(VENV)"
 # colcon's setup script reads variables that may be unset.
 WITH_BUILD := $(WITH_ROS); set +u; source install/setup.bash; set -u
 
-# Tests run in parallel, most of each file in one process. ROS tests that measure times follow, one by one.
+# Tests run in parallel, most of each file in one process. ROS tests that measure times follow: those that wait
+# more than they work in pairs, the others one by one.
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
 FASTER = $(if $(FAST),not slow and )
 CORE_TESTS = OMP_NUM_THREADS=1 python -m pytest test/core $(PARALLEL) $(if $(FAST),-m "not slow")
-ROS_TESTS = python -m pytest test/ros $(PARALLEL) -m "$(FASTER)not alone"
-TIMED_ROS_TESTS = python -m pytest test/ros -m "$(FASTER)alone"
+ROS_TESTS = python -m pytest test/ros $(PARALLEL) -m "$(FASTER)not paired and not alone"
+PAIRED_ROS_TESTS = python -m pytest test/ros --numprocesses 2 --dist worksteal -m "$(FASTER)paired"
+SINGLE_ROS_TESTS = python -m pytest test/ros -m "$(FASTER)alone"
 
 .PHONY: help env build browser test lint demo clean
 
@@ -38,7 +40,7 @@ $(ENV_READY): pyproject.toml constraints-dev.txt cmake/ros_wheels.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 10) <= sys.version_info[:2] <= (3, 12) else "make env: Python 3.10 to 3.12 is needed, $(PYTHON) is " + sys.version.split()[0] + ". Use make env PYTHON=python3.11")'
 	@echo "making .venv: some minutes, about 6 GB"
 	@$(PYTHON) -m venv "$(VENV)" || { echo "make env: no virtual environment could be made; on Debian and Ubuntu: apt install python3-venv python3-dev" >&2; exit 1; }
-	@$(WITH_VENV); python -m pip install --quiet --disable-pip-version-check \
+	@$(WITH_VENV); python -m pip install --quiet --no-compile --disable-pip-version-check \
 	  --constraint constraints-dev.txt --requirement cmake/ros_wheels.txt --editable '.[train,eval,openvino,vot,bag,web,dev]'; \
 	  python -m pip install --quiet --disable-pip-version-check --no-deps vot-toolkit==0.7.4
 	@touch $@
@@ -57,7 +59,7 @@ browser: $(ENV_READY) ## install a headless Chromium into .venv for the tests of
 	@[[ -e "$(VENV)/browser/.ready" ]] || test/ros/fetch_browser.sh "$(VENV)/browser"
 
 test: lint build browser ## check style and types, run all tests; FAST=1 leaves the slow ones out
-	@$(WITH_BUILD); $(CORE_TESTS); $(ROS_TESTS); $(TIMED_ROS_TESTS)
+	@$(WITH_BUILD); $(CORE_TESTS); $(ROS_TESTS); $(PAIRED_ROS_TESTS); $(SINGLE_ROS_TESTS)
 
 demo: build ## track in a video over ROS topics; your own video: make demo VIDEO=file BOX=x,y,w,h
 	@$(WITH_BUILD); python -m siammaskpp_ros.demo.run $(if $(VIDEO),--video "$(VIDEO)") $(if $(BOX),--box "$(BOX)") --output demo_output

@@ -249,22 +249,20 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been_killed(training_data, tmp_pa
         assert torch.equal(value, weights(killed)[name]), name
 
 
-def test_ctrl_c_keeps_the_steps_until_then(training_data, tmp_path):
+def test_ctrl_c_keeps_the_steps_until_then(training_data, tmp_path, on_cpu, capsys):
     """The terminal sends the signal to the workers as well, and some programs send it twice."""
     config = write_config(tmp_path, FORMS["siamfc"], options(**ALL_LEARN, steps=100_000, save_every=50_000))
     run = tmp_path / "run"
 
-    def start(*more):
-        return subprocess.Popen(
-            [sys.executable, "-m", *command(config, training_data, run), *more],
-            env=environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-
-    process = start()
+    arguments = command(config, training_data, run)
+    process = subprocess.Popen(
+        [sys.executable, "-m", *arguments],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     while not ((run / LOG).exists() and lines(run)):
         assert process.poll() is None
         time.sleep(0.02)
@@ -280,10 +278,9 @@ def test_ctrl_c_keeps_the_steps_until_then(training_data, tmp_path):
     assert f"stopped at step {step} of 100000: start the same command again to continue" in out
     assert (run / "curves.png").exists()
 
-    process = start("--steps", str(step + 1))
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
-    assert f"resuming the run in {run} at step {step} of {step + 1}" in out + err
+    assert main([*arguments[1:], "--steps", str(step + 1)]) == 0
+    shown = capsys.readouterr()
+    assert f"resuming the run in {run} at step {step} of {step + 1}" in shown.out + shown.err
     assert lines(run)[-1]["step"] == step + 1
 
 

@@ -18,7 +18,7 @@ from ros_harness import NodeProcess, send_until_it_ends
 from ros_time import seconds
 from shifted_clock import ShiftedClock
 
-pytestmark = [pytest.mark.ros, pytest.mark.alone]
+pytestmark = [pytest.mark.ros, pytest.mark.paired]
 
 
 @pytest.fixture
