@@ -29,7 +29,7 @@ ROS_TESTS = python -m pytest test/ros $(PARALLEL) -m "$(FASTER)not paired and no
 PAIRED_ROS_TESTS = python -m pytest test/ros --numprocesses 2 --dist worksteal -m "$(FASTER)paired"
 SINGLE_ROS_TESTS = python -m pytest test/ros -m "$(FASTER)alone"
 
-.PHONY: help env build browser test lint demo clean
+.PHONY: help env build browser test lint docs demo clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -60,6 +60,9 @@ browser: $(ENV_READY) ## install a headless Chromium into .venv for the tests of
 
 test: lint build browser ## check style and types, run all tests; FAST=1 leaves the slow ones out
 	@$(WITH_BUILD); $(CORE_TESTS); $(ROS_TESTS); $(PAIRED_ROS_TESTS); $(SINGLE_ROS_TESTS)
+
+docs: $(ENV_READY) ## write the reference of the library from its docstrings: build/reference/index.html
+	@$(WITH_VENV); python -m sphinx -q -W docs/reference build/reference
 
 demo: build ## track in a video over ROS topics; your own video: make demo VIDEO=file BOX=x,y,w,h
 	@$(WITH_BUILD); python -m siammaskpp_ros.demo.run $(if $(VIDEO),--video "$(VIDEO)") $(if $(BOX),--box "$(BOX)") --output demo_output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,8 @@ from tqdm import tqdm
 from siammaskpp_core.errors import with_causes
 from siammaskpp_core.io.frame import FIRST, Moment, cut
 from siammaskpp_core.io.images import MediaError
-from siammaskpp_core.io.video import Frames
+from siammaskpp_core.io.stamps import NS_PER_S
+from siammaskpp_core.io.video import DEFAULT_FPS, Frames
 from siammaskpp_core.offline.run import Run, states_text
 from siammaskpp_core.offline.session import Selection, Session
 from siammaskpp_core.offline.writers.base import Recording, Writer, file_name
@@ -44,7 +46,7 @@ def track_video(
     failure = None
     with Interrupt() as interrupt, open_writers(outputs, recording, frames.path) as own:
         run = Run(Session(tracker), selections, [*own, *writers])
-        total = None if frames.count is None else _count(frames.count, start, end)
+        total = _count(frames, start, end)
         bar = tqdm(
             cut(frames.stamped(), start, end), total=total, unit="frame", desc=frames.name, mininterval=0.5
         )
@@ -92,9 +94,17 @@ def default_output(frames: Frames, format: str) -> Path:
     return default_path(folder, file_name(recording_name(frames)), FORMATS[format].ending)
 
 
-def _count(count: int, start: Moment, end: Moment | None) -> int | None:
-    """Return how many of `count` frames lie between two moments; None when they are given as times."""
-    if (start.frame is None and start.time_ns) or (end is not None and end.frame is None):
+def _count(frames: Frames, start: Moment, end: Moment | None) -> int | None:
+    """Return how many frames lie between two moments; None when the number of frames is unknown."""
+    if frames.count is None:
         return None
-    last = count - 1 if end is None or end.frame is None else min(end.frame, count - 1)
-    return max(last - (start.frame or 0) + 1, 0)
+    rate = frames.fps or DEFAULT_FPS
+
+    def number(moment: Moment, is_end: bool) -> int:
+        if moment.frame is not None:
+            return moment.frame
+        exact = (moment.time_ns or 0) / NS_PER_S * rate
+        return math.floor(exact + 1e-6) if is_end else math.ceil(exact - 1e-6)
+
+    last = frames.count - 1 if end is None else min(number(end, True), frames.count - 1)
+    return max(last - number(start, False) + 1, 0)

@@ -26,6 +26,9 @@ class BrightSquare:
         target = Target(template, TrackState.starting_at(place))
         return target, self._find(image, target, None)
 
+    def try_boxes(self, image, boxes_xywh):
+        return [self.init(image, box)[1] for box in boxes_xywh]
+
     def step(self, image, targets, stamp_ns):
         return [self._find(image, target, stamp_ns) for target in targets]
 

@@ -232,6 +232,71 @@ def test_bad_sources_and_outputs(folder, tmp_path, capsys):
     assert len(list(open_frames(clip))) == 1
 
 
+def rows_of(table):
+    with table.open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_several_boxes_are_tracked_in_one_run(folder, tmp_path, capsys):
+    table = tmp_path / "tracks.csv"
+    boxes = ("--box", "cup=20,30,25,20", "--point", "cup=30,40", "--box", "20,30,25,20")
+    assert run("track", folder, *boxes, "--csv", table) == 0
+    rows = rows_of(table)
+    assert [(row["id"], row["label"]) for row in rows[:3]] == [
+        ("cup", "cup"),
+        ("cup_2", "cup"),
+        ("target", ""),
+    ]
+    assert len(rows) == 3 * FRAMES
+    assert "cup TRACKING 0.75, cup_2 TRACKING 0.75, target" in capsys.readouterr().err, "progress"
+
+
+@pytest.mark.parametrize(
+    ("part", "frames"),
+    [
+        (("--start", "2"), range(2, FRAMES)),
+        (("--end", "3"), range(4)),
+        (("--start", "0.08s", "--end", "0:00:00.16"), range(2, 5)),
+    ],
+)
+def test_a_part_of_a_video(part, frames, folder, tmp_path, capsys):
+    table = tmp_path / "tracks.csv"
+    assert run("track", folder, "--box", "28,30,25,20", *part, "--csv", table) == 0
+    assert [int(row["frame"]) for row in rows_of(table)] == list(frames)
+    assert f"{len(frames)}/{len(frames)}" in capsys.readouterr().err, "progress"
+
+
+def test_a_part_that_the_video_does_not_have(folder, tmp_path, capsys):
+    box = ("--box", "20,30,25,20")
+    error = error_of(capsys, "track", folder, *box, "--start", "99", "--csv", tmp_path / "tracks.csv")
+    assert "img: there is no frame from frame 99 to the end" in error
+    assert [path.name for path in tmp_path.iterdir()] == ["Square"]
+    with pytest.raises(SystemExit):
+        run("track", folder, *box, "--end", "soon")
+    assert "a frame such as 120 or a time such as 12.5s or 1:30" in capsys.readouterr().err
+
+
+def test_no_run_ends_with_nothing(folder, tmp_path, capsys):
+    for name in ("img_tracked.mp4", "img_tracked_2.mp4"):
+        assert run("track", folder, "--box", "20,30,25,20") == 0
+        output = folder.parent / name
+        assert capsys.readouterr().out.splitlines()[1:] == [str(output)]
+        assert len(list(open_frames(output))) == FRAMES
+    assert run("track", folder / "%04d.png", "--box", "20,30,25,20", "--format", "csv") == 0
+    assert len(rows_of(folder.parent / "img_tracked.csv")) == FRAMES
+
+
+def test_a_format_with_its_path_and_an_overlay_beside_it(folder, tmp_path):
+    paths = ("--output", tmp_path / "labels", "--overlay", tmp_path / "check.avi")
+    assert run("track", folder, "--box", "cup=20,30,25,20", "--format", "yolo-seg", *paths) == 0
+    assert len(list((tmp_path / "labels/labels/train").iterdir())) == FRAMES
+    assert len(list(open_frames(tmp_path / "check.avi"))) == FRAMES
+
+
+def test_what_to_track_must_be_said(folder, capsys):
+    assert "--box or --point says what to track" in error_of(capsys, "track", folder)
+
+
 @pytest.mark.parametrize("box", ["1,2,3", "a,b,c,d", ""])
 def test_boxes_that_are_not_four_numbers(box, capsys):
     with pytest.raises(SystemExit) as error:

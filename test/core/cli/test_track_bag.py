@@ -1,5 +1,6 @@
 """The subcommand `track-bag`, with bags made on the fly and a tracker that follows a bright square."""
 
+import csv
 import json
 import signal
 import sqlite3
@@ -23,7 +24,7 @@ from rosbags.rosbag1 import Writer as Ros1Writer
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
-from siammaskpp_core.offline import bag as track_bag
+from siammaskpp_core.offline.writers.ros_bag import LABELS_TOPIC, MASK_TOPIC, OBJECTS_TOPIC
 
 STORE = get_typestore(Stores.ROS2_JAZZY)
 TYPES = STORE.types
@@ -112,8 +113,8 @@ def test_results_have_the_stamps_and_frames_of_the_images(tmp_path, plugin, make
 
     messages = list(read(output))
     assert len(messages) == 2 * IMAGES
-    arrays = [(time, content) for topic, time, content in messages if topic == track_bag.OBJECTS_TOPIC]
-    masks = [(time, content) for topic, time, content in messages if topic == track_bag.MASK_TOPIC]
+    arrays = [(time, content) for topic, time, content in messages if topic == OBJECTS_TOPIC]
+    masks = [(time, content) for topic, time, content in messages if topic == MASK_TOPIC]
     for index, ((time, array), (mask_time, mask)) in enumerate(zip(arrays, masks, strict=True)):
         assert time == mask_time == FIRST_NS + index * STEP_NS + RECORDED_LATER_NS
         for own in (array.header, mask.header):
@@ -128,6 +129,33 @@ def test_results_have_the_stamps_and_frames_of_the_images(tmp_path, plugin, make
         assert rotated.corners.reshape(4, 2).mean(axis=0) == pytest.approx((32.5 + 4 * index, 40), abs=1e-4)
         assert (mask.height, mask.width, mask.step, mask.encoding) == (96, 128, 128, "mono8")
         np.testing.assert_array_equal(mask.data.reshape(96, 128) == 255, picture(index)[:, :, 0] == 255)
+
+
+def test_several_objects_have_labels_as_well(tmp_path) -> None:
+    bag = write_bag(tmp_path / "ride")
+    assert run(bag, "--topic", TOPIC, "--box", "cup=20,30,25,20", "--box", "20,30,25,20") == 0
+    messages = list(read(tmp_path / "ride_tracked"))
+    (array, *_) = [content for topic, _, content in messages if topic == OBJECTS_TOPIC]
+    assert [(item.id, item.label) for item in array.objects] == [("cup", "cup"), ("target", "")]
+    labels = [content for topic, _, content in messages if topic == LABELS_TOPIC]
+    assert len(labels) == IMAGES
+    assert set(np.unique(labels[0].data)) <= {0, 1, 2}
+
+
+def test_other_formats_have_the_stamps_of_the_bag(tmp_path, capsys) -> None:
+    bag = write_bag(tmp_path / "ride")
+    range_of = ("--start", 1, "--end", "0.45s")
+    assert run(bag, "--topic", TOPIC, "--box", "24,30,25,20", *range_of, "--format", "csv") == 0
+    assert capsys.readouterr().out.splitlines()[1:] == [str(tmp_path / "ride_tracked.csv")]
+    with (tmp_path / "ride_tracked.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["frame"]) for row in rows] == [1, 2, 3, 4]
+    assert rows[0]["stamp_s"] == "1700000000.223456790"
+    table = ("--csv", tmp_path / "tracks.csv", "--output", tmp_path / "out")
+    assert run(bag, "--topic", TOPIC, "--box", "20,30,25,20", *table) == 0
+    assert results(tmp_path / "out") == list(range(IMAGES)), "the bag and a table in one run"
+    error = error_of(capsys, bag, "--topic", TOPIC, *BOX, "--copy", "--format", "csv")
+    assert "all topics are copied to a new bag" in error
 
 
 def test_everything_is_copied_beside_the_results(tmp_path) -> None:
@@ -159,7 +187,7 @@ def test_tracking_starts_on_the_image_with_the_stamp(tmp_path, capsys) -> None:
     assert "the nearest one has 1700000000.323456791" in error
     assert "from 1700000000.123456789 to 1700000000.623456794" in error
     assert run(*arguments, "--stamp", "1700000000.323456791") == 0
-    times = [time for topic, time, _ in read(tmp_path / "out") if topic == track_bag.OBJECTS_TOPIC]
+    times = [time for topic, time, _ in read(tmp_path / "out") if topic == OBJECTS_TOPIC]
     assert times[0] == FIRST_NS + 2 * STEP_NS + RECORDED_LATER_NS
     assert len(times) == IMAGES - 2
 
@@ -169,7 +197,7 @@ def test_a_lost_target_has_no_place_and_no_mask(tmp_path) -> None:
     bag = write_bag(tmp_path / "ride", pictures=pictures)
     assert run(bag, "--topic", TOPIC, *BOX) == 0
     messages = list(read(tmp_path / "ride_tracked"))
-    assert sum(topic == track_bag.MASK_TOPIC for topic, _, _ in messages) == 2
+    assert sum(topic == MASK_TOPIC for topic, _, _ in messages) == 2
     (item,) = messages[-1][2].objects
     assert (item.state, item.score, item.mask_value) == (3, 0, 0)
     assert (item.box.width, item.rotated_box.width) == (0, 0)
@@ -269,8 +297,8 @@ def test_types_that_nobody_defines_are_named(tmp_path, capsys) -> None:
     assert "/battery was not copied: the bag does not define its type my_robot/msg/Battery" in error
     assert {topic for topic, _, _ in read(tmp_path / "own_tracked")} == {
         TOPIC,
-        track_bag.OBJECTS_TOPIC,
-        track_bag.MASK_TOPIC,
+        OBJECTS_TOPIC,
+        MASK_TOPIC,
     }
 
 
@@ -301,7 +329,7 @@ def test_without_rosbags_the_extra_is_named() -> None:
 
 def results(bag: Path) -> list[int]:
     """The numbers of the images that have a result."""
-    times = [time for topic, time, _ in read(bag) if topic == track_bag.OBJECTS_TOPIC]
+    times = [time for topic, time, _ in read(bag) if topic == OBJECTS_TOPIC]
     return [(time - FIRST_NS - RECORDED_LATER_NS) // STEP_NS for time in times]
 
 
