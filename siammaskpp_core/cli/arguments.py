@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -13,6 +14,7 @@ from siammaskpp_core.engines.options import EngineOptions
 
 if TYPE_CHECKING:
     from siammaskpp_core.io.frame import Moment
+    from siammaskpp_core.offline.journal import Journal
     from siammaskpp_core.offline.session import Selection
     from siammaskpp_core.offline.writers.formats import OutputPlan
 
@@ -149,6 +151,27 @@ def outputs_from(
         return plans
     format = options.format or first
     return [OutputPlan(format, options.output or default_path(format)), *plans]
+
+
+@contextmanager
+def journal_of(options: argparse.Namespace, source: Path, default: Path) -> Iterator[Journal | None]:
+    """Open the journal of a run on `source`, by which the same command continues after an interruption.
+
+    It lies beside the first output, or beside `default`, the output without any argument. It is None when
+    there is no such folder.
+    """
+    from siammaskpp_core.offline.journal import Journal, run_key
+
+    given = (options.output, options.overlay, options.masks, options.csv)
+    folder = next((path for path in given if path is not None), default).parent
+    if not folder.is_dir():
+        yield None
+        return
+    others = ("source", "bag", "command", "traceback", "threads", "cpu_affinity")  # or they change no result
+    values = {name: value for name, value in vars(options).items() if name not in others}
+    key = run_key(source, **values)
+    with Journal(folder / f".{source.name}.{key[:12]}.resume", key) as journal:
+        yield journal
 
 
 def engines(text: str) -> list[EngineOptions]:

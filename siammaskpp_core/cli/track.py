@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import ExitStack
 
 from siammaskpp_core.arguments import options_from
 from siammaskpp_core.cli.arguments import (
@@ -13,6 +14,7 @@ from siammaskpp_core.cli.arguments import (
     add_range,
     add_rotated_box,
     add_selections,
+    journal_of,
     moment_from,
     outputs_from,
     selections_from,
@@ -45,7 +47,7 @@ def add_arguments(commands: Commands) -> None:
         description="Track objects from boxes in the first frame to the end of the video. A lost object is\n"
         "searched for in the whole image. A camera is read until Ctrl-C. Frames that cannot be read are\n"
         "left out and named at the end; the exit code is 3 then. Outputs appear at the end, also at the end\n"
-        "that Ctrl-C makes.",
+        "that Ctrl-C makes; the same command started again continues there.",
         epilog=f"{FORMATS_HELP}\n{COLUMNS_HELP}\nexamples:\n"
         "  siammaskpp track cup.mp4 --box 306,122,110,262\n"
         "  siammaskpp track cup.mp4 --box cup=306,122,110,262 --start 12.5s --format coco\n"
@@ -70,19 +72,32 @@ def run(options: argparse.Namespace) -> Outcome:
     from siammaskpp_core.io.frame import FIRST
     from siammaskpp_core.io.video import open_frames
     from siammaskpp_core.offline.video import default_output, track_video
+    from siammaskpp_core.offline.writers.formats import OutputPlan
     from siammaskpp_core.tracking import LongTermTracker
 
     selections = selections_from(options)
     if not selections:
         raise ConfigError("--box or --point says what to track, for example --box cup=306,122,110,262")
     frames = open_frames(options.source)
-    outputs = outputs_from(options, "video", lambda format: default_output(frames, format))
-    tracker = load_tracker(options.model, options_from(EngineOptions, options), options.rotated_box)
-    return track_video(
-        frames,
-        LongTermTracker(tracker),
-        selections,
-        outputs,
-        start=moment_from(options.start) or FIRST,
-        end=moment_from(options.end),
-    )
+
+    def outputs() -> list[OutputPlan]:
+        return outputs_from(options, "video", lambda format: default_output(frames, format))
+
+    def load() -> LongTermTracker:
+        engine = options_from(EngineOptions, options)
+        return LongTermTracker(load_tracker(options.model, engine, options.rotated_box))
+
+    with ExitStack() as stack:
+        journal = None
+        if frames.path is not None:  # a camera cannot show again what it has shown
+            default = default_output(frames, "video")
+            journal = stack.enter_context(journal_of(options, frames.path, default))
+        return track_video(
+            frames,
+            load(),
+            selections,
+            outputs() if journal is None else journal.outputs(outputs),
+            start=moment_from(options.start) or FIRST,
+            end=moment_from(options.end),
+            journal=journal,
+        )

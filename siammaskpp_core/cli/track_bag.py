@@ -14,6 +14,7 @@ from siammaskpp_core.cli.arguments import (
     add_range,
     add_rotated_box,
     add_selections,
+    journal_of,
     moment_from,
     outputs_from,
     selections_from,
@@ -33,7 +34,8 @@ def add_arguments(commands: Commands) -> None:
         "bag: /tracker_node/tracked_objects and /tracker_node/mask, with the stamps and frames of the\n"
         "images; /tracker_node/labels as well for several objects. --format chooses other outputs. MCAP and\n"
         "sqlite3 bags with raw or compressed images are read; ROS need not be installed. Images that cannot\n"
-        "be read are left out and named at the end; the exit code is 3 then. Ctrl-C ends the outputs early.",
+        "be read are left out and named at the end; the exit code is 3 then. Ctrl-C ends the outputs early;\n"
+        "the same command started again continues there.",
         epilog=f"{FORMATS_HELP}  bag        a new bag (the default)\n\n"
         "The columns of the CSV file are those of siammaskpp track.\n\nexamples:\n"
         "  siammaskpp track-bag my_bag --topic /camera/image_raw --box 306,122,110,262 --copy\n"
@@ -60,23 +62,29 @@ def run(options: argparse.Namespace) -> Outcome:
     from siammaskpp_core.engines.load import load_tracker
     from siammaskpp_core.io.frame import FIRST
     from siammaskpp_core.offline.bag import default_output, track_bag
+    from siammaskpp_core.offline.writers.formats import OutputPlan
     from siammaskpp_core.tracking import LongTermTracker
 
     selections = selections_from(options)
     if not selections:
         raise ConfigError("--box or --point says what to track, for example --box cup=306,122,110,262")
-    plans = outputs_from(options, "bag", lambda format: default_output(options.bag, format))
-    if options.copy and all(plan.format != "bag" for plan in plans):
+    if options.copy and options.format not in (None, "bag"):
         raise ConfigError("--copy: all topics are copied to a new bag; leave it out with another --format")
+
+    def outputs() -> list[OutputPlan]:
+        return outputs_from(options, "bag", lambda format: default_output(options.bag, format))
+
     engine = options_from(EngineOptions, options)
-    return track_bag(
-        options.bag,
-        options.topic,
-        selections,
-        lambda: LongTermTracker(load_tracker(options.model, engine, options.rotated_box)),
-        outputs=plans,
-        stamp_s=options.stamp,
-        start=moment_from(options.start) or FIRST,
-        end=moment_from(options.end),
-        is_copied=options.copy,
-    )
+    with journal_of(options, options.bag, default_output(options.bag, "bag")) as journal:
+        return track_bag(
+            options.bag,
+            options.topic,
+            selections,
+            lambda: LongTermTracker(load_tracker(options.model, engine, options.rotated_box)),
+            outputs() if journal is None else journal.outputs(outputs),
+            stamp_s=options.stamp,
+            start=moment_from(options.start) or FIRST,
+            end=moment_from(options.end),
+            is_copied=options.copy,
+            journal=journal,
+        )

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from siammaskpp_core.errors import extra, with_causes
 from siammaskpp_core.io.frame import FIRST, Moment, number_name
 from siammaskpp_core.io.stamps import NS_PER_S, Order, StampOrder, seconds_text
+from siammaskpp_core.offline.journal import Journal
 from siammaskpp_core.offline.run import Run, states_text
 from siammaskpp_core.offline.session import Selection, Session
 from siammaskpp_core.offline.writers.base import Recording, Writer
@@ -48,6 +49,7 @@ def track_bag(
     start: Moment = FIRST,
     end: Moment | None = None,
     name: str | None = None,
+    journal: Journal | None = None,
     is_copied: bool = False,
 ) -> Outcome:
     """Track through the images on `topic` of the bag at `path`, and return a line that says what was written.
@@ -55,7 +57,8 @@ def track_bag(
     A selection without a moment is made on the image with the stamp `stamp_s`, by default on the first image
     from `start` on. `writers` receive the results beside the outputs, of which one may be of the format
     :data:`~siammaskpp_core.offline.writers.formats.BAG`; with `is_copied` all topics of the old bag go there
-    as well. `name` is that of the recording in data sets, by default that of the bag. `load` is called once
+    as well. `name` is that of the recording in data sets, by default that of the bag. Results in `journal`
+    are not tracked again, and new ones go there. `load` is called once
     the bag has been found usable. Images that cannot be read, topics that cannot be copied, and the part of
     the bag behind a damaged place are left out. Ctrl-C ends the outputs with the images until then. Raises
     :class:`BagError`, OutputError, and what `load` and the tracker raise; no output remains then.
@@ -76,7 +79,7 @@ def track_bag(
                 own.append(recorder)
                 if is_copied:
                     images.copy_to(writer, set(not_copied))
-        run = Run(Session(tracker), selections, [*own, *writers])
+        run = Run(Session(tracker), selections, [*own, *writers], journal)
         start_s = time.perf_counter()
         for frame in images:
             images.bar.set_postfix_str(states_text(run.take(frame)), refresh=False)
@@ -87,7 +90,10 @@ def track_bag(
             if interrupt.is_requested:
                 raise KeyboardInterrupt
             raise BagError(with_causes(f"{path}: no image on {topic} can be read", images.left_out))
+    run.end(is_finished=not interrupt.is_requested)
     lines = [f"{run.count} images, {run.count / total_s:.1f} images/s"]
+    if run.count > run.tracked:
+        lines[0] += f"; {run.count - run.tracked} images were tracked before"
     for plan in outputs:
         topics = ""
         if plan.format == BAG and recorder is not None:

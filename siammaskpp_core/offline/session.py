@@ -113,6 +113,28 @@ class Session:
         """The ids of the targets, in the order in which they were set."""
         return list(self._entries)
 
+    @property
+    def memory(self) -> dict[str, tuple[str, int, Target | None]]:
+        """All that is remembered of each target by its id: label, number, and memory of the tracker.
+
+        The last is None for a target that was removed. Another session with the same model may take it over.
+        """
+        kept = {
+            id: (entry.label, entry.index, Target(entry.target.template, entry.target.track))
+            for id, entry in self._entries.items()
+        }
+        removed = {id: ("", index, None) for id, index in self._indices.items() if id not in kept}
+        return {**kept, **removed}
+
+    @memory.setter
+    def memory(self, memory: dict[str, tuple[str, int, Target | None]]) -> None:
+        self._entries = {
+            id: _Entry(id, label, index, Target(target.template, target.track))
+            for id, (label, index, target) in memory.items()
+            if target is not None
+        }
+        self._indices = {id: index for id, (_, index, _) in memory.items()}
+
     def add(
         self, image: Image, box_xywh: ArrayLike, label: str = "", id: str = "", stamp_ns: int | None = None
     ) -> TargetResult:

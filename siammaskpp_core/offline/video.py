@@ -14,6 +14,7 @@ from siammaskpp_core.io.frame import FIRST, Moment, cut
 from siammaskpp_core.io.images import MediaError
 from siammaskpp_core.io.stamps import NS_PER_S
 from siammaskpp_core.io.video import DEFAULT_FPS, Frames
+from siammaskpp_core.offline.journal import Journal
 from siammaskpp_core.offline.run import Run, states_text
 from siammaskpp_core.offline.session import Selection, Session
 from siammaskpp_core.offline.writers.base import Recording, Writer, file_name
@@ -32,20 +33,21 @@ def track_video(
     start: Moment = FIRST,
     end: Moment | None = None,
     name: str | None = None,
+    journal: Journal | None = None,
 ) -> Outcome:
     """Track the selected objects from `start` to `end`, and return a line about frames, speed and outputs.
 
     A selection without a moment is made on the first frame that is tracked. `writers` receive the results
-    beside the outputs. `name` is that of the recording in data sets,
-    by default that of the source. Frames that cannot be read are
-    left out. When a camera fails or Ctrl-C ends the work, the outputs hold the frames until then. Raises
+    beside the outputs. `name` is that of the recording in data sets, by default that of the source. Frames
+    whose results are in `journal` are not tracked again, and new results go there. Frames that cannot be read
+    are left out. When a camera fails or Ctrl-C ends the work, the outputs hold the frames until then. Raises
     BoxError, OutputError and, when no frame can be tracked, MediaError; no output remains then.
     """
     start_s = time.perf_counter()
     recording = Recording(name or file_name(recording_name(frames)), frames.fps)
     failure = None
     with Interrupt() as interrupt, open_writers(outputs, recording, frames.path) as own:
-        run = Run(Session(tracker), selections, [*own, *writers])
+        run = Run(Session(tracker), selections, [*own, *writers], journal)
         total = _count(frames, start, end)
         bar = tqdm(
             cut(frames.stamped(), start, end), total=total, unit="frame", desc=frames.name, mininterval=0.5
@@ -65,12 +67,13 @@ def track_video(
                     f"{frames.name}: there is no frame from {start} to {end or 'the end'}", frames.left_out
                 )
             )
+    run.end(is_finished=not interrupt.is_requested and failure is None)
     total_s = time.perf_counter() - start_s
     is_cut = interrupt.is_requested and not frames.is_camera  # Ctrl-C is how the video of a camera ends
     frames_of = f"{run.count} of {total} frames" if is_cut and total else f"{run.count} frames"
-    text = (
-        f"{frames_of}, {run.count / run.seconds:.1f} fps ({run.count / total_s:.1f} with reading and writing)"
-    )
+    text = f"{frames_of}, {run.fps:.1f} fps ({run.count / total_s:.1f} with reading and writing)"
+    if run.count > run.tracked:
+        text += f"; {run.count - run.tracked} frames were tracked before"
     written = "".join(f"\n{plan.path}" for plan in outputs)
     return Outcome(f"{text}{written}", (*frames.left_out, *run.unused), failure, is_cut)
 

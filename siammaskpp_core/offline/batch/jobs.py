@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from siammaskpp_core import __version__
 from siammaskpp_core.arguments import moment
 from siammaskpp_core.config import ConfigError, load_yaml, shown
 from siammaskpp_core.io.frame import Moment
-from siammaskpp_core.io.images import visible_files
+from siammaskpp_core.offline.journal import run_key
 from siammaskpp_core.offline.session import Selection
 from siammaskpp_core.offline.writers.base import file_name
 from siammaskpp_core.offline.writers.formats import BAG, FORMATS
@@ -61,10 +59,9 @@ class Job:
 
     def fingerprint(self) -> str:
         """Return a digest of the job, its recording and this version; equal ones give equal results."""
-        values = {**asdict(self), "version": __version__, "files": _stats(Path(self.source))}
-        values["model_files"] = _stats(Path(self.model)) if self.model else []
+        values = asdict(self)
         values["engine"].pop("threads", None)  # they change the speed alone
-        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+        return run_key(Path(values.pop("source")), **values)
 
     def selections(self) -> list[Selection]:
         """Return the selections of the targets."""
@@ -200,9 +197,3 @@ def _check_keys(values: Mapping[str, Any], known: Sequence[str], place: str) -> 
     unknown = [shown(key) for key in values if key not in known]
     if unknown:
         raise ConfigError(f"{place}: unknown key {', '.join(unknown)}; known keys are {', '.join(known)}")
-
-
-def _stats(path: Path) -> list[tuple[str, int, int]]:
-    """Return name, size and time of change of a file, or of the files in a folder; empty for others."""
-    files = visible_files(path) if path.is_dir() else [path] if path.is_file() else []
-    return sorted((file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files)

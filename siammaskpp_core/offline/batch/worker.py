@@ -122,6 +122,7 @@ def _track(job: Job, folder: Path, report: JobReport, start_s: float) -> None:
     from siammaskpp_core.io.frame import FIRST
     from siammaskpp_core.io.outputs import Output
     from siammaskpp_core.io.video import open_frames
+    from siammaskpp_core.offline.journal import Journal
     from siammaskpp_core.offline.results import FrameResult
     from siammaskpp_core.offline.video import track_video
     from siammaskpp_core.offline.writers.formats import OutputPlan
@@ -138,7 +139,8 @@ def _track(job: Job, folder: Path, report: JobReport, start_s: float) -> None:
         return LongTermTracker(load_tracker(job.model, EngineOptions(**job.engine), job.rotated_box))
 
     start, end = job.moments()
-    with Output(folder, is_folder=True) as work:
+    journal_path = folder.with_name(f".{job.name}.resume")
+    with Journal(journal_path, report.fingerprint) as journal, Output(folder, is_folder=True) as work:
         plans = [OutputPlan(format, work / output_name(format)) for format in job.formats]
         if job.topic is None:
             frames = open_frames(job.source)
@@ -151,6 +153,7 @@ def _track(job: Job, folder: Path, report: JobReport, start_s: float) -> None:
                 start=start or FIRST,
                 end=end,
                 name=job.name,
+                journal=journal,
             )
         else:
             from siammaskpp_core.offline.bag import track_bag
@@ -165,6 +168,7 @@ def _track(job: Job, folder: Path, report: JobReport, start_s: float) -> None:
                 start=start or FIRST,
                 end=end,
                 name=job.name,
+                journal=journal,
             )
         if outcome.failure is not None:
             raise outcome.failure

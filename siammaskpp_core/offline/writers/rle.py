@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -20,3 +22,10 @@ def rle_counts(mask: Mask) -> list[int]:
     edges = np.concatenate([[0], changes, [mask.size]])
     counts = np.diff(edges).tolist()
     return counts if counts[-1] or len(counts) == 1 else counts[:-1]
+
+
+def rle_mask(counts: Sequence[int], shape: tuple[int, int]) -> Mask:
+    """Return the mask, uint8 [H, W] with 0 and 255, whose runs are `counts`; see :func:`rle_counts`."""
+    values = np.zeros(len(counts), np.uint8)
+    values[1::2] = 255
+    return np.ascontiguousarray(np.repeat(values, counts).reshape(shape, order="F"))
