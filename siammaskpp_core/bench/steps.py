@@ -16,7 +16,7 @@ from siammaskpp_core.bench.machine import machine, peak_rss_mb
 from siammaskpp_core.bench.report import relate, statistics
 from siammaskpp_core.bench.scene import moving_objects
 from siammaskpp_core.engines.load import DEFAULT_MODEL, load_engine
-from siammaskpp_core.engines.options import CPU_ENGINES, EngineOptions
+from siammaskpp_core.engines.options import CPU, CPU_ENGINES, EngineOptions
 from siammaskpp_core.errors import extra
 from siammaskpp_core.io.stamps import FRAME_INTERVAL_NS
 from siammaskpp_core.model.folder import Model, read_model
@@ -68,7 +68,7 @@ def benchmark(
     times = measure([(variant.tracker, size, count) for variant, size, count in cases], frames)
     rows = [_row(*case, stages) for case, stages in zip(cases, times, strict=True)]
     relate(rows, REFERENCE)
-    packages = {"torch" if variant.engine == REFERENCE else variant.engine for variant in variants}
+    packages = {"torch" if v.engine == REFERENCE else v.engine.partition(" ")[0] for v in variants}
     return {
         "frames": frames,
         "steps": rows,
@@ -91,10 +91,10 @@ def load_variants(
         is_int8 = model.precision == "int8"
         for options in engines:
             engine = load_engine(model, options)
-            options = replace(options, engine=engine.name)  # "auto" has chosen it
             tracker = Tracker(engine, model.network, model.tracking)
             precision = f"int8, {options.precision}" if is_int8 else options.precision
-            peak = _peak(options, is_int8) if gflop and engine.name in CPU_ENGINES else None
+            has_peak = gflop and engine.name in CPU_ENGINES  # "auto" may have chosen it
+            peak = _peak(replace(options, engine=engine.name, device=CPU), is_int8) if has_peak else None
             name, backbone = model.folder.name, model.network.backbone
             variants.append(
                 Variant(name, backbone, engine.name, precision, LongTermTracker(tracker), gflop, peak)

@@ -40,7 +40,7 @@ def add_arguments(commands: Commands) -> None:
         metavar="A,B",
         help="engines: onnxruntime (default), openvino, openvino:bf16",
     )
-    add_options(bench, EngineOptions, "threads", "cpu_affinity")
+    add_options(bench, EngineOptions, "device", "threads", "cpu_affinity")
     bench.add_argument(
         "--size",
         type=sizes,
@@ -77,7 +77,7 @@ def run(options: argparse.Namespace) -> None:
     from siammaskpp_core.bench.steps import benchmark
 
     engines = [
-        replace(engine, threads=options.threads, cpu_affinity=options.cpu_affinity)
+        replace(engine, device=options.device, threads=options.threads, cpu_affinity=options.cpu_affinity)
         for engine in options.engine
     ]
     result = benchmark(

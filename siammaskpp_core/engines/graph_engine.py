@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from siammaskpp_core.arrays import Float32Array, Image
-from siammaskpp_core.engines.options import EngineOptions
+from siammaskpp_core.engines.options import CPU, EngineOptions
 from siammaskpp_core.model.folder import WINDOW_STRIDES, Model, graph_outputs
 from siammaskpp_core.network.config import MASK_SIZE
 from siammaskpp_core.network.protocol import SearchOutput
 
 
 class GraphEngine(ABC):
-    """An engine that runs the graphs of a model folder; it searches for two targets at a time, in parallel.
+    """An engine that runs the graphs of a model folder; a CPU searches for two targets at a time.
 
     Each of the two uses half of the threads, which then wait less for each other: two searches take 1.6 to
     1.9 times as long as one with all threads, and only 1.1 times where other programs delay some threads.
@@ -25,11 +25,13 @@ class GraphEngine(ABC):
     correlation, which is the fastest there, fixes the batch size of its graph.
     """
 
-    name = ""
+    runtime = ""
+    """Name of the runtime, one of :data:`~siammaskpp_core.engines.options.CPU_ENGINES`."""
 
     def __init__(self, model: Model, options: EngineOptions) -> None:
+        self.name = self.runtime if options.device == CPU else f"{self.runtime} on {options.device}"
         cores = len(allowed_cores())
-        threads = min(options.threads or cores, cores)
+        threads = min(options.threads or cores, cores) if options.device == CPU else 1
         self.threads_per_target = 0 if threads % 2 else threads // 2
         """Threads of each of two parallel searches; 0 when their number is odd: nothing runs in parallel."""
         self._outputs = graph_outputs(model.network)["search"]

@@ -1,4 +1,4 @@
-"""ONNX Runtime on the CPU: the default engine, with one small dependency."""
+"""ONNX Runtime: the default engine, with one small dependency; on a GPU where its build has a provider."""
 
 from __future__ import annotations
 
@@ -9,9 +9,24 @@ from typing import Any
 from siammaskpp_core.arrays import Float32Array
 from siammaskpp_core.engines.graph_engine import GraphEngine, allowed_cores
 from siammaskpp_core.engines.imports import importing
-from siammaskpp_core.engines.options import EngineOptions
+from siammaskpp_core.engines.options import CPU, EngineOptions
 from siammaskpp_core.model.folder import Model, ModelError
 from siammaskpp_core.network.protocol import EngineError
+
+_PROVIDERS: dict[str, list[tuple[str, dict[str, str]]]] = {
+    "gpu": [("CUDAExecutionProvider", {}), ("CoreMLExecutionProvider", {"MLComputeUnits": "CPUAndGPU"})],
+    "npu": [("CoreMLExecutionProvider", {"MLComputeUnits": "CPUAndNeuralEngine"})],
+}
+"""Execution providers of each device with their options, the preferred one first.
+
+The provider of TensorRT is left out: the engine `tensorrt` builds the same engines, keeps them and checks
+their answers.
+"""
+_REMEDIES = {
+    "gpu": "for an NVIDIA GPU, replace the package onnxruntime by onnxruntime-gpu; for an Intel GPU, choose "
+    "engine openvino",
+    "npu": "for an Intel NPU, choose engine openvino",
+}
 
 
 class OnnxRuntimeEngine(GraphEngine):
@@ -20,19 +35,20 @@ class OnnxRuntimeEngine(GraphEngine):
     Inputs are not copied. Binding outputs to buffers that are kept was measured and saves no time.
     """
 
-    name = "onnxruntime"
+    runtime = "onnxruntime"
 
     def __init__(self, model: Model, options: EngineOptions) -> None:
         super().__init__(model, options)
         if options.precision != "fp32":
             raise EngineError(
-                f"ONNX Runtime has no {options.precision} on the CPU: choose fp32 (the default) or a "
+                f"ONNX Runtime has no option for {options.precision}: choose fp32 (the default) or a "
                 "model that `siammaskpp quantise` made"
             )
         with importing("ONNX Runtime", "onnxruntime", "pip install onnxruntime"):
             import onnxruntime
         self._runtime = onnxruntime
         self._model = model
+        self._providers = _providers(onnxruntime, options.device)
         cores = allowed_cores()[: options.threads or None] if options.cpu_affinity else []
         self._sessions = {graph: self._open(graph, options.threads, cores) for graph in model.graphs}
         self._pair_cores = cores[: self.threads_per_target], cores[self.threads_per_target :]
@@ -68,6 +84,33 @@ class OnnxRuntimeEngine(GraphEngine):
             options.add_session_config_entry("session.intra_op_thread_affinities", others)
         path = self._model.graph(graph)
         try:
-            return self._runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            session = self._runtime.InferenceSession(str(path), options, providers=self._providers)
         except Exception as error:  # the runtime's own exceptions share no public base
             raise ModelError(f"{path}: ONNX Runtime cannot load it: {error}") from error
+        wanted = self._providers[0][0]
+        if session.get_providers()[0] != wanted:  # it has gone over to the next provider
+            raise EngineError(
+                f"ONNX Runtime cannot start its {wanted}: its message names what is missing; "
+                "the libraries of CUDA and cuDNN come with: pip install 'onnxruntime-gpu[cuda,cudnn]'"
+            )
+        return session
+
+
+def _providers(runtime: Any, device: str) -> list[tuple[str, dict[str, str]]]:
+    """Return the provider of a device and, for what that cannot compute, the CPU's.
+
+    Raises :class:`EngineError` when this build of ONNX Runtime has none for the device.
+    """
+    on_cpu: tuple[str, dict[str, str]] = ("CPUExecutionProvider", {})
+    if device == CPU:
+        return [on_cpu]
+    available = runtime.get_available_providers()
+    for provider in _PROVIDERS[device]:
+        if provider[0] in available:
+            if hasattr(runtime, "preload_dlls"):  # finds the libraries that pip has installed
+                runtime.preload_dlls()
+            return [provider, on_cpu]
+    raise EngineError(
+        f"this build of ONNX Runtime has no provider for device {device}, only {', '.join(available)}: "
+        f"{_REMEDIES[device]}"
+    )

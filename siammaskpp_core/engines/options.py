@@ -11,13 +11,15 @@ CPU_ENGINES = ("onnxruntime", "openvino")
 ENGINES = (*CPU_ENGINES, "tensorrt")
 """Names of all engines; :mod:`siammaskpp_core.engines.load` knows their modules."""
 AUTO = "auto"
+CPU, GPU = "cpu", "gpu"
 
 
 @dataclass(frozen=True)
 class EngineOptions(Checked):
-    """The runtime of the network and how it uses the CPU.
+    """The runtime of the network, the processor that it uses, and how.
 
-    TensorRT ignores all options but `engine`: it runs the engine that was built last, in its precision.
+    TensorRT ignores all options but `engine`: it runs the engine that was built last, in its precision, on
+    the GPU.
     """
 
     engine: str = option(
@@ -27,9 +29,14 @@ class EngineOptions(Checked):
     )
     precision: str = option(
         "fp32",
-        "Precision of the layers that the model keeps in float; bf16 needs openvino and a processor with "
-        "bfloat16 instructions",
-        choices=("fp32", "bf16"),
+        "Precision of the layers that the model keeps in float; bf16 needs openvino and a CPU with bfloat16 "
+        "instructions, fp16 needs openvino and a GPU or NPU",
+        choices=("fp32", "fp16", "bf16"),
+    )
+    device: str = option(
+        CPU,
+        "Processor that onnxruntime or openvino uses; auto takes a GPU if one works, else the CPU",
+        choices=(CPU, GPU, "npu", AUTO),
     )
     threads: int = option(
         0, "Number of CPU threads of the network; 0 lets the engine choose", low=0, high=256

@@ -32,6 +32,7 @@ class Engine(Protocol):
     """The network on one runtime. An engine keeps no state of a target."""
 
     name: str
+    """Name of the runtime, with that of the device where the user can choose another than the CPU."""
 
     def encode_template(self, crops: Image) -> Float32Array:
         """Correlation kernels [N, K, k, k] of template crops, BGR [N, 127, 127, 3]."""

@@ -21,7 +21,7 @@ from siammaskpp_core.bench.machine import machine
 from siammaskpp_core.bench.report import statistics
 from siammaskpp_core.config import to_mapping
 from siammaskpp_core.engines.load import DEFAULT_MODEL, with_real_engine
-from siammaskpp_core.engines.options import CPU_ENGINES, EngineOptions
+from siammaskpp_core.engines.options import CPU, CPU_ENGINES, EngineOptions
 from siammaskpp_core.errors import UserError
 from siammaskpp_core.model.folder import read_model
 from siammaskpp_core.tracking.tracker import NETWORK_STAGES
@@ -118,7 +118,7 @@ class _Operations:
         model = read_model(folder)
         graphs = [stage for stage in NETWORK_STAGES if stage in model.graphs]
         self._count = sum(count_operations(model.graph(stage)) for stage in graphs)
-        if options.engine in CPU_ENGINES:
+        if options.engine in CPU_ENGINES and options.device == CPU:
             self._peak = PeakRate(options, model.precision == "int8")
             self._peak.measure()
 

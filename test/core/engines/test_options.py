@@ -95,7 +95,7 @@ def test_a_precision_that_the_engine_lacks(folder):
     ("values", "message"),
     [
         ({"engine": "caffe"}, "'caffe' is not one of onnxruntime, openvino, tensorrt, auto"),
-        ({"precision": "fp8"}, "'fp8' is not one of fp32, bf16"),
+        ({"precision": "fp8"}, "'fp8' is not one of fp32, fp16, bf16"),
         ({"threads": -1}, "outside"),
     ],
 )
