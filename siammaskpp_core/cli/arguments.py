@@ -167,7 +167,8 @@ def journal_of(options: argparse.Namespace, source: Path, default: Path) -> Iter
     if not folder.is_dir():
         yield None
         return
-    others = ("source", "bag", "command", "traceback", "threads", "cpu_affinity")  # or they change no result
+    others = ("source", "bag", "command", "traceback", "threads", "cpu_affinity", "window")
+    # The others change no result, or are in the key as `source`.
     values = {name: value for name, value in vars(options).items() if name not in others}
     key = run_key(source, **values)
     with Journal(folder / f".{source.name}.{key[:12]}.resume", key) as journal:

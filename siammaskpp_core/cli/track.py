@@ -62,6 +62,9 @@ def add_arguments(commands: Commands) -> None:
     add_selections(track)
     add_range(track)
     add_outputs(track, "video", "video")
+    track.add_argument(
+        "--window", action="store_true", help="show the results in a window while they come; q ends the run"
+    )
     add_rotated_box(track)
     add_model(track)
 
@@ -73,6 +76,7 @@ def run(options: argparse.Namespace) -> Outcome:
     from siammaskpp_core.io.video import open_frames
     from siammaskpp_core.offline.video import default_output, track_video
     from siammaskpp_core.offline.writers.formats import OutputPlan
+    from siammaskpp_core.offline.writers.window import Window
     from siammaskpp_core.tracking import LongTermTracker
 
     selections = selections_from(options)
@@ -92,11 +96,14 @@ def run(options: argparse.Namespace) -> Outcome:
         if frames.path is not None:  # a camera cannot show again what it has shown
             default = default_output(frames, "video")
             journal = stack.enter_context(journal_of(options, frames.path, default))
+        window = stack.enter_context(Window(frames.name)) if options.window else None
         return track_video(
             frames,
             load(),
             selections,
             outputs() if journal is None else journal.outputs(outputs),
+            writers=[] if window is None else [window],
+            is_ended=lambda: window is not None and window.is_closed,
             start=moment_from(options.start) or FIRST,
             end=moment_from(options.end),
             journal=journal,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tqdm import tqdm
@@ -34,14 +34,16 @@ def track_video(
     end: Moment | None = None,
     name: str | None = None,
     journal: Journal | None = None,
+    is_ended: Callable[[], bool] = lambda: False,
 ) -> Outcome:
     """Track the selected objects from `start` to `end`, and return a line about frames, speed and outputs.
 
     A selection without a moment is made on the first frame that is tracked. `writers` receive the results
     beside the outputs. `name` is that of the recording in data sets, by default that of the source. Frames
-    whose results are in `journal` are not tracked again, and new results go there. Frames that cannot be read
-    are left out. When a camera fails or Ctrl-C ends the work, the outputs hold the frames until then. Raises
-    BoxError, OutputError and, when no frame can be tracked, MediaError; no output remains then.
+    whose results are in `journal` are not tracked again, and new results go there. `is_ended` is asked after
+    each frame whether the user wants to end. Frames that cannot be read are left out. When a camera fails or
+    Ctrl-C ends the work, the outputs hold the frames until then. Raises BoxError, OutputError and, when no
+    frame can be tracked, MediaError; no output remains then.
     """
     start_s = time.perf_counter()
     recording = Recording(name or file_name(recording_name(frames)), frames.fps)
@@ -55,7 +57,7 @@ def track_video(
         try:
             for frame in bar:
                 bar.set_postfix_str(states_text(run.take(frame)), refresh=False)
-                if interrupt.is_requested:
+                if interrupt.is_requested or is_ended():
                     break
         except MediaError as error:
             if run.count == 0:

@@ -293,6 +293,23 @@ def test_a_format_with_its_path_and_an_overlay_beside_it(folder, tmp_path):
     assert len(list(open_frames(tmp_path / "check.avi"))) == FRAMES
 
 
+def test_a_window_shows_the_results_until_q(folder, tmp_path, monkeypatch, capsys):
+    shown, keys = [], iter([-1, -1, ord("q")])
+    for name in ("namedWindow", "destroyWindow"):
+        monkeypatch.setattr(cv2, name, lambda *_: None)
+    monkeypatch.setattr(cv2, "imshow", lambda _, image: shown.append(image))
+    monkeypatch.setattr(cv2, "waitKey", lambda _: next(keys))
+    table = tmp_path / "tracks.csv"
+    assert run("track", folder, "--box", "20,30,25,20", "--window", "--csv", table) == 0
+    assert len(rows_of(table)) == len(shown) == 3
+
+    def no_display(*_):
+        raise cv2.error("The function is not implemented")
+
+    monkeypatch.setattr(cv2, "namedWindow", no_display)
+    assert "no display" in error_of(capsys, "track", folder, "--box", "20,30,25,20", "--window")
+
+
 def test_what_to_track_must_be_said(folder, capsys):
     assert "--box or --point says what to track" in error_of(capsys, "track", folder)
 
