@@ -35,7 +35,7 @@ def test_track_and_evaluate_pass_the_engine_on(folder, monkeypatch):
     chosen = ("--model", "m", *engine)
     assert run("track", folder, "--box", "20,30,25,20", *chosen) == 0
     assert run("evaluate", folder.parent, *chosen) == 0
-    options = EngineOptions("openvino", "bf16", 2, True)
+    options = EngineOptions("openvino", "bf16", threads=2, cpu_affinity=True)
     assert calls == [(Path("m"), options, None), (Path("m"), options)]
 
 
