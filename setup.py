@@ -1,4 +1,4 @@
-"""Entry point for tools that only know setup.py: all metadata comes from pyproject.toml.
+"""The build in a temporary folder; metadata of pyproject.toml also for tools that know only this file.
 
 From version 61 on, setuptools reads the table [project] itself. Ubuntu 22.04 ships 59.6.0, which ignores it,
 and its pip 22.0.2 uses that version even in an isolated build (https://github.com/pypa/pip/issues/6264).
@@ -6,6 +6,7 @@ and its pip 22.0.2 uses that version even in an isolated build (https://github.c
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ def project_arguments() -> dict[str, Any]:
         "description": project["description"],
         "long_description": Path(project["readme"]).read_text(encoding="utf-8"),
         "long_description_content_type": "text/markdown",
-        "license": project["license"]["text"],
+        "license": project["license"],
         "classifiers": project["classifiers"],
         "python_requires": project["requires-python"],
         "install_requires": project["dependencies"],
@@ -41,4 +42,7 @@ def project_arguments() -> dict[str, Any]:
 
 
 reads_pyproject = int(setuptools.__version__.split(".")[0]) >= 61
-setuptools.setup(**({} if reads_pyproject else project_arguments()))
+# The default folder is build/, where colcon builds; files of an older build would get into the package.
+with tempfile.TemporaryDirectory() as build:
+    options = {"build": {"build_base": build}}
+    setuptools.setup(options=options, **({} if reads_pyproject else project_arguments()))

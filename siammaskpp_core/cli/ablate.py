@@ -24,7 +24,7 @@ def add_arguments(commands: Commands) -> None:
         required=True,
         type=Path,
         metavar="YAML",
-        help="configuration, such as config/ablations/lite.yaml",
+        help="configuration: a file, or the name of one of the package: lite or paper",
     )
     ablate.add_argument("--data", required=True, type=Path, metavar="DIR", help="folder of the training data")
     ablate.add_argument(

@@ -40,6 +40,11 @@ _COMMANDS = {
     "import-weights": import_weights,
 }
 
+_NO_OPENCV = (
+    "OpenCV is not installed: pip install opencv-python, or opencv-python-headless on a machine without a "
+    "screen. Install one of them only: two OpenCV packages in one environment overwrite each other"
+)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a subcommand and return the exit code.
@@ -56,10 +61,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
-    except (UserError, OSError) as error:
+    except (UserError, OSError, ModuleNotFoundError) as error:
         if options.traceback or not _is_for_the_user(error):
             raise
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {_NO_OPENCV if _is_no_opencv(error) else error}", file=sys.stderr)
         return FAILED
 
 
@@ -76,13 +81,21 @@ def _shown(outcome: Outcome) -> int:
     return outcome.exit_code
 
 
-def _is_for_the_user(error: UserError | OSError) -> bool:
+def _is_no_opencv(error: Exception) -> bool:
+    return isinstance(error, ModuleNotFoundError) and error.name == "cv2"
+
+
+def _is_for_the_user(error: UserError | OSError | ModuleNotFoundError) -> bool:
     """Return True for an error that the user can mend.
 
-    An OSError with a number comes from the operating system: a file is missing or may not be read, or the
-    disk is full. One without a number was made by a library and is a mistake like any other exception.
+    OpenCV is no dependency of the package and may be missing. Every other module that is missing is a mistake
+    like any other exception, unless a MissingPackageError names it. An OSError with a number comes from the
+    operating system: a file is missing or may not be read, or the disk is full. One without a number was made
+    by a library and is a mistake, too.
     """
-    return isinstance(error, UserError) or error.errno is not None
+    if isinstance(error, OSError):
+        return error.errno is not None
+    return isinstance(error, UserError) or _is_no_opencv(error)
 
 
 def _parser() -> argparse.ArgumentParser:

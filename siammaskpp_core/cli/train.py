@@ -27,7 +27,7 @@ def add_arguments(commands: Commands) -> None:
         required=True,
         type=Path,
         metavar="YAML",
-        help="configuration, such as config/networks/lite.yaml",
+        help="configuration: a file, or the name of one of the package, such as lite",
     )
     train.add_argument("--data", required=True, type=Path, metavar="DIR", help="folder of the data sets")
     train.add_argument(
@@ -41,7 +41,10 @@ def add_arguments(commands: Commands) -> None:
         "--steps", type=positive, metavar="N", help="number of steps (default: that of the configuration)"
     )
     train.add_argument(
-        "--init", type=Path, metavar="CHECKPOINT", help="checkpoint whose weights training starts from"
+        "--init",
+        type=Path,
+        metavar="CHECKPOINT",
+        help="checkpoint whose weights training starts from; lite: the default weights of the package",
     )
     train.add_argument(
         "--workers",

@@ -17,6 +17,7 @@ from siammaskpp_core.engines.load import load_tracker
 from siammaskpp_core.evaluation.one_pass import ShortTermAdapter, evaluate
 from siammaskpp_core.evaluation.report import cell, markdown_table, summary
 from siammaskpp_core.io.outputs import Output
+from siammaskpp_core.io.package_files import ABLATIONS, configuration
 from siammaskpp_core.model.checkpoint import load_checkpoint
 from siammaskpp_core.network.config import LEVELS
 from siammaskpp_core.outcome import RESUME, Interrupt, Outcome
@@ -87,6 +88,7 @@ def read_rows(path: Path) -> list[Row]:
     `stages` lists the experiments that are trained one after the other. The `network` of a row changes all of
     them, its `training` changes the first.
     """
+    path = configuration(path, ABLATIONS)
     content = load_yaml(path)
     rows = content.get("rows")
     if set(content) != {"stages", "rows"} or not isinstance(rows, list):

@@ -62,8 +62,8 @@ def make_baseline(name: str, nanotrack_folder: Path | None = None) -> OpenCvBase
     create = getattr(cv2, function, None) or getattr(getattr(cv2, "legacy", None), function, None)
     if create is None:
         raise BaselineError(
-            f"this OpenCV ({cv2.__version__}) has no {name.upper()}: replace the package opencv-python by "
-            "opencv-contrib-python-headless, which holds all of it"
+            f"this OpenCV ({cv2.__version__}) has no {name.upper()}: replace its package by "
+            "opencv-contrib-python or opencv-contrib-python-headless, which hold all of it"
         )
     return OpenCvBaseline(name, create)
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
-import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +24,7 @@ from siammaskpp_core.io.frame import Frame
 from siammaskpp_core.io.image_messages import ImageMessageError, compressed_to_bgr, raw_to_bgr
 from siammaskpp_core.io.images import visible_files
 from siammaskpp_core.io.outputs import NO_SPACE, no_space
+from siammaskpp_core.io.package_files import package_file
 from siammaskpp_core.io.stamps import NS_PER_S, stamp_ns
 
 _DECODERS: dict[str, Any] = {
@@ -295,23 +294,13 @@ def create_bag(path: Path, is_mcap: bool = True) -> Iterator[BagWriter]:
 def interfaces() -> Typestore:
     """Return the message types of ROS 2 Jazzy and of this package."""
     store = get_typestore(Stores.ROS2_JAZZY)
-    folder = _message_folder()
     types: dict[str, Any] = {}
     for name in _MESSAGES:
-        text = (folder / f"{name}.msg").read_text(encoding="utf-8")
-        types |= get_types_from_msg(text, f"siammaskpp/msg/{name}")
+        path = package_file(f"msg/{name}.msg")
+        if path is None:
+            raise BagError(
+                f"siammaskpp's message definition {name}.msg is not installed; install the package again"
+            )
+        types |= get_types_from_msg(path.read_text(encoding="utf-8"), f"siammaskpp/msg/{name}")
     store.register(types)
     return store
-
-
-def _message_folder() -> Path:
-    """Return the folder of the .msg files: in the repository, a colcon workspace or pip's prefix."""
-    prefixes = [*filter(None, os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)), sys.prefix]
-    folders = [Path(__file__).parents[2] / "msg"]
-    folders += [Path(prefix) / "share" / "siammaskpp" / "msg" for prefix in prefixes]
-    for folder in folders:
-        if all((folder / f"{name}.msg").is_file() for name in _MESSAGES):
-            return folder
-    raise BagError(
-        "siammaskpp's message definitions (msg/*.msg) are not installed; install the package again"
-    )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from siammaskpp_core.config import ConfigError, from_mapping, load_yaml
+from siammaskpp_core.io.package_files import NETWORKS, configuration, weights
 from siammaskpp_core.network.config import NetworkConfig
 from siammaskpp_core.outcome import RESUME, Outcome
 from siammaskpp_core.tracking.config import TrackingConfig
@@ -40,10 +41,12 @@ def train(
 ) -> Outcome:
     """Train the experiment in the YAML file `config` on the folder `data`, or resume the run in `output`.
 
-    `steps` replaces the number in the file and `init` is the checkpoint of the previous stage. Each process
-    has `workers` that make its pairs, and each worker keeps up to `cache_bytes` of decoded images. Leaves
-    `checkpoint.pt`, `log.jsonl`, `tensorboard/` and `curves.png` in `output`. The outcome names the
-    files of the sources that cannot be used. Ctrl-C leaves a run that the same call continues.
+    `config` may also be the name of a configuration of the package, such as ``lite``. `steps` replaces the
+    number in the file. `init` is the checkpoint of the previous stage, or the name of a model of the package,
+    whose weights are taken. Each process has `workers` that make its pairs, and each worker keeps up to
+    `cache_bytes` of decoded images. Leaves `checkpoint.pt`, `log.jsonl`, `tensorboard/` and `curves.png` in
+    `output`. The outcome names the files of the sources that cannot be used. Ctrl-C leaves a run that the
+    same call continues.
     """
     experiment = read_experiment(config)
     training = experiment.training if steps is None else replace(experiment.training, steps=steps)
@@ -53,7 +56,7 @@ def train(
         data,
         output,
         tracking=experiment.tracking,
-        init=init,
+        init=weights(init) if init else None,
         workers=workers,
         cache_bytes=cache_bytes,
     )
@@ -70,10 +73,11 @@ def train(
 def read_experiment(path: Path, changes: Mapping[str, Mapping[str, Any]] | None = None) -> Experiment:
     """Read the experiment in a YAML file and apply `changes` to its sections.
 
-    With the key `extends` a file takes over everything from another one, given relative to itself, and
-    only lists what differs. Raises :class:`ConfigError` for unknown sections or keys and for values out of
-    range.
+    With the key `extends` a file takes over everything from another one and only lists what differs. The
+    other one is given relative to the file, or it is a configuration of the package. Raises
+    :class:`ConfigError` for unknown sections or keys and for values out of range.
     """
+    path = configuration(path, NETWORKS)
     sections = merge(_read_sections(path), changes or {})
     return Experiment(
         from_mapping(NetworkConfig, sections["network"], f"{path}: network"),
@@ -104,5 +108,8 @@ def _read_sections(path: Path, extended_by: tuple[Path, ...] = ()) -> dict[str, 
             raise ConfigError(f"{path}: {name}: a mapping of keys to values is expected")
     common: dict[str, dict[str, Any]] = {}
     if EXTENDS in content:
-        common = _read_sections(path.parent / str(content[EXTENDS]), (*extended_by, path.resolve()))
+        other = path.parent / str(content[EXTENDS])
+        if not other.is_file():
+            other = configuration(Path(str(content[EXTENDS])), NETWORKS)
+        common = _read_sections(other, (*extended_by, path.resolve()))
     return merge(common, {name: content.get(name, {}) for name in SECTIONS})

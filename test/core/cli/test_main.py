@@ -58,6 +58,19 @@ def test_only_errors_that_the_user_can_mend_are_told_in_one_line(folder, monkeyp
             run("track", folder, "--box", "1,1,9,9")
 
 
+def test_opencv_may_be_missing_and_nothing_else(folder, monkeypatch, capsys):
+    monkeypatch.setitem(
+        sys.modules, "siammaskpp_core.io.video", None
+    )  # not yet imported, as in a new process
+    monkeypatch.delitem(sys.modules, "siammaskpp_core.io.video")
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    assert run("track", folder, "--box", "20,30,25,20") == 2
+    assert "pip install opencv-python, or opencv-python-headless" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "siammaskpp_core.io.video", None)
+    with pytest.raises(ModuleNotFoundError):
+        run("track", folder, "--box", "20,30,25,20")
+
+
 def test_a_mistake_in_the_program_shows_its_traceback():
     code = (
         "import sys; from siammaskpp_core.cli import main, bench\n"
