@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import itertools
-import json
-import math
 import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
-import cv2
-import numpy as np
 from sensor_msgs.msg import CompressedImage, Image
-from std_msgs.msg import Header
 
 from siammaskpp.msg import TrackedObject, TrackedObjectArray
 from siammaskpp_core import arrays
 from siammaskpp_core.io.bit_depth import ValueRange
-from siammaskpp_core.io.drawing import MASK_OPACITY, target_colour
 from siammaskpp_core.io.image_messages import ImageMessageError
 from siammaskpp_core.io.stamps import stamp_ns
+from siammaskpp_core.web.pictures import ShownTarget, encode_picture
 from siammaskpp_ros.common.conversions import to_bgr
 from siammaskpp_ros.common.frame_buffer import Frame, FrameBuffer
 from siammaskpp_ros.common.tracked_target import state_name
@@ -31,7 +25,6 @@ _BUFFER_S, _BUFFER_BYTES = 2.0, 128_000_000
 # Images are shown without results after this time without any. Not at once: a box can only be drawn on an
 # image that the tracker has received too, and the middleware loses some images.
 _RESULTS_TIMEOUT_S = 1.5
-_JPEG_QUALITY = 80
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,63 +114,22 @@ class LiveFeed:
 
 
 def encode(image: FeedImage, max_side_px: int) -> bytes:
-    """Return the message for the page: length of the JSON text (4 bytes, big-endian), JSON text, JPEG.
+    """Return the message for the page (:func:`siammaskpp_core.web.pictures.encode_picture`).
 
-    The picture is scaled down to a longer side of `max_side_px`; the coordinates in the text are pixels of
-    the original image. Raises :class:`~siammaskpp_core.io.image_messages.ImageMessageError` when the image
-    cannot be decoded.
+    Raises :class:`~siammaskpp_core.io.image_messages.ImageMessageError` when the image cannot be decoded.
     """
-    picture = image.frame.bgr()
-    height, width = picture.shape[:2]
-    text = json.dumps(_description(image, width, height), allow_nan=False).encode()
-    scale = min(1.0, max_side_px / max(height, width))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    if size != (width, height):
-        picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
-    if image.labels is not None and image.objects:
+    picture, header = image.frame.bgr(), image.frame.message.header
+    labels: arrays.Image | None = None
+    if image.labels is not None:
         with suppress(ImageMessageError):  # the picture is shown, whatever the tracker sends
-            labels = cv2.resize(to_bgr(image.labels)[:, :, 0], size, interpolation=cv2.INTER_NEAREST)
-            picture = _with_masks(picture, np.asarray(labels, np.uint8), image.objects)
-    _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-    return len(text).to_bytes(4, "big") + text + data.tobytes()
+            labels = to_bgr(image.labels)[:, :, 0]
+    stamp = {"sec": header.stamp.sec, "nanosec": header.stamp.nanosec}
+    targets = None if image.objects is None else [_shown(item) for item in image.objects]
+    return encode_picture(
+        picture, {"frame_id": header.frame_id, "stamp": stamp}, targets, labels, max_side_px
+    )
 
 
-def _description(image: FeedImage, width: int, height: int) -> dict[str, Any]:
-    header: Header = image.frame.message.header
-    result: dict[str, Any] = {
-        "header": {
-            "frame_id": header.frame_id,
-            "stamp": {"sec": header.stamp.sec, "nanosec": header.stamp.nanosec},
-        },
-        "width": width,
-        "height": height,
-    }
-    if image.objects is not None:
-        result["objects"] = [_object(index, item) for index, item in enumerate(image.objects)]
-    return result
-
-
-def _object(index: int, item: TrackedObject) -> dict[str, Any]:
-    blue, green, red = target_colour(index)
-    result = {
-        "id": item.id,
-        "label": item.label,
-        "state": state_name(item.state),
-        "score": round(min(max(item.score, 0.0), 1.0), 3) if math.isfinite(item.score) else 0.0,
-        "colour": f"#{red:02x}{green:02x}{blue:02x}",
-    }
+def _shown(item: TrackedObject) -> ShownTarget:
     corners = item.rotated_box.corners.tolist()
-    if item.mask_value and all(map(math.isfinite, corners)):
-        result["corners"] = [round(value, 2) for value in corners]
-    return result
-
-
-def _with_masks(
-    picture: arrays.Image, labels: arrays.Image, objects: tuple[TrackedObject, ...]
-) -> arrays.Image:
-    """Return `picture` [H, W, 3] tinted in each object's colour where `labels` [H, W] is its mask value."""
-    colours = np.zeros((256, 3), np.uint8)
-    for index, item in enumerate(objects):
-        colours[item.mask_value] = target_colour(index)
-    tinted = cv2.addWeighted(picture, 1 - MASK_OPACITY, colours[labels], MASK_OPACITY, 0)
-    return np.where(labels[:, :, None] > 0, tinted, picture)
+    return ShownTarget(item.id, item.label, state_name(item.state), item.score, item.mask_value, corners)

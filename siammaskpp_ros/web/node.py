@@ -18,11 +18,12 @@ from sensor_msgs.msg import Image
 from siammaskpp.msg import TrackedObjectArray, TrackerStatus
 from siammaskpp.srv import RemoveTarget, SetTarget
 from siammaskpp_core.config import Checked, option
+from siammaskpp_core.web.source import Answer, Command, Unavailable
 from siammaskpp_ros.common.image_input import ImageInput
-from siammaskpp_ros.common.node_main import NoAnswer
 from siammaskpp_ros.common.parameters import declare
 from siammaskpp_ros.common.steady_clock import STEADY_CLOCK
-from siammaskpp_ros.web.feed import LiveFeed
+from siammaskpp_ros.web.feed import FeedImage, LiveFeed, encode
+from siammaskpp_ros.web.requests import remove_request, set_request
 
 _ANSWER_TIMEOUT_S = 5.0
 _DISCOVERY_TIMEOUT_S = 2.0
@@ -64,7 +65,10 @@ class WebConfig(Checked):
 
 
 class WebSelector(Node):
-    """Subscribes to camera and tracker; to the images only while a page is open (`viewers`)."""
+    """The source of the page (:class:`~siammaskpp_core.web.source.Source`): camera and tracker over ROS.
+
+    It subscribes to the images only while a page is open (`viewers`).
+    """
 
     def __init__(self) -> None:
         super().__init__("web_selector")
@@ -72,6 +76,11 @@ class WebSelector(Node):
         self.feed = LiveFeed()
         self.viewers = 0
         """Number of open pages, kept by the web server."""
+        self.max_fps = self.config.max_fps
+        self.commands = {
+            "set_target": Command(set_request, self._set_target),
+            "remove_target": Command(remove_request, self._remove_target),
+        }
         self._camera: ImageInput | None = None
         self._camera_hint = ""
         self._result_subscriptions: list[Subscription] = []
@@ -83,13 +92,13 @@ class WebSelector(Node):
         self.create_subscription(TrackerStatus, f"{tracker}/status", self._on_status, 1)
         self.create_timer(_SUBSCRIPTION_PERIOD_S, self._update_subscriptions, clock=STEADY_CLOCK)
 
-    async def set_target(self, request: SetTarget.Request) -> SetTarget.Response:
-        """Call the tracker's service of this name; raises :class:`NoAnswer`."""
-        return await self._call(self._set, request)
+    def newest(self) -> FeedImage | None:
+        """Return the image to show, with its results; see :meth:`LiveFeed.newest`."""
+        return self.feed.newest()
 
-    async def remove_target(self, id: str) -> RemoveTarget.Response:
-        """Remove the target `id` from the tracker (empty: all targets); raises :class:`NoAnswer`."""
-        return await self._call(self._remove, RemoveTarget.Request(id=id))
+    def encode(self, picture: FeedImage) -> bytes:
+        """Return the message with an image for the page; see :func:`~siammaskpp_ros.web.feed.encode`."""
+        return encode(picture, self.config.max_side_px)
 
     def status(self) -> dict[str, Any]:
         """Return the state of tracker and camera for the page; numbers that are not known yet are None."""
@@ -117,6 +126,14 @@ class WebSelector(Node):
             "engine": status.engine,
         }
 
+    async def _set_target(self, request: SetTarget.Request) -> Answer:
+        response = await self._call(self._set, request)
+        return Answer(response.success, response.message, {"id": response.id})
+
+    async def _remove_target(self, request: RemoveTarget.Request) -> Answer:
+        response = await self._call(self._remove, request)
+        return Answer(response.success, response.message, {"remaining": list(response.remaining)})
+
     async def _call(self, client: Client, request: Any) -> Any:
         await self._wait_for(client)
         loop = asyncio.get_running_loop()
@@ -128,7 +145,7 @@ class WebSelector(Node):
             await asyncio.wait_for(answered.wait(), _ANSWER_TIMEOUT_S)
         except asyncio.TimeoutError:
             client.remove_pending_request(future)
-            raise NoAnswer(f"{client.srv_name} did not answer within {_ANSWER_TIMEOUT_S:g} s") from None
+            raise Unavailable(f"{client.srv_name} did not answer within {_ANSWER_TIMEOUT_S:g} s") from None
         return future.result()
 
     async def _wait_for(self, client: Client) -> None:
@@ -136,7 +153,7 @@ class WebSelector(Node):
         end_s = time.monotonic() + _DISCOVERY_TIMEOUT_S
         while not client.service_is_ready():
             if time.monotonic() > end_s:
-                raise NoAnswer(self._absence())
+                raise Unavailable(self._absence())
             await asyncio.sleep(0.3)  # the tracker discovers this node a little later
 
     def _tracker_name(self) -> str:

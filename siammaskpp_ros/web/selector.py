@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import sys
 from contextlib import suppress
 from threading import Event
@@ -14,8 +13,8 @@ from siammaskpp_ros.common.node_main import run_node, spin_until
 from siammaskpp_ros.web.node import WebSelector
 
 try:
-    from siammaskpp_ros.web.access import token_for
-    from siammaskpp_ros.web.server import WebServer
+    from siammaskpp_core.web.access import Program, token_for, url
+    from siammaskpp_core.web.server import WebServer
 except ModuleNotFoundError as error:
     if error.name != "aiohttp":
         raise
@@ -23,6 +22,7 @@ except ModuleNotFoundError as error:
 
 
 _STOP_PERIOD_S = 0.1
+_PROGRAM = Program("web_selector", "-p {name}:={value}")
 
 
 def main(args: list[str] | None = None) -> int:
@@ -39,12 +39,12 @@ def main(args: list[str] | None = None) -> int:
 async def _serve(node: WebSelector, executor: Executor, stop: Event) -> None:
     """Serve the page until `stop` is set or ROS ends.
 
-    Raises :class:`~siammaskpp_ros.web.server.ServeError`, or :class:`~siammaskpp_core.config.ConfigError` for
-    an unusable token.
+    Raises :class:`~siammaskpp_core.web.server.ServeError`, or
+    :class:`~siammaskpp_core.config.ConfigError` for an unusable token.
     """
     config = node.config
     token = token_for(config.address, config.token)
-    server = WebServer(node, token)
+    server = WebServer(node, token, _PROGRAM)
     port = await server.start(config.address, config.port)
     # The pages are closed first: requests that are under way still need a running executor.
     is_closed = Event()
@@ -57,20 +57,3 @@ async def _serve(node: WebSelector, executor: Executor, stop: Event) -> None:
     is_closed.set()
     with suppress(ExternalShutdownException):
         await spinning
-
-
-def url(address: str, port: int, token: str) -> str:
-    """Return the URL to open in a browser, with the token if there is one."""
-    host = _own_address() if address in ("", "0.0.0.0", "::") else address
-    host = f"[{host}]" if ":" in host else host
-    return f"http://{host}:{port}/" + (f"?token={token}" if token else "")
-
-
-def _own_address() -> str:
-    """Return the address at which other machines most likely reach this machine."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))  # sends nothing; the system only selects a route
-            return str(probe.getsockname()[0])
-        except OSError:
-            return socket.gethostname()

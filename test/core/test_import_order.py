@@ -16,7 +16,7 @@ CORE = (
     ("siammaskpp_core.outcome",),
     ("siammaskpp_core.config",),
     ("siammaskpp_core.arguments", "siammaskpp_core.io"),
-    ("siammaskpp_core.network",),
+    ("siammaskpp_core.network", "siammaskpp_core.web"),
     ("siammaskpp_core.tracking",),
     ("siammaskpp_core.model",),
     ("siammaskpp_core.pose",),

@@ -7,7 +7,6 @@ import json
 import socket
 import time
 from contextlib import ExitStack, suppress
-from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -22,8 +21,6 @@ from web_harness import ASKED, Http, Robot
 from siammaskpp.msg import TrackedObjectArray
 from siammaskpp_ros.common.conversions import to_image
 from siammaskpp_ros.web.feed import FeedImage, LiveFeed, encode
-from siammaskpp_ros.web.node import WebConfig
-from siammaskpp_ros.web.server import WebServer
 
 pytestmark = pytest.mark.ros
 
@@ -146,63 +143,6 @@ def test_broken_requests_are_refused_without_a_traceback(robot: Robot) -> None:
                 connection.recv(1000)
     assert page.request("GET", "/")[0] == 200
     assert "Traceback" not in robot.processes[-1].text
-
-
-def test_a_wake_up_during_the_sending_is_not_lost() -> None:
-    """The page may request the next picture before the server knows that it has sent the last one."""
-    feed = LiveFeed()
-
-    def add_picture(number: int) -> None:
-        header = Header(stamp=Time(sec=number))
-        feed.add_image(to_image(scene(), "bgr8", header), 0.0)
-        feed.add_objects(TrackedObjectArray(header=header))
-
-    class Page:
-        closed = False
-        pictures = 0
-
-        async def send_str(self, _: str) -> None:
-            pass
-
-        async def send_bytes(self, _: bytes) -> None:
-            self.pictures += 1
-            self.closed = self.pictures == 3
-            requested.set()
-            add_picture(self.pictures + 1)
-            await asyncio.sleep(0)
-
-    async def run() -> None:
-        node = SimpleNamespace(config=WebConfig(max_fps=60.0), feed=feed, status=lambda: {"camera": ""})
-        server = WebServer(node, "")  # type: ignore[arg-type]
-        await asyncio.wait_for(server._send(page, requested), 5.0)  # type: ignore[arg-type]
-
-    requested = asyncio.Event()
-    requested.set()
-    page = Page()
-    add_picture(1)
-    asyncio.run(run())
-    assert page.pictures == 3
-
-
-def test_a_mistake_of_the_server_does_not_freeze_the_page() -> None:
-    """A page without its sender would wait for ever; when its connection is closed, it connects again."""
-    codes = []
-
-    async def close(code: int, message: bytes) -> None:
-        codes.append(code)
-
-    def status() -> dict[str, Any]:
-        raise RuntimeError("a mistake")
-
-    async def run() -> None:
-        node = SimpleNamespace(config=WebConfig(), feed=LiveFeed(), status=status)
-        server = WebServer(node, "")  # type: ignore[arg-type]
-        page: Any = SimpleNamespace(closed=False, close=close)
-        with pytest.raises(RuntimeError, match="a mistake"):
-            await asyncio.wait_for(server._send(page, asyncio.Event()), 5.0)
-
-    asyncio.run(run())
-    assert codes == [aiohttp.WSCloseCode.INTERNAL_ERROR]
 
 
 def strict(text: str | bytes) -> Any:

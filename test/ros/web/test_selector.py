@@ -17,10 +17,9 @@ from ros_harness import NodeProcess
 from web_harness import ASKED, Http, Robot
 
 from siammaskpp_core.config import ConfigError
+from siammaskpp_core.web.access import is_loopback, token_for, url
 from siammaskpp_ros.common.processes import installed
-from siammaskpp_ros.web.access import is_loopback, token_for
 from siammaskpp_ros.web.node import WebConfig
-from siammaskpp_ros.web.selector import url
 from tools.parameter_files import yaml_value
 
 pytestmark = pytest.mark.ros

@@ -1,4 +1,4 @@
-"""The HTTP side of the web page: its files, live pictures over a WebSocket, and two commands."""
+"""The server of the web page: its files, live pictures over a WebSocket, and commands."""
 
 from __future__ import annotations
 
@@ -10,21 +10,14 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from aiohttp import WSCloseCode, web
 from aiohttp.http_exceptions import HttpProcessingError
-from builtin_interfaces.msg import Time
-from std_msgs.msg import Header
 
-from siammaskpp.msg import Box
-from siammaskpp.srv import SetTarget
 from siammaskpp_core.errors import UserError
-from siammaskpp_core.io.image_messages import ImageMessageError
-from siammaskpp_ros.common.node_main import NoAnswer
-from siammaskpp_ros.web.access import Access
-from siammaskpp_ros.web.feed import FeedImage, encode
-from siammaskpp_ros.web.node import WebSelector
+from siammaskpp_core.web.access import Access, Program
+from siammaskpp_core.web.source import Command, Source, Unavailable
 
 _FOLDER = Path(__file__).with_name("page")
 _FILES = {"/": "index.html"} | {
@@ -40,9 +33,6 @@ _MAX_REASON = 200  # characters
 _HEARTBEAT_S = 5.0  # a phone that has lost its network is noticed after this time
 
 
-Parsed = TypeVar("Parsed")
-
-
 class ServeError(UserError):
     """The page cannot be served; the message says why and what to do."""
 
@@ -52,19 +42,19 @@ class BadRequest(UserError):
 
 
 class WebServer:
-    """Serves the page of a :class:`WebSelector`; all methods run in one asyncio loop."""
+    """Serves the page of a :class:`Source`; all methods run in one asyncio loop."""
 
-    def __init__(self, node: WebSelector, token: str) -> None:
-        self._node = node
+    def __init__(self, source: Source, token: str, program: Program) -> None:
+        self._source = source
+        self._program = program
         self._sockets: dict[web.WebSocketResponse, asyncio.BaseProtocol] = {}
-        self._encoded: tuple[FeedImage, bytes] | None = None
+        self._encoded: tuple[Any, bytes] | None = None
         self._encode_lock = asyncio.Lock()
-        access = Access(token, public_paths=_FILES)
+        access = Access(token, program, public_paths=_FILES)
         app = web.Application(middlewares=[access.check], client_max_size=_MAX_REQUEST_BYTES)
         app.add_routes([web.get(path, _file(name)) for path, name in _FILES.items()])
         app.add_routes([web.get("/live", self._live), web.get("/token", _no_content)])
-        app.add_routes([web.post("/set_target", self._set_target)])
-        app.add_routes([web.post("/remove_target", self._remove_target)])
+        app.add_routes([web.post(f"/{name}", _handler(item)) for name, item in source.commands.items()])
         # aiohttp would log a traceback for every request that is no HTTP, and for broken compressed bodies.
         logging.getLogger("aiohttp.server").addFilter(_is_no_bad_request)
         self._runner = web.AppRunner(app, access_log=None, auto_decompress=False)
@@ -78,14 +68,14 @@ class WebServer:
             self._listening = await loop.create_server(self._new_connection, address, port)
         except OSError as error:
             await self._runner.cleanup()
-            raise ServeError(_reason(error, address, port)) from error
+            raise ServeError(self._reason(error, address, port)) from error
         return int(self._listening.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
         """Stop listening, close all pages, and cut the connections that are left."""
         if self._listening is not None:
             self._listening.close()
-        code, message = WSCloseCode.GOING_AWAY, b"the web selector was stopped"
+        code, message = WSCloseCode.GOING_AWAY, f"{self._program.name} was stopped".encode()
         closing = [asyncio.create_task(socket.close(code=code, message=message)) for socket in self._sockets]
         if closing:
             await asyncio.wait(closing, timeout=_CLOSE_TIMEOUT_S)
@@ -135,7 +125,7 @@ class WebServer:
             await socket.close(code=WSCloseCode.TRY_AGAIN_LATER, message=message.encode())
             return socket
         self._sockets[socket] = request.protocol
-        self._node.viewers = len(self._sockets)
+        self._source.viewers = len(self._sockets)
         requested = asyncio.Event()
         sender = asyncio.create_task(self._send(socket, requested))
         try:
@@ -144,7 +134,7 @@ class WebServer:
         finally:
             sender.cancel()
             self._sockets.pop(socket, None)
-            self._node.viewers = len(self._sockets)
+            self._source.viewers = len(self._sockets)
         return socket
 
     async def _send(self, socket: web.WebSocketResponse, requested: asyncio.Event) -> None:
@@ -152,27 +142,29 @@ class WebServer:
         try:
             await self._send_pictures(socket, requested)
         except Exception:
-            await socket.close(code=WSCloseCode.INTERNAL_ERROR, message=b"web_selector has made a mistake")
+            await socket.close(
+                code=WSCloseCode.INTERNAL_ERROR, message=f"{self._program.name} has made a mistake".encode()
+            )
             raise
 
     async def _send_pictures(self, socket: web.WebSocketResponse, requested: asyncio.Event) -> None:
-        period_s = 1 / self._node.config.max_fps
-        last_image: FeedImage | None = None
+        period_s = 1 / self._source.max_fps
+        last_image: Any = None
         last_text, problem = "", ""
         while not socket.closed:
             start_s = time.monotonic()
             data: bytes | None = None
-            image = self._node.feed.newest()
+            image = self._source.newest()
             if requested.is_set() and image is not None and image is not last_image:
                 last_image = image
                 try:
                     data, problem = await self._encode(image), ""
-                except ImageMessageError as error:
+                except UserError as error:
                     problem = str(error)
                 except Exception as error:  # no message may freeze the page
                     problem = f"the image cannot be shown: {type(error).__name__}: {error}"
             # Read after the picture was chosen: an earlier status could say that there are no images.
-            status = self._node.status()
+            status = self._source.status()
             text = json.dumps({**status, "camera": problem or status["camera"]}, allow_nan=False)
             try:
                 if text != last_text:
@@ -185,36 +177,40 @@ class WebServer:
                 return
             await asyncio.sleep(max(0.0, start_s + period_s - time.monotonic()))
 
-    async def _encode(self, image: FeedImage) -> bytes:
+    async def _encode(self, image: Any) -> bytes:
         """Return the message with `image`, encoded once for all pages."""
         async with self._encode_lock:
             if self._encoded is None or self._encoded[0] is not image:
-                data = await asyncio.to_thread(encode, image, self._node.config.max_side_px)
-                self._encoded = (image, data)
+                self._encoded = (image, await asyncio.to_thread(self._source.encode, image))
             return self._encoded[1]
 
-    # Commands --------------------------------------------------------------------------------------
+    def _reason(self, error: OSError, address: str, port: int) -> str:
+        """Return why the server cannot listen, and what to do."""
+        if error.errno == errno.EADDRINUSE:
+            other = self._program.option("port", port + 1)
+            return f"port {port} of {address} is used by another program; choose another: {other}"
+        if error.errno == errno.EACCES:
+            other = self._program.option("port", 8088)
+            return f"port {port} needs root rights; choose a port above 1023: {other}"
+        return f"cannot listen on {address}, port {port}: {error.strerror or error}; check the address"
 
-    async def _set_target(self, request: web.Request) -> web.Response:
+
+def _handler(command: Command) -> Callable[[web.Request], Any]:
+    """Return the handler of a command's requests."""
+
+    async def handle(request: web.Request) -> web.Response:
         try:
-            response = await self._node.set_target(await _parsed(request, _set_request))
+            answer = await command.run(await _parsed(request, command.parse))
         except BadRequest as error:
             return _answer(400, str(error))
-        except NoAnswer as error:
+        except Unavailable as error:
             return _answer(503, str(error))
-        return _answer(200 if response.success else 409, response.message, id=response.id)
+        return _answer(200 if answer.success else 409, answer.message, **answer.more)
 
-    async def _remove_target(self, request: web.Request) -> web.Response:
-        try:
-            response = await self._node.remove_target(await _parsed(request, lambda body: _text(body["id"])))
-        except BadRequest as error:
-            return _answer(400, str(error))
-        except NoAnswer as error:
-            return _answer(503, str(error))
-        return _answer(200 if response.success else 409, response.message, remaining=list(response.remaining))
+    return handle
 
 
-async def _parsed(request: web.Request, parse: Callable[[dict[str, Any]], Parsed]) -> Parsed:
+async def _parsed(request: web.Request, parse: Callable[[dict[str, Any]], Any]) -> Any:
     """Return what `parse` makes of the JSON in the body; raises :class:`BadRequest`."""
     try:
         return parse(await asyncio.wait_for(request.json(), _REQUEST_TIMEOUT_S))
@@ -226,29 +222,6 @@ async def _parsed(request: web.Request, parse: Callable[[dict[str, Any]], Parsed
     except Exception as error:  # many types, of JSON, of the encoding, of the compression
         reason = f"{type(error).__name__}: {error}"[:_MAX_REASON]
         raise BadRequest(f"the request cannot be read: {reason}") from error
-
-
-def _set_request(body: dict[str, Any]) -> SetTarget.Request:
-    """Return the request for {header: {frame_id, stamp: {sec, nanosec}}, box: [x, y, w, h], id, label}."""
-    sec, nanosec = int(body["header"]["stamp"]["sec"]), int(body["header"]["stamp"]["nanosec"])
-    if not (-(2**31) <= sec < 2**31 and 0 <= nanosec < 2**32):
-        raise ValueError("the stamp is out of range")
-    x, y, width, height = map(float, body["box"])
-    return SetTarget.Request(
-        header=Header(stamp=Time(sec=sec, nanosec=nanosec), frame_id=_text(body["header"]["frame_id"])),
-        box=Box(x=x, y=y, width=width, height=height),
-        id=_text(body["id"]),
-        label=_text(body["label"]),
-    )
-
-
-def _text(value: object) -> str:
-    """Return a text that a ROS message can carry; raises ValueError for half characters and for NUL."""
-    text = str(value)
-    text.encode()
-    if "\0" in text:
-        raise ValueError("a text has the character NUL")
-    return text
 
 
 def _address(connection: web.RequestHandler) -> str:
@@ -284,11 +257,3 @@ def _file(name: str) -> Any:
         return web.FileResponse(_FOLDER / name)
 
     return send
-
-
-def _reason(error: OSError, address: str, port: int) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return f"port {port} of {address} is used by another program; choose another: -p port:={port + 1}"
-    if error.errno == errno.EACCES:
-        return f"port {port} needs root rights; choose a port above 1023: -p port:=8088"
-    return f"cannot listen on {address}, port {port}: {error.strerror or error}; check the parameter address"

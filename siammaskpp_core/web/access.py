@@ -6,8 +6,10 @@ import hmac
 import html
 import ipaddress
 import secrets
+import socket
 import string
 from collections.abc import Awaitable, Callable, Container
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,18 +23,17 @@ _TOKEN_CHARACTERS = frozenset(string.ascii_letters + string.digits + "-_")
 _MIN_TOKEN_LENGTH = 8
 _DENIED = Path(__file__).with_name("page") / "denied.html"
 _WITH_TOKEN = (
-    "Open the complete address that <code>web_selector</code> printed when it started: the line "
-    "<code>web_selector: open http://…</code>, with <code>?token=</code> near its end. "
+    "Open the complete address that <code>{name}</code> printed when it started: the line "
+    "<code>{name}: open http://…</code>, with <code>?token=</code> near its end. "
     "After a restart the token may be a new one. "
-    "To choose it yourself, start <code>web_selector</code> with <code>-p token:=…</code>."
+    "To choose it yourself, start <code>{name}</code> with <code>{token}</code>."
 )
 _LOCAL = (
-    "On the machine itself, open <code>http://localhost</code> with the port that <code>web_selector</code> "
+    "On the machine itself, open <code>http://localhost</code> with the port that <code>{name}</code> "
     "printed. "
-    "For other machines, start it with <code>-p address:=0.0.0.0</code>: it then prints an address with a "
-    "token."
+    "For other machines, start it with <code>{address}</code>: it then prints an address with a token."
 )
-_RELOAD = "Open the address that <code>web_selector</code> printed when it started, and use the page there."
+_RELOAD = "Open the address that <code>{name}</code> printed when it started, and use the page there."
 _HEADERS = {
     # The page loads nothing from other sites, and other sites cannot show it in a frame.
     "Content-Security-Policy": "default-src 'self'; img-src 'self' blob:; base-uri 'none'; "
@@ -41,6 +42,19 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
 }
+
+
+@dataclass(frozen=True)
+class Program:
+    """The program that serves the page, as messages name it and its options."""
+
+    name: str
+    option_format: str
+    """An option with its value, such as ``--{name} {value}``."""
+
+    def option(self, name: str, value: object) -> str:
+        """Return an option as it is written on the command line."""
+        return self.option_format.format(name=name, value=value)
 
 
 def is_loopback(host: str) -> bool:
@@ -68,6 +82,23 @@ def token_for(address: str, token: str) -> str:
     return token
 
 
+def url(address: str, port: int, token: str) -> str:
+    """Return the URL to open in a browser, with the token if there is one."""
+    host = _own_address() if address in ("", "0.0.0.0", "::") else address
+    host = f"[{host}]" if ":" in host else host
+    return f"http://{host}:{port}/" + (f"?token={token}" if token else "")
+
+
+def _own_address() -> str:
+    """Return the address at which other machines most likely reach this machine."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing; the system only selects a route
+            return str(probe.getsockname()[0])
+        except OSError:
+            return socket.gethostname()
+
+
 class Access:
     """The check before every request.
 
@@ -80,8 +111,9 @@ class Access:
     be made to point here (DNS rebinding). Commands must come from this page itself (Origin header).
     """
 
-    def __init__(self, token: str, public_paths: Container[str] = ()) -> None:
+    def __init__(self, token: str, program: Program, public_paths: Container[str] = ()) -> None:
         self._token = token
+        self._program = program
         self._public_paths = public_paths
 
     @web.middleware
@@ -98,19 +130,29 @@ class Access:
         """Return the response to a request that is refused; None when it may pass."""
         host = _host(request)
         if not self._token and not is_loopback(host):
-            return _denied(
+            return self._denied(
                 403, f"Without a token this page answers only to localhost, not to {host!r}.", _LOCAL
             )
         is_command = request.method not in ("GET", "HEAD") or "Upgrade" in request.headers
         is_public = request.path in self._public_paths and not is_command
         if self._token and not is_public and not self._is_token(_given_token(request)):
-            return _denied(
+            return self._denied(
                 401, "This page needs a token, and the token that was sent is wrong or missing.", _WITH_TOKEN
             )
         origin = request.headers.get("Origin", "")
         if is_command and origin.lower().partition("://")[2] != request.host.lower():
-            return _denied(403, f"This page takes commands from itself only, not from {origin!r}.", _RELOAD)
+            return self._denied(
+                403, f"This page takes commands from itself only, not from {origin!r}.", _RELOAD
+            )
         return None
+
+    def _denied(self, status: int, reason: str, remedy: str) -> web.Response:
+        """Return a page that says why access was refused and, as the HTML `remedy`, how to get it."""
+        program = self._program
+        options = {"address": program.option("address", "0.0.0.0"), "token": program.option("token", "…")}
+        text = _DENIED.read_text(encoding="utf-8").replace("{reason}", html.escape(reason))
+        text = text.replace("{remedy}", remedy.format(name=program.name, **options))
+        return web.Response(status=status, text=text, content_type="text/html")
 
     def _is_token(self, given: str) -> bool:
         return bool(self._token) and hmac.compare_digest(given.encode(errors="replace"), self._token.encode())
@@ -130,10 +172,3 @@ def _host(request: web.Request) -> str:
         return urlsplit(f"//{request.host}").hostname or ""
     except ValueError:
         return ""
-
-
-def _denied(status: int, reason: str, remedy: str) -> web.Response:
-    """Return a page that says why access was refused and, as the HTML `remedy`, how to get it."""
-    text = _DENIED.read_text(encoding="utf-8")
-    text = text.replace("{reason}", html.escape(reason)).replace("{remedy}", remedy)
-    return web.Response(status=status, text=text, content_type="text/html")

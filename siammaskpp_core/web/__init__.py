@@ -1,0 +1,1 @@
+"""The web page on which targets are selected: server, access control and the page itself, without ROS."""
