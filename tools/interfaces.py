@@ -48,6 +48,7 @@ _STATUS, _POSE = "siammaskpp/msg/TrackerStatus", "geometry_msgs/msg/PoseStamped"
 _TRACKED_POSES = "siammaskpp/msg/TrackedPoseArray"
 _POINT = "geometry_msgs/msg/Point"
 _SET, _REMOVE = "siammaskpp/srv/SetTarget", "siammaskpp/srv/RemoveTarget"
+_RENAME = "siammaskpp/srv/RenameTarget"
 _ACTIVE, _CONFIGURED = "while active", "once configured"
 UNCONDITIONAL = ("", _ACTIVE, _CONFIGURED)
 """Conditions that hold for every node that is started with default parameters."""
@@ -211,6 +212,7 @@ _TRACKER = Interface(
             "its header",
         ),
         Endpoint("~/remove_target", _REMOVE, "Removes one target, or all of them"),
+        Endpoint("~/rename_target", _RENAME, "Gives a target another label"),
     ),
     notes="The node has a lifecycle; with `autostart: false` it waits for `ros2 lifecycle set /tracker_node "
     "configure` and `activate`. Deactivation keeps the targets; cleanup releases them and the network.",
@@ -256,6 +258,7 @@ _WEB = Interface(
     called=(
         Endpoint(f"{TRACKER}/set_target", _SET, "Called when a box is drawn"),
         Endpoint(f"{TRACKER}/remove_target", _REMOVE, "Called when a target is removed"),
+        Endpoint(f"{TRACKER}/rename_target", _RENAME, "Called when a target gets another label"),
     ),
     notes="`tracker_node` stands for the name in the parameter `tracker`.",
 )

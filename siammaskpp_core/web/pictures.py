@@ -30,6 +30,8 @@ class ShownTarget:
     """Value of its pixels in the label image, which also gives its colour; 0 while it is not seen."""
     corners: Sequence[float] | None = None
     """Corners of the rotated box, x and y in turn [8], in pixels."""
+    box_xywh: Sequence[float] | None = None
+    """Axis-aligned box [4] in pixels."""
 
 
 def encode_picture(
@@ -72,8 +74,9 @@ def _described(target: ShownTarget) -> dict[str, Any]:
     if target.mask_value:
         blue, green, red = target_colour(target.mask_value - 1)
         result["colour"] = f"#{red:02x}{green:02x}{blue:02x}"
-        if target.corners is not None and all(map(math.isfinite, target.corners)):
-            result["corners"] = [round(value, 2) for value in target.corners]
+        for name, values in (("corners", target.corners), ("box", target.box_xywh)):
+            if values is not None and all(map(math.isfinite, values)):
+                result[name] = [round(float(value), 2) for value in values]
     return result
 
 

@@ -165,7 +165,8 @@ class WebServer:
                     problem = f"the image cannot be shown: {type(error).__name__}: {error}"
             # Read after the picture was chosen: an earlier status could say that there are no images.
             status = self._source.status()
-            text = json.dumps({**status, "camera": problem or status["camera"]}, allow_nan=False)
+            shown = {**status, "camera": problem or status["camera"], "commands": list(self._source.commands)}
+            text = json.dumps(shown, allow_nan=False)
             try:
                 if text != last_text:
                     last_text = text

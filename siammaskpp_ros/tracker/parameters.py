@@ -42,7 +42,7 @@ class NodeConfig(Checked):
         8, "Largest number of targets that are tracked at the same time", low=1, high=254, at_run_time=True
     )
     frame_buffer_s: float = option(
-        1.0,
+        3.0,
         "Images are buffered for this long, so that tracking can start on the image on which a box was drawn",
         low=0.0,
         high=30.0,

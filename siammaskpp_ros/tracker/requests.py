@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from geometry_msgs.msg import Point
@@ -12,12 +12,12 @@ from rclpy.qos import QoSProfile
 from rclpy.task import Future
 
 from siammaskpp.msg import TargetBox
-from siammaskpp.srv import RemoveTarget, SetTarget
+from siammaskpp.srv import RemoveTarget, RenameTarget, SetTarget
 from siammaskpp_ros.common.frame_buffer import Frame
 from siammaskpp_ros.common.steady_clock import STEADY_CLOCK
 from siammaskpp_ros.common.vision_messages import vision_messages
 from siammaskpp_ros.common.worker import Worker
-from siammaskpp_ros.tracker.selection import DEFAULT_ID, MAX_NAME, Refusal, Selector, Started
+from siammaskpp_ros.tracker.selection import DEFAULT_ID, MAX_NAME, Refusal, Selector, Started, check_name
 from siammaskpp_ros.tracker.targets import TargetStore
 
 _QOS = QoSProfile(depth=10)
@@ -99,7 +99,7 @@ class RequestQueue:
 
 
 class TargetServices:
-    """The services ``~/set_target`` and ``~/remove_target``, offered as long as the node exists.
+    """The services ``~/set_target``, ``~/remove_target`` and ``~/rename_target``, as long as the node exists.
 
     `targets` is None while the node is not configured, `queue` while it is not active.
     """
@@ -112,6 +112,7 @@ class TargetServices:
         group = ReentrantCallbackGroup()
         node.create_service(SetTarget, "~/set_target", self._on_set, callback_group=group)
         node.create_service(RemoveTarget, "~/remove_target", self._on_remove)
+        node.create_service(RenameTarget, "~/rename_target", self._on_rename)
 
     async def _on_set(self, request: SetTarget.Request, response: SetTarget.Response) -> SetTarget.Response:
         result = await self._ask(request)
@@ -157,9 +158,29 @@ class TargetServices:
         if response.success:
             response.message = f"removed {len(response.removed)} target(s)"
         else:
-            names = ", ".join(response.remaining) or "none"
-            response.message = f"there is no target {request.id[:MAX_NAME]!r}; targets: {names}"
+            response.message = _no_target(request.id, response.remaining)
         return response
+
+    def _on_rename(
+        self, request: RenameTarget.Request, response: RenameTarget.Response
+    ) -> RenameTarget.Response:
+        try:
+            check_name("label", request.label)
+        except Refusal as refusal:
+            response.message = str(refusal)
+            return response
+        targets = self.targets
+        response.success = targets is not None and targets.rename(request.id, request.label)
+        response.message = (
+            f"target {request.id!r} has the label {request.label!r}"
+            if response.success
+            else _no_target(request.id, targets.ids() if targets is not None else [])
+        )
+        return response
+
+
+def _no_target(id: str, known: Sequence[str]) -> str:
+    return f"there is no target {id[:MAX_NAME]!r}; targets: {', '.join(known) or 'none'}"
 
 
 class SelectionInputs:

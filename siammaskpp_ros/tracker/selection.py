@@ -80,8 +80,14 @@ class Selector:
         return choose_frame(self._frames, request.header.stamp, self._no_image_hint())
 
     def set_box(self, request: SetTarget.Request | TargetBox, frame: Frame) -> Started:
-        """Start to track the object in the box of `request`, which is on `frame`."""
+        """Start to track the object in the box of `request`, which is on `frame`.
+
+        A box of zero width and height is a point on the object, as in :meth:`click`. At (0, 0) it is a box
+        that somebody has forgotten, which is refused.
+        """
         box = (request.box.x, request.box.y, request.box.width, request.box.height)
+        if any(box[:2]) and not any(box[2:]):
+            box = _refusing(lambda: self.targets.box_at(frame, box[:2]))
         return self._set(request.id, request.label, frame, box)
 
     def click(self, point_xy: tuple[float, float], frame: Frame) -> Started:
@@ -108,14 +114,14 @@ class Selector:
 
     def _set(self, id: str, label: str, frame: Frame, box_xywh: Sequence[float]) -> Started:
         id = id or DEFAULT_ID
-        _check_name("id", id)
-        _check_name("label", label)
+        check_name("id", id)
+        check_name("label", label)
         limit = self._config().max_targets
         _refusing(lambda: self.targets.set(id, label, frame, box_xywh, limit))
         return id, frame
 
 
-def _check_name(kind: str, name: str) -> None:
+def check_name(kind: str, name: str) -> None:
     """Raise :class:`Refusal` for a name that would spoil logs, frames and pictures."""
     if len(name) > MAX_NAME or not name.isprintable():
         shown = repr(name[:MAX_NAME])

@@ -180,6 +180,14 @@ class TargetStore:
                     self._starting[name] = True
         return removed
 
+    def rename(self, id: str, label: str) -> bool:
+        """Give the target `id` another label; return False when there is none."""
+        with self._entries_lock:
+            entry = self._entries.get(id)
+            if entry is not None:
+                entry.label = label
+        return entry is not None
+
     def states(self) -> dict[str, State]:
         """Return the track state of every target by its id."""
         with self._entries_lock:

@@ -131,5 +131,8 @@ def encode(image: FeedImage, max_side_px: int) -> bytes:
 
 
 def _shown(item: TrackedObject) -> ShownTarget:
-    corners = item.rotated_box.corners.tolist()
-    return ShownTarget(item.id, item.label, state_name(item.state), item.score, item.mask_value, corners)
+    corners, box = (
+        item.rotated_box.corners.tolist(),
+        (item.box.x, item.box.y, item.box.width, item.box.height),
+    )
+    return ShownTarget(item.id, item.label, state_name(item.state), item.score, item.mask_value, corners, box)

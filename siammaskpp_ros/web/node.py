@@ -16,14 +16,14 @@ from rclpy.task import Future
 from sensor_msgs.msg import Image
 
 from siammaskpp.msg import TrackedObjectArray, TrackerStatus
-from siammaskpp.srv import RemoveTarget, SetTarget
+from siammaskpp.srv import RemoveTarget, RenameTarget, SetTarget
 from siammaskpp_core.config import Checked, option
 from siammaskpp_core.web.source import Answer, Command, Unavailable
 from siammaskpp_ros.common.image_input import ImageInput
 from siammaskpp_ros.common.parameters import declare
 from siammaskpp_ros.common.steady_clock import STEADY_CLOCK
 from siammaskpp_ros.web.feed import FeedImage, LiveFeed, encode
-from siammaskpp_ros.web.requests import remove_request, set_request
+from siammaskpp_ros.web.requests import remove_request, rename_request, set_request
 
 _ANSWER_TIMEOUT_S = 5.0
 _DISCOVERY_TIMEOUT_S = 2.0
@@ -80,6 +80,7 @@ class WebSelector(Node):
         self.commands = {
             "set_target": Command(set_request, self._set_target),
             "remove_target": Command(remove_request, self._remove_target),
+            "rename": Command(rename_request, self._rename),
         }
         self._camera: ImageInput | None = None
         self._camera_hint = ""
@@ -89,6 +90,7 @@ class WebSelector(Node):
         tracker = self.config.tracker
         self._set = self.create_client(SetTarget, f"{tracker}/set_target")
         self._remove = self.create_client(RemoveTarget, f"{tracker}/remove_target")
+        self._rename_target = self.create_client(RenameTarget, f"{tracker}/rename_target")
         self.create_subscription(TrackerStatus, f"{tracker}/status", self._on_status, 1)
         self.create_timer(_SUBSCRIPTION_PERIOD_S, self._update_subscriptions, clock=STEADY_CLOCK)
 
@@ -133,6 +135,10 @@ class WebSelector(Node):
     async def _remove_target(self, request: RemoveTarget.Request) -> Answer:
         response = await self._call(self._remove, request)
         return Answer(response.success, response.message, {"remaining": list(response.remaining)})
+
+    async def _rename(self, request: RenameTarget.Request) -> Answer:
+        response = await self._call(self._rename_target, request)
+        return Answer(response.success, response.message)
 
     async def _call(self, client: Client, request: Any) -> Any:
         await self._wait_for(client)

@@ -8,7 +8,7 @@ from builtin_interfaces.msg import Time
 from std_msgs.msg import Header
 
 from siammaskpp.msg import Box
-from siammaskpp.srv import RemoveTarget, SetTarget
+from siammaskpp.srv import RemoveTarget, RenameTarget, SetTarget
 from siammaskpp_core.web.source import text
 
 
@@ -29,3 +29,8 @@ def set_request(body: dict[str, Any]) -> SetTarget.Request:
 def remove_request(body: dict[str, Any]) -> RemoveTarget.Request:
     """Return the request for {id}; an empty id means all targets."""
     return RemoveTarget.Request(id=text(body["id"]))
+
+
+def rename_request(body: dict[str, Any]) -> RenameTarget.Request:
+    """Return the request for {id, label}."""
+    return RenameTarget.Request(id=text(body["id"]), label=text(body["label"]))
