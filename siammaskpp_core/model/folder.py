@@ -56,6 +56,8 @@ class Model:
     tracking: TrackingConfig
     precision: str = "fp32"
     """Precision of the search graph: fp32, or int8 after `siammaskpp quantise`."""
+    license: str = ""
+    """Licence of the weights as an SPDX expression; empty when the folder names none."""
 
     def graph(self, name: str) -> Path:
         """The path of the ONNX file of a graph."""
@@ -80,6 +82,7 @@ def read_model(folder: Path) -> Model:
         network = from_mapping(NetworkConfig, content["network"], f"{description}: network")
         tracking = from_mapping(TrackingConfig, content["tracking"], f"{description}: tracking")
         precision = content.get("precision", "fp32")
+        license = str(content.get("license", ""))
         digests = {name: content["sha256"][name] for name in graph_inputs(network)}
     except KeyError as error:
         raise ModelError(f"{description}: the key {error} is missing; export the model again") from error
@@ -87,7 +90,7 @@ def read_model(folder: Path) -> Model:
         raise ModelError(f"{description}: {error}") from error
     if precision not in PRECISIONS:
         raise ModelError(f"{description}: precision {shown(precision)} is not one of {', '.join(PRECISIONS)}")
-    model = Model(folder, network, tracking, precision)
+    model = Model(folder, network, tracking, precision, license)
     for name, digest in digests.items():
         path = model.graph(name)
         if not path.is_file():
@@ -116,10 +119,18 @@ def _check_graph(path: Path, content: bytes) -> None:
 
 
 def write_description(
-    folder: Path, network: NetworkConfig, tracking: TrackingConfig, precision: str = "fp32"
+    folder: Path,
+    network: NetworkConfig,
+    tracking: TrackingConfig,
+    precision: str = "fp32",
+    license: str = "",
 ) -> None:
-    """Write `model.yaml` for the graphs in `folder`, with their SHA-256."""
+    """Write `model.yaml` for the graphs in `folder`, with their SHA-256.
+
+    `license` is an SPDX expression; when it is empty, the file names none.
+    """
     content = {
+        **({"license": license} if license else {}),
         "precision": precision,
         "network": to_mapping(network),
         "tracking": to_mapping(tracking),

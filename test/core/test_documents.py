@@ -16,6 +16,7 @@ from siammaskpp_core.cli import main as cli
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [
     ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
     *sorted((ROOT / "docs").rglob("*.md")),
     ROOT / "siammaskpp_core/weights/lite/MODEL_CARD.md",
 ]

@@ -77,7 +77,7 @@ def quantise_model(
                 shutil.copyfile(source, target)
             else:
                 _quantise(source, target, _CalibrationInputs(engine, graph, calibration), symmetric)
-        write_description(work, model.network, model.tracking, "int8")
+        write_description(work, model.network, model.tracking, "int8", model.license)
         quantised = OnnxRuntimeEngine(read_model(work), EngineOptions())
         return check(engine, quantised, crops[::CHECK_EVERY])
 

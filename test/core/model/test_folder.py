@@ -51,6 +51,13 @@ def test_the_default_model_has_all_weights_in_its_graphs() -> None:
         assert not has_external_data(path.read_bytes())
 
 
+def test_the_licence_travels_with_the_weights(folder: Path) -> None:
+    assert read_model(DEFAULT_MODEL).license == "Apache-2.0 AND LicenseRef-training-data"
+    describe_again(folder)
+    assert read_model(folder).license == ""
+    assert "license" not in yaml.safe_load((folder / "model.yaml").read_text())
+
+
 @pytest.mark.parametrize("content", [b"", b"\xff" * 40, b"no graph at all, but a text", b"\x3a\xff\xff\x7f"])
 def test_a_file_that_is_no_graph(content: bytes, folder: Path) -> None:
     (folder / "template.onnx").write_bytes(content)

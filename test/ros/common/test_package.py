@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[3]
 # Module -> rosdep key, where they differ.
@@ -63,6 +64,10 @@ def test_one_version_everywhere() -> None:
     version = re.search(r'^version = "(.+)"', pyproject, re.MULTILINE)
     assert version is not None
     assert ElementTree.parse(ROOT / "package.xml").getroot().findtext("version") == version[1]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == version[1]
+    changelog = (ROOT / "CHANGELOG.rst").read_text(encoding="utf-8")
+    assert f"\n{version[1]} ({citation['date-released']})\n" in changelog
 
 
 @pytest.mark.filterwarnings("ignore")  # setuptools' own deprecations
