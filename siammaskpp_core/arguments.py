@@ -164,6 +164,14 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def port(text: str) -> int:
+    """Return the number of a port, 0 to 65535."""
+    number = int(text)
+    if not 0 <= number <= 65535:
+        raise argparse.ArgumentTypeError(f"{number} is not between 0 and 65535")
+    return number
+
+
 def sizes(text: str) -> list[tuple[int, int]]:
     """Return the sizes in `WIDTHxHEIGHT,...`; see :func:`size`."""
     return [size(word) for word in text.split(",")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -83,6 +83,30 @@ class _Entry:
         return TargetResult(
             self.id, self.label, self.index, state, is_seen, frame.number, frame.stamp_ns, found
         )
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a session remembers at one moment; it does not change with the session."""
+
+    entries: Mapping[str, _Entry]
+    indices: Mapping[str, int]
+
+    def only(self, ids: Collection[str]) -> Memory:
+        """Return the memory of these targets; the numbers of the others stay taken."""
+        return Memory({id: entry for id, entry in self.entries.items() if id in ids}, self.indices)
+
+    def without(self, id: str) -> Memory:
+        """Return the memory of all targets but one."""
+        return self.only([other for other in self.entries if other != id])
+
+    def joined(self, other: Memory) -> Memory:
+        """Return the memory of both; of a target in both, that of `other`."""
+        return Memory({**self.entries, **other.entries}, {**self.indices, **other.indices})
+
+    def labelled(self, id: str, label: str) -> Memory:
+        """Return the memory in which a target has another label."""
+        return replace(self, entries={**self.entries, id: replace(self.entries[id], label=label)})
 
 
 class Session:
@@ -215,6 +239,14 @@ class Session:
         if self._entries.pop(id, None) is None:
             raise _unknown(id, self.ids)
 
+    def memory(self) -> Memory:
+        """Return what is remembered now, for :meth:`recall`."""
+        return Memory(_copied(self._entries), dict(self._indices))
+
+    def recall(self, memory: Memory) -> None:
+        """Return to an earlier moment: the next frame to track is the one after that moment's."""
+        self._entries, self._indices = _copied(memory.entries), dict(memory.indices)
+
     def box_at(self, frame: Frame, point_xy: tuple[float, float]) -> Float64Array:
         """Return the box, float64 [4] as x, y, width, height, of the object at a point of `frame`.
 
@@ -240,6 +272,11 @@ class Session:
         used = {**self._indices, **{entry.id: entry.index for entry in entries.values()}}
         index = used.get(selection.id, max(used.values(), default=-1) + 1)
         return _Entry(selection.id, label, index, target), found
+
+
+def _copied(entries: Mapping[str, _Entry]) -> dict[str, _Entry]:
+    """Return the entries with targets of their own: each image replaces the track of a target."""
+    return {id: replace(entry, target=replace(entry.target)) for id, entry in entries.items()}
 
 
 def _unknown(id: str, known: Sequence[str]) -> SelectionError:

@@ -25,9 +25,9 @@ _DENIED = Path(__file__).with_name("page") / "denied.html"
 _WITH_TOKEN = (
     "Open the complete address that <code>{name}</code> printed when it started: the line "
     "<code>{name}: open http://…</code>, with <code>?token=</code> near its end. "
-    "After a restart the token may be a new one. "
-    "To choose it yourself, start <code>{name}</code> with <code>{token}</code>."
+    "After a restart the token may be a new one."
 )
+_OWN_TOKEN = " To choose it yourself, start <code>{name}</code> with <code>{token}</code>."
 _LOCAL = (
     "On the machine itself, open <code>http://localhost</code> with the port that <code>{name}</code> "
     "printed. "
@@ -51,6 +51,8 @@ class Program:
     name: str
     option_format: str
     """An option with its value, such as ``--{name} {value}``."""
+    has_token_option: bool = False
+    """True when the user may choose the token, with the option ``token``."""
 
     def option(self, name: str, value: object) -> str:
         """Return an option as it is written on the command line."""
@@ -149,6 +151,8 @@ class Access:
     def _denied(self, status: int, reason: str, remedy: str) -> web.Response:
         """Return a page that says why access was refused and, as the HTML `remedy`, how to get it."""
         program = self._program
+        if remedy is _WITH_TOKEN and program.has_token_option:
+            remedy += _OWN_TOKEN
         options = {"address": program.option("address", "0.0.0.0"), "token": program.option("token", "…")}
         text = _DENIED.read_text(encoding="utf-8").replace("{reason}", html.escape(reason))
         text = text.replace("{remedy}", remedy.format(name=program.name, **options))

@@ -22,7 +22,7 @@ except ModuleNotFoundError as error:
 
 
 _STOP_PERIOD_S = 0.1
-_PROGRAM = Program("web_selector", "-p {name}:={value}")
+_PROGRAM = Program("web_selector", "-p {name}:={value}", has_token_option=True)
 
 
 def main(args: list[str] | None = None) -> int:

@@ -24,6 +24,7 @@ CORE = (
     ("siammaskpp_core.training",),
     ("siammaskpp_core.evaluation",),
     ("siammaskpp_core.bench", "siammaskpp_core.offline"),
+    ("siammaskpp_core.interactive",),
     ("siammaskpp_core.cli",),
     ("siammaskpp_core.__main__",),
 )

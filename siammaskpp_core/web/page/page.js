@@ -176,8 +176,13 @@ async function player(command, body = {}) {
   if (!response.success) refuse(response.message);
 }
 
-const togglePlay = () => player(status.video?.is_playing ? "pause" : "play");
-const goTo = (frame) => player("go_to", { frame });
+function togglePlay() {
+  player(status.video?.is_playing ? "pause" : "play");
+}
+
+function goTo(frame) {
+  player("go_to", { frame });
+}
 
 $("play").onclick = togglePlay;
 $("back").onclick = () => goTo(status.video.frame - 1);
@@ -196,7 +201,7 @@ async function save() {
   showState("SAVED");
   showProblem("");
   for (const control of document.querySelectorAll("button, input")) control.disabled = true;
-  showMessage(`${response.message} You can close this page.`, false);
+  showMessage(`${response.message}. You can close this page.`, false);
   messageTimer = -1; // stays
 }
 
@@ -293,13 +298,14 @@ function beginRename(id) {
   input.onkeydown = ({ key }) => (key === "Enter" ? end(true) : key === "Escape" && end(false));
   input.onblur = () => end(true);
   item.name.replaceChildren(input);
+  input.focus();
   input.select();
 }
 
 // Commands --------------------------------------------------------------------------------------------
 
 async function setTarget(box, image) {
-  const id = redrawn ?? newId();
+  const id = redrawn ?? newId(); // empty: the answer has it
   const label = redrawn ? items.get(redrawn).label : $("label").value.trim();
   const isTap = !box[2] && !box[3];
   cameraView.setPending(box);
@@ -368,6 +374,7 @@ async function send(command, body) {
 
 // Ids are not used again: results for a removed target may still arrive.
 function newId() {
+  if (status.video) return ""; // the program chooses: the label, or target
   const used = [...items.keys()].map((id) => Number(/^object(\d+)$/.exec(id)?.[1] ?? 0));
   lastNumber = Math.max(lastNumber, ...used) + 1;
   return `object${lastNumber}`;

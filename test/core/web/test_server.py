@@ -14,7 +14,7 @@ from siammaskpp_core.web.access import Program
 from siammaskpp_core.web.server import WebServer
 from siammaskpp_core.web.source import Answer, Command, Unavailable
 
-PROGRAM = Program("viewer", "--{name} {value}")
+PROGRAM = Program("viewer", "--{name} {value}", has_token_option=True)
 
 
 class Drawing:

@@ -1,0 +1,1 @@
+"""Tracking while somebody watches: point at objects, correct them in later frames, save; page and window."""
