@@ -295,7 +295,9 @@ function beginRename(id) {
     const response = await send("rename", { id, label: input.value.trim() });
     if (!response.success) refuse(response.message);
   };
-  input.onkeydown = ({ key }) => (key === "Enter" ? end(true) : key === "Escape" && end(false));
+  input.onkeydown = ({ key }) => {
+    if (key === "Enter" || key === "Escape") end(key === "Enter"); // a returned false would swallow the key
+  };
   input.onblur = () => end(true);
   item.name.replaceChildren(input);
   input.focus();

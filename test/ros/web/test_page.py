@@ -111,11 +111,42 @@ def test_draw_see_remove(robot: Robot, browser: Any, context: dict[str, Any], dr
     robot.places_become()
 
 
-def test_a_phone_shows_everything_in_its_width(robot: Robot, browser: Any) -> None:
+def test_tap_rename_remove_undo_on_a_phone(robot: Robot, browser: Any) -> None:
     page = open_page(browser, robot.start_page(), **PHONE)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    page.touchscreen.tap(200, 150)
-    page.locator("#message-line").filter(has_text="corner of the object to the other").wait_for()
+    left, top, right, bottom = red_box(page.locator("#picture"))
+    page.touchscreen.tap((left + right) / 2, (top + bottom) / 2)
+    name = page.locator("#targets li .name")
+    name.filter(has_text="object1").wait_for()
+    robot.places_become(("object1", 100))
+
+    page.get_by_role("button", name="Rename object1").tap()
+    page.keyboard.type("red thing")
+    page.keyboard.press("Enter")
+    name.filter(has_text="red thing").wait_for()
+    page.get_by_role("button", name="Remove red thing").tap()
+    robot.places_become()
+    page.get_by_role("button", name="Undo").tap()
+    robot.places_become(("object1", 100))
+    name.filter(has_text="red thing").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_the_picture_stands_still_while_a_box_is_drawn(robot: Robot, browser: Any) -> None:
+    page = open_page(browser, robot.start_page())
+    picture = page.locator("#picture")
+    left, top, right, bottom = red_box(picture)
+    page.mouse.move(left, top)
+    page.mouse.down()
+    page.mouse.move(right, bottom)
+    robot.camera.picture = scene(x=250, y=180)
+    robot.client.objects.clear()
+    robot.client.until(lambda: len(robot.client.objects) > 2, "the node has newer images")
+    assert red_box(picture) == pytest.approx((left, top, right, bottom), abs=3)  # the white line is around it
+    page.keyboard.press("Escape")
+    page.mouse.up()
+    while red_box(picture)[0] < right:
+        page.wait_for_timeout(50)
     assert page.locator("#targets li").count() == 0
 
 
