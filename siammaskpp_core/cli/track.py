@@ -84,8 +84,8 @@ def add_arguments(commands: Commands) -> None:
     track.add_argument(
         "--window",
         action="store_true",
-        help="show the results in a window while they come; q ends the run. Without --box and --point, targets "
-        "are set and corrected in the window instead of the page",
+        help="show the results in a window while they come; q ends the run. Without --box and --point, "
+        "targets are set and corrected in the window instead of the page",
     )
     add_rotated_box(track)
     add_model(track)

@@ -15,6 +15,7 @@ class BrightSquare:
     """Stands in for a LongTermTracker: confidence 0.75, or NaN and LOST where nothing is bright."""
 
     angle_rad = 0.0
+    engine_name = "none"
 
     def __init__(self):
         self.timings = {"crop": 1.0, "search": 2.0, "decode": 3.0, "refine": 4.0, "paste": 5.0}

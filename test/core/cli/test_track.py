@@ -2,6 +2,7 @@
 
 import csv
 import signal
+import sys
 import time
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from limits import files_up_to
 
 from siammaskpp_core.io.images import MediaError
 from siammaskpp_core.io.video import Frames, VideoWriter, open_frames
+from siammaskpp_core.offline.session import Selection
 from siammaskpp_core.tracking.boxes import mask_bounding_box
 
 
@@ -295,6 +297,7 @@ def test_a_format_with_its_path_and_an_overlay_beside_it(folder, tmp_path):
 
 def test_a_window_shows_the_results_until_q(folder, tmp_path, monkeypatch, capsys):
     shown, keys = [], iter([-1, -1, ord("q")])
+    monkeypatch.setenv("DISPLAY", ":0")
     for name in ("namedWindow", "destroyWindow"):
         monkeypatch.setattr(cv2, name, lambda *_: None)
     monkeypatch.setattr(cv2, "imshow", lambda _, image: shown.append(image))
@@ -310,8 +313,46 @@ def test_a_window_shows_the_results_until_q(folder, tmp_path, monkeypatch, capsy
     assert "no display" in error_of(capsys, "track", folder, "--box", "20,30,25,20", "--window")
 
 
-def test_what_to_track_must_be_said(folder, capsys):
-    assert "--box or --point says what to track" in error_of(capsys, "track", folder)
+def test_without_a_box_somebody_points_at_the_object(folder, tmp_path, monkeypatch, capsys):
+    """The view is a stand-in for the page: it sets a target in the second frame, and saves at the end."""
+    serve = pytest.importorskip("siammaskpp_core.interactive.serve")
+
+    def view(self, watched):
+        assert (watched.name, watched.last) == ("img", FRAMES - 1)
+        watched.player.go_to(1)
+        watched.player.select(Selection(box_xywh=(24, 30, 25, 20), label="square"), 1)
+        while not watched.player.is_at_end:
+            watched.player.go_to(watched.player.tracked_to + 1)
+        watched.save()
+
+    monkeypatch.setattr(serve.BrowserView, "__call__", view)
+    table = tmp_path / "tracks.csv"
+    assert run("track", folder, "--csv", table) == 0
+    assert capsys.readouterr().out.splitlines() == [f"{FRAMES} frames in {table}"]
+    assert [(row["frame"], row["id"]) for row in rows_of(table)] == [
+        (str(n), "square") for n in range(1, FRAMES)
+    ]
+
+
+def test_a_run_by_hand_that_is_left_without_a_target_writes_nothing(folder, tmp_path, monkeypatch, capsys):
+    serve = pytest.importorskip("siammaskpp_core.interactive.serve")
+    monkeypatch.setattr(serve.BrowserView, "__call__", lambda self, watched: None)
+    assert run("track", folder, "--csv", tmp_path / "tracks.csv") == 0
+    assert "nothing was tracked" in capsys.readouterr().out
+    assert list(tmp_path.glob("*.csv")) == []
+
+
+def test_what_a_run_by_hand_needs(folder, monkeypatch, capsys):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    assert "there is no screen" in error_of(capsys, "track", folder, "--window")
+    monkeypatch.setitem(sys.modules, "aiohttp", None)
+    for name in [name for name in sys.modules if name.startswith("siammaskpp_core.web")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delitem(sys.modules, "siammaskpp_core.interactive.serve", raising=False)
+    error = error_of(capsys, "track", folder)
+    assert "pip install 'siammaskpp[web]'" in error
+    assert "--box" in error
 
 
 @pytest.mark.parametrize("box", ["1,2,3", "a,b,c,d", ""])
