@@ -89,20 +89,20 @@ class Live:
         """
         with self._lock:
             (selection,) = with_ids([selection], self._session.ids)
-            memory = self._session.memory()
-            if selection.id in memory.entries and not selection.label:
-                selection = replace(selection, label=memory.entries[selection.id].label)
             since = [frame for frame in self._buffer if frame.number >= number]
             if not since or since[0].number != number:
                 raise SelectionError(
                     "the picture stood still for too long; draw the box faster, or tap the object"
                 )
-            follower = Session(self._tracker)
-            follower.recall(memory.only(()))
+            memory = self._session.memory
+            if selection.id in memory and not selection.label:
+                selection = replace(selection, label=memory[selection.id][0])
+            follower = Session(self._tracker)  # of this target alone; the numbers of the others stay taken
+            follower.memory = {id: ("", index, None) for id, (_, index, _) in memory.items()}
             result = follower.track(since[0], [selection])
             for frame in since[1:]:
                 result = follower.track(frame)
-            self._session.recall(memory.joined(follower.memory()))
+            self._session.memory = {**memory, selection.id: follower.memory[selection.id]}
             others = [target for target in self._shown if target.id != selection.id]
             self._shown = FrameResult(self._shown.frame, (*others, *result))
             return selection.id
@@ -112,7 +112,7 @@ class Live:
         with self._lock:
             removed = [name for name in self._session.ids if id in ("", name)]
             if removed:
-                self._removed = self._session.memory().only(removed)
+                self._removed = {id: self._session.memory[id] for id in removed}
             for name in removed:
                 self._session.remove(name)
             return removed
@@ -122,7 +122,8 @@ class Live:
         with self._lock:
             if id not in self._session.ids:
                 return False
-            self._session.recall(self._session.memory().labelled(id, label))
+            _, index, target = self._session.memory[id]
+            self._session.memory = {**self._session.memory, id: (label, index, target)}
             return True
 
     def undo(self) -> str:
@@ -131,8 +132,8 @@ class Live:
             if self._removed is None:
                 raise SelectionError("there is nothing to undo")
             removed, self._removed = self._removed, None
-            self._session.recall(self._session.memory().joined(removed))
-            return ", ".join(removed.entries)
+            self._session.memory = {**self._session.memory, **removed}
+            return ", ".join(removed)
 
     def _take(self, frame: Frame) -> None:
         result = self._session.track(frame)

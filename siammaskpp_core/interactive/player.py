@@ -205,7 +205,7 @@ class Player:
             self._kept[-1] = _Kept.of(
                 FrameResult(self._shown.frame, (*others[:where], target, *others[where:]))
             )
-            self._snapshots[self._position] = self._session.memory()
+            self._snapshots[self._position] = self._session.memory
             self._show(self._position)
             return target.id
 
@@ -219,8 +219,8 @@ class Player:
             self._remember(self._now(", ".join(self._labels.get(name, name) for name in removed)))
             for name in removed:
                 self._kept = [kept.without(name) for kept in self._kept]
-                self._snapshots = {at: memory.without(name) for at, memory in self._snapshots.items()}
-                self._session.recall(self._session.memory().without(name))
+                self._snapshots = {at: _without(name, memory) for at, memory in self._snapshots.items()}
+                self._session.memory = _without(name, self._session.memory)
             self._show(self._position)
             return removed
 
@@ -280,7 +280,7 @@ class Player:
         self._kept.append(_Kept.of(result))
         self._position += 1
         if self._position % SNAPSHOT_EVERY == 0:
-            self._snapshots[self._position] = self._session.memory()
+            self._snapshots[self._position] = self._session.memory
         self._show(self._position)
         return True
 
@@ -298,7 +298,7 @@ class Player:
         self._snapshots = {at: memory for at, memory in self._snapshots.items() if at <= self._position}
         self.is_at_end = False
         start = max(self._snapshots)
-        self._session.recall(self._snapshots[start])
+        self._session.memory = self._snapshots[start]
         for position in range(start + 1, self._position + 1):
             frame = self._reader.at(position)
             assert frame is not None
@@ -308,15 +308,22 @@ class Player:
         self._past = [*self._past, past][-MAX_UNDO:]
 
     def _now(self, what: str) -> _Past:
-        memory = self._session.memory()
+        memory = self._session.memory
         return _Past(list(self._kept), dict(self._snapshots), memory, self._labels, self._position, what)
 
     def _restore(self, past: _Past) -> None:
         self._kept, self._snapshots = list(past.kept), dict(past.snapshots)
-        self._session.recall(past.memory)
+        self._session.memory = past.memory
         self._labels = past.labels
         self.is_at_end = self.is_at_end and self._reader.at(len(self._kept)) is None
         self._show(min(past.position, len(self._kept) - 1))
+
+
+def _without(id: str, memory: Memory) -> Memory:
+    """Return a memory in which a target, if it is there, has been removed."""
+    if id not in memory:
+        return memory
+    return {**memory, id: ("", memory[id][1], None)}
 
 
 def _packed(mask: Mask | None) -> bytes | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -85,28 +86,11 @@ class _Entry:
         )
 
 
-@dataclass(frozen=True)
-class Memory:
-    """What a session remembers at one moment; it does not change with the session."""
+Memory: TypeAlias = "dict[str, tuple[str, int, Target | None]]"
+"""What a session remembers of each target by its id: label, number, and the memory of the tracker.
 
-    entries: Mapping[str, _Entry]
-    indices: Mapping[str, int]
-
-    def only(self, ids: Collection[str]) -> Memory:
-        """Return the memory of these targets; the numbers of the others stay taken."""
-        return Memory({id: entry for id, entry in self.entries.items() if id in ids}, self.indices)
-
-    def without(self, id: str) -> Memory:
-        """Return the memory of all targets but one."""
-        return self.only([other for other in self.entries if other != id])
-
-    def joined(self, other: Memory) -> Memory:
-        """Return the memory of both; of a target in both, that of `other`."""
-        return Memory({**self.entries, **other.entries}, {**self.indices, **other.indices})
-
-    def labelled(self, id: str, label: str) -> Memory:
-        """Return the memory in which a target has another label."""
-        return replace(self, entries={**self.entries, id: replace(self.entries[id], label=label)})
+The last is None for a target that was removed: its number, which gives the colour, stays taken.
+"""
 
 
 class Session:
@@ -138,10 +122,10 @@ class Session:
         return list(self._entries)
 
     @property
-    def memory(self) -> dict[str, tuple[str, int, Target | None]]:
-        """All that is remembered of each target by its id: label, number, and memory of the tracker.
+    def memory(self) -> Memory:
+        """All that is remembered; it does not change with the session.
 
-        The last is None for a target that was removed. Another session with the same model may take it over.
+        To set an earlier one goes back to that moment. Another session with the same model may take it over.
         """
         kept = {
             id: (entry.label, entry.index, Target(entry.target.template, entry.target.track))
@@ -151,7 +135,7 @@ class Session:
         return {**kept, **removed}
 
     @memory.setter
-    def memory(self, memory: dict[str, tuple[str, int, Target | None]]) -> None:
+    def memory(self, memory: Memory) -> None:
         self._entries = {
             id: _Entry(id, label, index, Target(target.template, target.track))
             for id, (label, index, target) in memory.items()
@@ -239,14 +223,6 @@ class Session:
         if self._entries.pop(id, None) is None:
             raise _unknown(id, self.ids)
 
-    def memory(self) -> Memory:
-        """Return what is remembered now, for :meth:`recall`."""
-        return Memory(_copied(self._entries), dict(self._indices))
-
-    def recall(self, memory: Memory) -> None:
-        """Return to an earlier moment: the next frame to track is the one after that moment's."""
-        self._entries, self._indices = _copied(memory.entries), dict(memory.indices)
-
     def box_at(self, frame: Frame, point_xy: tuple[float, float]) -> Float64Array:
         """Return the box, float64 [4] as x, y, width, height, of the object at a point of `frame`.
 
@@ -272,11 +248,6 @@ class Session:
         used = {**self._indices, **{entry.id: entry.index for entry in entries.values()}}
         index = used.get(selection.id, max(used.values(), default=-1) + 1)
         return _Entry(selection.id, label, index, target), found
-
-
-def _copied(entries: Mapping[str, _Entry]) -> dict[str, _Entry]:
-    """Return the entries with targets of their own: each image replaces the track of a target."""
-    return {id: replace(entry, target=replace(entry.target)) for id, entry in entries.items()}
 
 
 def _unknown(id: str, known: Sequence[str]) -> SelectionError:
