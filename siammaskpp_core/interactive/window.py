@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from dataclasses import dataclass
 
 import cv2
@@ -16,6 +14,7 @@ from siammaskpp_core.io.drawing import draw_text, line_height
 from siammaskpp_core.offline.results import FrameResult
 from siammaskpp_core.offline.session import Selection
 from siammaskpp_core.offline.writers.pictures import draw
+from siammaskpp_core.offline.writers.window import open_window
 
 _WAIT_MS = 15
 _TAP_PX = 5.0
@@ -31,10 +30,6 @@ KEYS = {
     "Enter, s": "save and end",
     "Esc": "give up a box or a choice",
 }
-
-
-class WindowError(UserError):
-    """No window can be shown; the message says why and what to do."""
 
 
 @dataclass
@@ -59,18 +54,9 @@ class WindowView:
     """Shows a player in a window: drag a box around an object, or click it; :data:`KEYS` do the rest."""
 
     def __init__(self) -> None:
-        """Raises :class:`WindowError` where there is no screen, or where OpenCV shows no windows."""
-        remedy = "leave out --window to set targets on a page in the browser"
-        if sys.platform.startswith("linux") and not any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY"))):
-            raise WindowError(f"--window: there is no screen (DISPLAY is not set); {remedy}")
+        """Raises :class:`~siammaskpp_core.config.ConfigError` when no window can be opened."""
         self._title = "siammaskpp"
-        try:
-            cv2.namedWindow(self._title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
-        except cv2.error as error:
-            raise WindowError(
-                "--window: this OpenCV shows no windows; install opencv-python in the place of the headless "
-                f"package, or {remedy}"
-            ) from error
+        open_window(self._title)
         self._drag: _Drag | None = None
         self._chosen = ""
         self._text = "drag a box around an object, or click it"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from types import TracebackType
 
 import cv2
@@ -14,6 +16,20 @@ END_KEYS = {ord("q"), 27}
 """The keys q and escape end the run."""
 
 
+def open_window(title: str) -> None:
+    """Open a window whose size can be changed; raises :class:`ConfigError` when that is not possible."""
+    # Without a display, the Qt in opencv-python would end the process.
+    if sys.platform.startswith("linux") and not any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY"))):
+        raise ConfigError("--window: there is no display: the variable DISPLAY is not set")
+    try:
+        cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+    except cv2.error as error:
+        raise ConfigError(
+            "--window: OpenCV can open no window: there is no display, or it is a headless build, which "
+            "opencv-python can replace"
+        ) from error
+
+
 class Window:
     """A writer that shows every frame; a context manager. `is_closed` is True after q or escape.
 
@@ -23,13 +39,7 @@ class Window:
     def __init__(self, title: str) -> None:
         self.is_closed = False
         self._title = title
-        try:
-            cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
-        except cv2.error as error:
-            raise ConfigError(
-                "--window: OpenCV can open no window: there is no display, or it is a headless build, which "
-                "opencv-python can replace"
-            ) from error
+        open_window(title)
 
     def __call__(self, result: FrameResult) -> None:
         """Show one frame."""

@@ -345,7 +345,7 @@ def test_a_run_by_hand_that_is_left_without_a_target_writes_nothing(folder, tmp_
 def test_what_a_run_by_hand_needs(folder, monkeypatch, capsys):
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    assert "there is no screen" in error_of(capsys, "track", folder, "--window")
+    assert "there is no display" in error_of(capsys, "track", folder, "--window")
     monkeypatch.setitem(sys.modules, "aiohttp", None)
     for name in [name for name in sys.modules if name.startswith("siammaskpp_core.web")]:
         monkeypatch.delitem(sys.modules, name)
