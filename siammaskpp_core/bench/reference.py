@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from siammaskpp_core.arrays import Float32Array, Image
-from siammaskpp_core.model.checkpoint import WEIGHTS, load_checkpoint
+from siammaskpp_core.model.checkpoint import WEIGHTS, load_network
 from siammaskpp_core.model.folder import ModelError
 from siammaskpp_core.network.backbones import Features
 from siammaskpp_core.network.protocol import SearchOutput
@@ -40,7 +40,7 @@ class ReferenceEngine:
                 "`siammaskpp export` or `siammaskpp import-weights` hold it, installed packages and models "
                 "in int8 do not: choose another --model, or leave out --reference"
             )
-        self.network, _ = load_checkpoint(path)
+        self.network = load_network(path)
         config = self.network.config
         if (config.correlation, config.mask, config.refine_input) != ("depthwise", "re", "head"):
             raise ModelError(f"{model_folder}: the reference implementation is for SiamMask++ (re) only")

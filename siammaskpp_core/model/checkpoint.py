@@ -21,10 +21,19 @@ def load_checkpoint(path: Path) -> tuple[SiamMaskPP, TrackingConfig]:
 
     The network of a training has the EMA weights. Raises :class:`ModelError` when the file is neither.
     """
+    return _load(path, with_tracking=True)
+
+
+def load_network(path: Path) -> SiamMaskPP:
+    """The network of :func:`load_checkpoint` alone; the tracking parameters may be of another version."""
+    return _load(path, with_tracking=False)[0]
+
+
+def _load(path: Path, with_tracking: bool) -> tuple[SiamMaskPP, TrackingConfig]:
     try:
         state = torch.load(path, weights_only=True, map_location="cpu")
         model = SiamMaskPP(from_mapping(NetworkConfig, state["network"], str(path)))
-        tracking = from_mapping(TrackingConfig, state["tracking"], str(path))
+        tracking = from_mapping(TrackingConfig, state["tracking"] if with_tracking else {}, str(path))
         weights = state["ema"] if "ema" in state else state["model"]
         weights.pop("n_averaged", None)
         model.load_state_dict({name.removeprefix("module."): value for name, value in weights.items()})
@@ -46,7 +55,7 @@ def load_mean(paths: Sequence[Path]) -> tuple[SiamMaskPP, TrackingConfig]:
     model, tracking = load_checkpoint(paths[0])
     states = [model.state_dict()]
     for path in paths[1:]:
-        other = load_checkpoint(path)[0]
+        other = load_network(path)
         if other.config != model.config:
             raise ModelError(f"{path} is of another network than {paths[0]}: no mean can be made of them")
         states.append(other.state_dict())

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from siammaskpp_core.config import ConfigError
-from siammaskpp_core.model.checkpoint import load_checkpoint
+from siammaskpp_core.model.checkpoint import load_network
 from siammaskpp_core.network.siammaskpp import SiamMaskPP
 from siammaskpp_core.training.config import TrainingConfig
 
@@ -45,7 +45,7 @@ def load_previous_stage(model: SiamMaskPP, checkpoint: Path) -> list[str]:
     Such parts, for example the refine module, keep their initial weights. Raises :class:`ConfigError` when
     the networks differ in anything else and :class:`ModelError` when the file is not a checkpoint.
     """
-    weights, own = load_checkpoint(checkpoint)[0].state_dict(), model.state_dict()
+    weights, own = load_network(checkpoint).state_dict(), model.state_dict()
     known = {name.partition(".")[0] for name in weights}
     new = {name: value for name, value in own.items() if name.partition(".")[0] not in known}
     try:
