@@ -132,13 +132,16 @@ class SiameseLevel(nn.Module):
         centre = F.pad(self.adjust(template), (-margin,) * 4)
         return torch.cat([branch.kernels(centre) for branch in self._branches()], 1)
 
-    def forward(self, search: Tensor, kernels: Tensor) -> list[Tensor]:
-        """One response per branch for search features [B, Cin, H, W] and kernels [B, K, k, k]."""
+    def forward(self, search: Tensor, kernels: Tensor, count: int | None = None) -> list[Tensor]:
+        """One response per branch for search features [B, Cin, H, W] and kernels [B, K, k, k].
+
+        With `count` only the first `count` entries of `branches` are computed.
+        """
         adjusted = self.adjust(search)
         parts = kernels.split([branch.kernel_channels for branch in self._branches()], 1)
         return [
             response
-            for branch, part in zip(self._branches(), parts, strict=True)
+            for branch, part in list(zip(self._branches(), parts, strict=True))[:count]
             for response in branch(adjusted, part)
         ]
 

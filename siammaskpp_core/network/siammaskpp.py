@@ -93,18 +93,19 @@ class SiamMaskPP(nn.Module):
         features = self.backbone(pixels)
         return self.respond(features, kernels), features
 
-    def respond(self, features: Features, kernels: Tensor) -> Response:
-        """The response of search features to kernels [B, K, k, k]."""
+    def respond(self, features: Features, kernels: Tensor, *, with_masks: bool = True) -> Response:
+        """The response of search features to kernels [B, K, k, k], if wanted without that of the masks."""
         parts = kernels.split([level.kernel_channels for _, level in self._levels()], 1)
+        count = None if with_masks else 1
         responses = [
-            level(getattr(features, name), part)
+            level(getattr(features, name), part, count)
             for (name, level), part in zip(self._levels(), parts, strict=True)
         ]
         branches = list(map(list, zip(*responses, strict=True)))
         return Response(
             self.cls(branches[0]),
             self.loc(branches[1]) if self.loc is not None else None,
-            torch.cat(branches[-1], 1) if self.mask is not None else None,
+            torch.cat(branches[-1], 1) if self.mask is not None and with_masks else None,
         )
 
     def masks(self, vectors: Tensor, windows: Windows | None) -> Tensor:
@@ -144,6 +145,11 @@ class SiamMaskPP(nn.Module):
         assert self.mask is not None, "a network without masks"
         modules = [level.branches[-1] for _, level in self._levels()]
         return [*modules, self.mask] + ([self.refine] if self.refine is not None else [])
+
+    def box_modules(self) -> list[nn.Module]:
+        """The modules that only scores and boxes depend on."""
+        modules = [level.branches[0] for _, level in self._levels()]
+        return [*modules, self.cls] + ([self.loc] if self.loc is not None else [])
 
     def _levels(self) -> list[tuple[str, SiameseLevel]]:
         return list(zip(self.config.levels, self.levels, strict=True))  # type: ignore[arg-type]

@@ -23,8 +23,9 @@ class TrainingConfig(Checked):
 
     stage: str = option(
         "base",
-        "Training stage; base trains with all losses, bi and re train only masks of that form",
-        choices=("base", "bi", "re"),
+        "Training stage; base trains with all losses, bi and re train only masks of that form, boxes trains "
+        "only scores and boxes",
+        choices=("base", "bi", "re", "boxes"),
     )
     steps: int = option(4000, "Number of optimiser steps", low=1)
     batch_size: int = option(16, "Pairs per optimiser step, summed over all processes", low=1, high=65536)

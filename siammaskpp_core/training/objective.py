@@ -47,20 +47,22 @@ class Prediction(NamedTuple):
 class PairNetwork(nn.Module):
     """The network as a function of a batch of pairs, in the form that distributed training wraps.
 
-    `frozen`, if given, computes the features instead of the model's own backbone.
+    `frozen`, if given, computes the features instead of the model's own backbone. Without `with_masks` the
+    masks are left out.
     """
 
-    def __init__(self, model: SiamMaskPP, frozen: FrozenBackbone | None) -> None:
+    def __init__(self, model: SiamMaskPP, frozen: FrozenBackbone | None, *, with_masks: bool = True) -> None:
         super().__init__()
         self.model = model
         self.frozen = frozen
+        self.with_masks = with_masks
 
     def forward(self, template: Tensor, search: Tensor, positions: Tensor) -> Prediction:
         """Predict from crops uint8 BGR [B, H, W, 3] and mask positions int64 [N, 3] (pair, row, column)."""
         encode = self.frozen or self.model.backbone
         kernels = self.model.template_kernels(encode(template))
         features = encode(search)
-        response = self.model.respond(features, kernels)
+        response = self.model.respond(features, kernels, with_masks=self.with_masks)
         if response.mask is None:
             return Prediction(response.cls, response.loc, None)
         if len(positions) < 2:
@@ -86,7 +88,7 @@ def batch_losses(
     :func:`random_draws`.
     """
     means: dict[str, Mean] = {}
-    if config.stage == "base":
+    if config.stage in ("base", "boxes"):
         hard = config.anchor_sampling == "hard"
         labels = batch.labels if draws is None else hard_negatives(prediction.cls, batch.labels, draws)
         means["positive"], means["negative"] = classification_loss(prediction.cls, labels, per_pair=hard)

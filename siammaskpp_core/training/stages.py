@@ -1,4 +1,4 @@
-"""Training stages (base, bi, re): initial weights, trainable parts, optimiser and learning rate."""
+"""Training stages (base, bi, re, boxes): initial weights, trainable parts, optimiser and learning rate."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def initialise_weights(model: SiamMaskPP, config: TrainingConfig, init: Path | N
     and when the stage needs a checkpoint and none is given.
     """
     form = model.config.mask
-    if config.stage not in ("base", form):
+    if config.stage not in ("base", "boxes", form):
         raise ConfigError(f"stage: {config.stage} needs a network with mask: {config.stage}, not {form}")
     if init is not None:
         return load_previous_stage(model, init)
@@ -95,7 +95,7 @@ def make_optimizer(model: SiamMaskPP, config: TrainingConfig) -> torch.optim.Opt
 def _head_modules(model: SiamMaskPP, config: TrainingConfig) -> list[nn.Module]:
     if config.stage == "base":
         return [module for name, module in model.named_children() if name != "backbone"]
-    return model.mask_modules()
+    return model.box_modules() if config.stage == "boxes" else model.mask_modules()
 
 
 def _backbone_modules(model: SiamMaskPP, config: TrainingConfig) -> list[nn.Module]:

@@ -178,7 +178,9 @@ class Trainer:
         if not train_backbone and fabric.device.type == "cpu":
             pairs = config.batch_size // fabric.world_size
             frozen = FrozenBackbone(self.model.backbone, pairs, bfloat16=config.precision == "bf16-mixed")
-        network: torch.nn.Module = fabric.setup_module(PairNetwork(self.model, frozen))
+        network: torch.nn.Module = fabric.setup_module(
+            PairNetwork(self.model, frozen, with_masks=config.stage != "boxes")
+        )
         return network
 
     def _training_step(

@@ -89,4 +89,4 @@ def test_wrong_training_configurations(values, message):
 def test_shipped_configurations_are_valid(path):
     experiment = read_experiment(path)
     network, config = experiment.network, experiment.training
-    assert config.stage in ("base", network.mask)
+    assert config.stage in ("base", "boxes", network.mask)

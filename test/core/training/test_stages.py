@@ -140,6 +140,39 @@ def test_a_mask_stage_changes_masks_alone(base):
     assert {name.split(".")[0] for name in changed} == {"levels", "mask", "refine"}
 
 
+def test_the_stage_of_boxes_leaves_masks_as_they_are():
+    torch.manual_seed(0)
+    model, config = SiamMaskPP(RE), TrainingConfig(stage="boxes", optimizer="sgd", learning_rate=0.1)
+    set_trainable(model, config, train_backbone=False)
+    optimizer = make_optimizer(model, config)
+    crops = [torch.randint(0, 256, (2, side, side, 3), dtype=torch.uint8) for side in (127, 255)]
+    positions = torch.tensor([[0, 12, 12], [1, 12, 12]])
+
+    def answer():
+        return PairNetwork(model.eval(), None)(*crops, positions)
+
+    before = answer()
+    set_trainable(model, config, train_backbone=False)
+    prediction = PairNetwork(model, None, with_masks=False)(*crops, positions)
+    assert prediction.masks is None
+    (prediction.cls.square().mean() + prediction.loc.square().mean()).backward()
+    optimizer.step()
+    after = answer()
+    assert torch.equal(before.masks, after.masks)
+    assert not torch.equal(before.cls, after.cls)
+    assert not torch.equal(before.loc, after.loc)
+
+
+def test_a_stage_takes_over_weights_whose_tracking_options_are_of_another_version(base):
+    trained, checkpoint = base
+    state = torch.load(checkpoint, weights_only=True)
+    state["tracking"]["an_option_of_long_ago"] = 0.3
+    torch.save(state, checkpoint)
+    model = SiamMaskPP(RE)
+    initialise_weights(model, RE_STAGE, checkpoint)
+    assert torch.equal(model.cls.level_logits, trained.cls.level_logits)
+
+
 def test_a_stage_goes_on_from_the_one_before(base):
     trained, checkpoint = base
     model = SiamMaskPP(RE)
@@ -156,7 +189,12 @@ def test_a_checkpoint_of_another_network(base):
 
 @pytest.mark.parametrize(
     ("network", "stage", "message"),
-    [(RE, "bi", "mask: bi, not re"), (replace(BI, mask="none"), "re", "not none"), (RE, "re", "--init")],
+    [
+        (RE, "bi", "mask: bi, not re"),
+        (replace(BI, mask="none"), "re", "not none"),
+        (RE, "re", "--init"),
+        (RE, "boxes", "--init"),
+    ],
 )
 def test_stages_that_cannot_be(network, stage, message):
     with pytest.raises(ConfigError, match=message):
