@@ -98,6 +98,16 @@ class TrainingConfig(Checked):
         "Weight of the masks' Dice loss, to which small and large objects contribute equally",
         low=0.0,
     )
+    giou_weight: float = option(
+        0.0, "Weight of the boxes' generalised IoU loss, which is added to the smooth L1 loss", low=0.0
+    )
+    quality_exponent: float = option(
+        0.0,
+        "Ranks anchors by the IoU of their boxes: the target probability of a positive anchor is the IoU of "
+        "its predicted box, relative to the best one of the pair, to this power; 0 makes it 1 for all",
+        low=0.0,
+        high=10.0,
+    )
     smooth_l1_omega: float = option(3.0, "Parameter omega of the smooth L1 loss", low=0.1, high=10.0)
     mask_positions: int = option(
         4, "Largest number of positive cells of a pair whose masks are trained", low=1, high=64

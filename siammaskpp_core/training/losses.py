@@ -1,4 +1,4 @@
-"""Loss functions: cross-entropy, smooth L1 on normalised offsets, logistic and Dice loss on masks."""
+"""Loss functions: cross-entropy, smooth L1 and GIoU on boxes, logistic and Dice loss on masks."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from siammaskpp_core.tracking.decoding import MAX_LOG_RATIO
 from siammaskpp_core.training.assignment import IGNORED, NEGATIVE, POSITIVE
 
 HARD_NEGATIVES = 16
@@ -27,16 +28,34 @@ class Mean:
         return self.total / self.count.clamp(min=1)
 
 
-def classification_loss(logits: Tensor, labels: Tensor, per_pair: bool = False) -> tuple[Mean, Mean]:
+def classification_loss(
+    logits: Tensor, labels: Tensor, per_pair: bool = False, quality: Tensor | None = None
+) -> tuple[Mean, Mean]:
     """Cross-entropy of the positive and of the negative anchors; the loss is half the sum of both means.
 
     `logits` [B, 2A, R, R] (background first), `labels` [B, A, R, R]. The means are taken over all anchors
-    of the batch or, with `per_pair`, over the anchors of each pair and then over the pairs.
+    of the batch or, with `per_pair`, over the anchors of each pair and then over the pairs. `quality`
+    [B, A, R, R] are the target probabilities of the positive anchors, by default 1.
     """
     batch, anchors = labels.shape[:2]
     log_p = F.log_softmax(logits.view(batch, 2, anchors, *logits.shape[-2:]).float(), 1)
     mean = _mean_of_pairs if per_pair else _mean_of_anchors
-    return mean(-log_p[:, 1], labels == POSITIVE), mean(-log_p[:, 0], labels == NEGATIVE)
+    positive = -log_p[:, 1]
+    if quality is not None:
+        positive = quality * positive - (1 - quality) * log_p[:, 0]
+    return mean(positive, labels == POSITIVE), mean(-log_p[:, 0], labels == NEGATIVE)
+
+
+def relative_quality(overlaps: Tensor, labels: Tensor, exponent: float) -> Tensor:
+    """Target probabilities [B, A, R, R] that rank the positive anchors of a pair by their boxes.
+
+    They follow the IoU of the predicted boxes, as in the quality focal loss (Li et al. 2020). Dividing by the
+    pair's best IoU keeps 1 as the target of the best anchor, so that a score still tells how probable it is
+    that the target is there at all. `overlaps` and `labels` are [B, A, R, R].
+    """
+    positive = (overlaps.detach() * (labels == POSITIVE)).flatten(1)
+    best = positive.amax(1, keepdim=True).clamp(min=1e-6)
+    return (positive / best).pow(exponent).view_as(overlaps)
 
 
 def box_loss(offsets: Tensor, targets: Tensor, labels: Tensor, omega: float, every_pair: bool = True) -> Mean:
@@ -50,6 +69,26 @@ def box_loss(offsets: Tensor, targets: Tensor, labels: Tensor, omega: float, eve
         offsets.view_as(targets).float(), targets, reduction="none", beta=1 / omega**2
     ).sum(1)
     mean = _mean_of_pairs(difference, labels == POSITIVE)
+    return Mean(mean.total, torch.full_like(mean.count, len(labels))) if every_pair else mean
+
+
+def box_overlaps(offsets: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """IoU and generalised IoU [B, A, R, R] of predicted and true boxes (Rezatofighi et al. 2019).
+
+    `offsets` [B, 4A, R, R], `targets` [B, 4, A, R, R] of the same anchors. Both overlaps do not depend on the
+    units of the axes, so the anchors' sizes are taken for the units.
+    """
+    (low, high), (true_low, true_high) = (_corners(x.float()) for x in (offsets.view_as(targets), targets))
+    common = (torch.minimum(high, true_high) - torch.maximum(low, true_low)).clamp(min=0).prod(1)
+    union = (high - low).prod(1) + (true_high - true_low).prod(1) - common
+    hull = (torch.maximum(high, true_high) - torch.minimum(low, true_low)).prod(1)
+    overlaps = common / union
+    return overlaps, overlaps - (hull - union) / hull
+
+
+def giou_loss(giou: Tensor, labels: Tensor, every_pair: bool = True) -> Mean:
+    """`1 - GIoU`, averaged over positive anchors as in :func:`box_loss`; both arguments are [B, A, R, R]."""
+    mean = _mean_of_pairs(1 - giou, labels == POSITIVE)
     return Mean(mean.total, torch.full_like(mean.count, len(labels))) if every_pair else mean
 
 
@@ -97,6 +136,12 @@ def hard_negatives(logits: Tensor, labels: Tensor, draws: Tensor) -> Tensor:
     drawn = draws.flatten(1).masked_fill(~negative, -1).topk(RANDOM_NEGATIVES, 1).indices
     chosen = torch.zeros_like(negative).scatter(1, torch.cat([hard, drawn], 1), True)
     return labels.masked_fill((negative & ~chosen).view_as(labels), IGNORED)
+
+
+def _corners(offsets: Tensor) -> tuple[Tensor, Tensor]:
+    """The lower and the upper corners [B, 2, A, R, R] of boxes, in sizes of their anchors."""
+    half = offsets[:, 2:].clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO).exp() / 2
+    return offsets[:, :2] - half, offsets[:, :2] + half
 
 
 def _mean_of_anchors(values: Tensor, chosen: Tensor) -> Mean:

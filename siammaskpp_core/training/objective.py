@@ -14,11 +14,14 @@ from siammaskpp_core.training.frozen import FrozenBackbone
 from siammaskpp_core.training.losses import (
     Mean,
     box_loss,
+    box_overlaps,
     classification_loss,
     dice_loss,
+    giou_loss,
     hard_negatives,
     mask_loss,
     mask_overlap,
+    relative_quality,
 )
 
 
@@ -82,7 +85,7 @@ def mask_positions(batch: Batch) -> Tensor:
 def batch_losses(
     prediction: Prediction, batch: Batch, draws: Tensor | None, config: TrainingConfig
 ) -> dict[str, Mean]:
-    """The means `positive`, `negative`, `box`, `mask`, `dice` and `overlap` (of masks) that apply.
+    """The means `positive`, `negative`, `box`, `giou`, `mask`, `dice` and `overlap` (of masks) that apply.
 
     The stage and the parts of the network decide which ones apply. `draws` select the random negatives, see
     :func:`random_draws`.
@@ -90,11 +93,17 @@ def batch_losses(
     means: dict[str, Mean] = {}
     if config.stage in ("base", "boxes"):
         hard = config.anchor_sampling == "hard"
-        labels = batch.labels if draws is None else hard_negatives(prediction.cls, batch.labels, draws)
-        means["positive"], means["negative"] = classification_loss(prediction.cls, labels, per_pair=hard)
+        quality = None
         if prediction.loc is not None:
             omega = config.smooth_l1_omega
             means["box"] = box_loss(prediction.loc, batch.offsets, batch.labels, omega, every_pair=not hard)
+            if config.giou_weight or config.quality_exponent:
+                overlaps, giou = box_overlaps(prediction.loc, batch.offsets)
+                means["giou"] = giou_loss(giou, batch.labels, every_pair=not hard)
+                if config.quality_exponent:
+                    quality = relative_quality(overlaps, batch.labels, config.quality_exponent)
+        labels = batch.labels if draws is None else hard_negatives(prediction.cls, batch.labels, draws)
+        means["positive"], means["negative"] = classification_loss(prediction.cls, labels, hard, quality)
     if prediction.masks is not None:
         masks = batch.masks[batch.cells[..., 0] >= 0]
         logits = prediction.masks[: len(masks)]
@@ -105,11 +114,12 @@ def batch_losses(
 
 
 def total_loss(means: dict[str, Tensor], config: TrainingConfig) -> Tensor:
-    """`A * L_cls + B * L_reg + C * L_mask + dice_weight * L_dice` of the means of :func:`batch_losses`."""
+    """The weighted sum of the means of :func:`batch_losses`: `A * L_cls + B * L_reg + C * L_mask + ...`."""
     weights = {
         "positive": config.cls_weight / 2,
         "negative": config.cls_weight / 2,
         "box": config.loc_weight,
+        "giou": config.giou_weight,
         "mask": config.mask_weight,
         "dice": config.dice_weight,
     }
@@ -117,7 +127,7 @@ def total_loss(means: dict[str, Tensor], config: TrainingConfig) -> Tensor:
 
 
 def logged_values(means: dict[str, Mean], config: TrainingConfig) -> dict[str, Tensor]:
-    """The values of a step that are logged: `loss`, `cls`, `loc`, `mask` and the masks' `iou`.
+    """The values of a step that are logged: `loss`, `cls`, `loc`, `giou`, `mask` and the masks' `iou`.
 
     A value is NaN where the batch had nothing to average.
     """
@@ -125,7 +135,7 @@ def logged_values(means: dict[str, Mean], config: TrainingConfig) -> dict[str, T
     numbers = {"loss": total_loss(values, config)}
     if "positive" in means:
         numbers["cls"] = (values["positive"] + values["negative"]) / 2
-    for name, short in {"box": "loc", "mask": "mask", "overlap": "iou"}.items():
+    for name, short in {"box": "loc", "giou": "giou", "mask": "mask", "overlap": "iou"}.items():
         if name in means:
             numbers[short] = values[name].masked_fill(means[name].count == 0, torch.nan)
     return numbers

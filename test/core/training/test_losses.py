@@ -89,6 +89,64 @@ def test_smooth_l1_on_both_sides_of_its_threshold(omega, x, expected):
     assert float(loss.value) == pytest.approx(expected, rel=1e-5)
 
 
+def test_overlaps_of_boxes_do_not_depend_on_the_size_of_their_anchor():
+    """Boxes 4x2 and 4x4 in pixels, from an anchor of 8x4 at the origin; the numbers are counted by hand."""
+    anchor = torch.tensor([0.0, 0.0, 8.0, 4.0])
+
+    def offsets(cx, cy, width, height):
+        return torch.tensor([cx / 8, cy / 4, log(width / 8), log(height / 4)]).view(1, 4, 1, 1)
+
+    assert anchor[2] / anchor[3] == 2
+    one, other = offsets(0, 0, 4, 2), offsets(2, 0, 4, 4)
+    overlap, giou = losses.box_overlaps(one, other.view(1, 4, 1, 1, 1))
+    # 2x2 in common, 8 + 16 - 4 in the union, 6x4 in the hull
+    assert float(overlap) == pytest.approx(4 / 20)
+    assert float(giou) == pytest.approx(4 / 20 - 4 / 24)
+    apart = losses.box_overlaps(one, offsets(100, 0, 4, 2).view(1, 4, 1, 1, 1))
+    assert float(apart[0]) == 0
+    assert float(apart[1]) == pytest.approx(16 / 208 - 1)
+    same = losses.box_overlaps(one, one.view(1, 4, 1, 1, 1))
+    assert [float(value) for value in same] == pytest.approx([1, 1])
+
+
+def test_the_giou_loss_pulls_boxes_together_that_do_not_touch():
+    offsets = torch.zeros(1, 4, 1, 1, requires_grad=True)
+    target = torch.tensor([3.0, 0, 0, 0]).view(1, 4, 1, 1, 1)
+    _, giou = losses.box_overlaps(offsets, target)
+    loss = losses.giou_loss(giou, torch.ones(1, 1, 1, 1))
+    loss.value.backward()
+    assert float(loss.value.detach()) > 1
+    assert offsets.grad[0, 0] < 0  # a step against the gradient moves the box to the right
+    assert int(losses.giou_loss(giou, torch.zeros(1, 1, 1, 1), every_pair=False).count) == 0
+
+
+def test_the_quality_of_anchors_follows_their_boxes():
+    overlaps = torch.tensor([0.8, 0.4, 0.9, 0.0]).view(1, 1, 2, 2)
+    labels = torch.tensor([1, 1, 0, 1]).view(1, 1, 2, 2)
+    quality = losses.relative_quality(overlaps, labels, 2.0)[0, 0]
+    assert quality.flatten().tolist() == pytest.approx([1, 0.25, 0, 0])
+    nothing = losses.relative_quality(overlaps, torch.zeros_like(labels), 2.0)
+    assert bool(torch.isfinite(nothing).all())
+
+
+def test_a_quality_of_one_is_the_plain_classification_loss(labels):
+    logits = torch.tensor(np.random.default_rng(1).normal(0, 2, (PICTURES, 2 * ANCHORS, CELLS, CELLS)))
+    labels = torch.tensor(labels)
+    plain = losses.classification_loss(logits, labels, per_pair=True)
+    ones = losses.classification_loss(logits, labels, True, torch.ones_like(labels))
+    assert [float(mean.value) for mean in ones] == pytest.approx([float(mean.value) for mean in plain])
+
+
+def test_the_best_logit_of_an_anchor_is_that_of_its_quality():
+    logits = torch.zeros(1, 2, 1, 1, requires_grad=True)
+    quality = torch.full((1, 1, 1, 1), 0.7)
+    with torch.no_grad():
+        logits[0, 1] = log(0.7 / 0.3)
+    positive, _ = losses.classification_loss(logits, torch.ones(1, 1, 1, 1), True, quality)
+    positive.value.backward()
+    assert logits.grad.abs().max() < 1e-6
+
+
 def test_mask_loss():
     """The paper sums over all positions n; our function only gets those with c_n = 1."""
     rng = np.random.default_rng(3)
@@ -216,3 +274,18 @@ def test_losses_of_networks_without_boxes_or_masks():
         "negative",
         "box",
     }
+
+
+def test_boxes_with_giou_and_quality():
+    batch, prediction = batch_of_one(torch.tensor([1, 0, -1, 1]).view(1, 1, 2, 2))
+    prediction = prediction._replace(masks=None)
+    config = TrainingConfig(stage="boxes", anchor_sampling="random", giou_weight=2.0, quality_exponent=1.0)
+    means = batch_losses(prediction, batch, None, config)
+    values = {name: mean.value for name, mean in means.items()}
+    assert set(values) == {"positive", "negative", "box", "giou"}
+    expected = (values["positive"] + values["negative"]) / 2 + 1.2 * values["box"] + 2 * values["giou"]
+    assert float(total_loss(values, config)) == pytest.approx(float(expected), rel=1e-5)
+    assert float(logged_values(means, config)["giou"]) == pytest.approx(float(values["giou"]))
+    plain = batch_losses(prediction, batch, None, TrainingConfig(anchor_sampling="random"))
+    assert float(plain["box"].value) == float(values["box"])
+    assert float(plain["positive"].value) != float(values["positive"])
