@@ -40,6 +40,32 @@ def degrade_quality(image: Image, blur_probability: float, rng: Rng) -> Image:
     return image
 
 
+def lower_resolution(image: Image, factor: float, compress_it: bool, rng: Rng) -> Image:
+    """Show a square image at the resolution of a picture that is smaller by `factor`, if wanted compressed.
+
+    This is what the tracker sees of a small target, whose crop is enlarged.
+    """
+    size = image.shape[0]
+    small = max(round(size * factor * np.exp(rng.uniform(-0.1, 0.1))), 4)
+    reduced = np.asarray(cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA), np.uint8)
+    if compress_it:
+        reduced = compress(reduced, rng)
+    return np.asarray(cv2.resize(reduced, (size, size), interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+def compress(image: Image, rng: Rng) -> Image:
+    """The image with the artefacts of strong JPEG compression."""
+    quality = int(rng.integers(10, 50))
+    _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
+
+
+def darken(image: Image, rng: Rng) -> Image:
+    """The image with 20 to 60 % of its light, and with the noise of a sensor."""
+    dark = image * np.float32(rng.uniform(0.2, 0.6)) + rng.normal(0, 3, image.shape).astype(np.float32)
+    return np.clip(dark, 0, 255).astype(np.uint8)
+
+
 def to_grayscale(image: Image) -> Image:
     """The image in grayscale, with three equal channels."""
     return cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)

@@ -201,6 +201,18 @@ class TrainingConfig(Checked):
     blur_probability: float = option(
         0.18, "Probability that a crop is blurred by motion or defocus", low=0.0, high=1.0
     )
+    low_resolution_probability: float = option(
+        0.0,
+        "Probability that both crops have the resolution of a target with a side of 12 to 32 pixels",
+        low=0.0,
+        high=1.0,
+    )
+    darkness_probability: float = option(
+        0.0, "Probability that both crops are dark and noisy, as at night", low=0.0, high=1.0
+    )
+    compression_probability: float = option(
+        0.0, "Probability that a crop has the artefacts of strong JPEG compression", low=0.0, high=1.0
+    )
     grayscale_probability: float = option(
         0.2, "Probability that a pair is converted to grayscale", low=0.0, high=1.0
     )

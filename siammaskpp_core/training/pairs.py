@@ -34,6 +34,10 @@ FILLS_IMAGE = 0.6
 """An object that spans more than this fraction of its image is cut out more often: it has little context."""
 
 
+SMALL_TARGET_SIDES_PX = (12.0, 32.0)
+TARGET_SIDE_PX = TEMPLATE_SIZE / (1 + 2 * CONTEXT)
+"""Side of a square target in both crops."""
+
 MAX_DRAWS = 1000
 """Number of draws after which no pair is expected any more: the sources and the configuration do not fit."""
 
@@ -132,8 +136,7 @@ class PairDataset:
             return None
         if rng.random() < config.flip_probability:
             template, search = random_crops.flip(template), random_crops.flip(search)
-        grayscale = rng.random() < config.grayscale_probability
-        images = [self._degrade(crop.image, grayscale, rng) for crop in (template, search)]
+        images = self._degrade([template.image, search.image], rng)
         box = None if is_negative and not in_same_image else search.box_xywh
         sampled = config.anchor_sampling == "random"
         labels, offsets = search_targets(box, self.anchors, self.has_boxes, sampled, rng)
@@ -237,10 +240,27 @@ class PairDataset:
             return augmentation.occlude_with_rectangle(search, other.image, rng)
         return augmentation.occlude_with_object(search, other, rng)
 
-    def _degrade(self, image: Image, grayscale: bool, rng: Rng) -> Image:
-        image = augmentation.photometric_jitter(image, self.config.photometric_jitter, rng)
-        image = augmentation.degrade_quality(image, self.config.blur_probability, rng)
-        return augmentation.to_grayscale(image) if grayscale else image
+    def _degrade(self, images: list[Image], rng: Rng) -> list[Image]:
+        """Change the light and the quality of both crops; what the camera is to blame for, both have."""
+        config = self.config
+        grayscale = rng.random() < config.grayscale_probability
+        is_dark = rng.random() < config.darkness_probability
+        side_px = None
+        if rng.random() < config.low_resolution_probability:
+            side_px = np.exp(rng.uniform(*np.log(SMALL_TARGET_SIDES_PX)))
+        degraded = []
+        for image in images:
+            image = augmentation.photometric_jitter(image, config.photometric_jitter, rng)
+            if is_dark:
+                image = augmentation.darken(image, rng)
+            compress = rng.random() < config.compression_probability
+            if side_px is None:
+                image = augmentation.degrade_quality(image, config.blur_probability, rng)
+                image = augmentation.compress(image, rng) if compress else image
+            else:
+                image = augmentation.lower_resolution(image, side_px / TARGET_SIDE_PX, compress, rng)
+            degraded.append(augmentation.to_grayscale(image) if grayscale else image)
+        return degraded
 
     # The targets of the losses
 

@@ -164,3 +164,34 @@ def test_an_object_without_a_mask_occludes_nothing():
     assert not augmentation.occlude_with_object(
         crop(), sample()._replace(mask=None), np.random.default_rng(0)
     )
+
+
+def sharp(size=SIZE):
+    """A picture of random pixels: it has detail at the finest scale."""
+    return np.random.default_rng(0).integers(0, 256, (size, size, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_a_low_resolution_keeps_the_size_and_the_light_but_not_the_detail(compressed):
+    before = sharp()
+    after = augmentation.lower_resolution(before, 0.2, compressed, np.random.default_rng(0))
+    assert after.shape == before.shape
+    assert after.mean() == pytest.approx(before.mean(), abs=3)
+    assert after.std() < before.std() / 2
+    # What is lost is lost: the same reduction once more changes little.
+    small = cv2.resize(after, (32, 32), interpolation=cv2.INTER_AREA)
+    assert np.abs(cv2.resize(small, (SIZE, SIZE)).astype(int) - after).mean() < 4
+
+
+def test_compression_leaves_artefacts():
+    smooth = cv2.GaussianBlur(sharp(), (0, 0), 3)
+    after = augmentation.compress(smooth, np.random.default_rng(0))
+    assert after.shape == smooth.shape
+    assert 0 < np.abs(after.astype(int) - smooth).mean() < 15
+
+
+def test_a_dark_crop():
+    for seed in range(10):
+        after = augmentation.darken(sharp(), np.random.default_rng(seed))
+        assert after.dtype == np.uint8
+        assert 0.15 * 127 < after.mean() < 0.65 * 127

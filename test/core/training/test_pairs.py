@@ -281,6 +281,30 @@ def test_parts_are_learned_too(monkeypatch):
     assert [in_place for in_place, _ in parts] == [False] * 20 + [True] * 20
 
 
+@pytest.mark.parametrize(
+    ("option", "function"),
+    [
+        ("low_resolution_probability", "lower_resolution"),
+        ("darkness_probability", "darken"),
+        ("compression_probability", "compress"),
+    ],
+)
+def test_the_camera_is_the_same_for_both_crops(monkeypatch, option, function):
+    calls = []
+
+    def count(image, *_):
+        calls.append(image.shape[0])
+        return image
+
+    monkeypatch.setattr(augmentation, function, count)
+    for probability in (0.0, 1.0):
+        pairs = dataset([Drawn("a", [])], negative_probability=0.0, **{option: probability})
+        for index in range(4):
+            pairs[index]
+        # a draw without a usable search crop makes neither
+        assert calls == [127, 255] * 4 * int(probability)
+
+
 @pytest.mark.parametrize("background_swap_probability", [0.0, 1.0])
 @pytest.mark.parametrize("radius", [20, 55])
 def test_probability_of_cut_out_objects(monkeypatch, background_swap_probability, radius):
