@@ -6,7 +6,14 @@ from dataclasses import dataclass
 
 import pytest
 
-from siammaskpp_core.arguments import add_options, options_from, words_of
+from siammaskpp_core.arguments import (
+    add_options,
+    labelled_box,
+    labelled_point,
+    moment,
+    options_from,
+    words_of,
+)
 from siammaskpp_core.config import Checked, option
 from siammaskpp_core.engines.options import EngineOptions
 
@@ -35,7 +42,7 @@ def test_values_get_the_type_of_their_option():
 
 
 @pytest.mark.parametrize(
-    "config", [Kettle(), Kettle("glass", 250.5, 9, True), EngineOptions("openvino", "bf16", 3, True)]
+    "config", [Kettle(), Kettle("glass", 250.5, 9, True), EngineOptions("openvino", "bf16", threads=3)]
 )
 def test_words_and_options_are_inverse(config):
     made = argparse.ArgumentParser()
@@ -66,3 +73,38 @@ def test_help_and_default_are_those_of_the_option():
 
 def test_only_the_named_ones():
     assert vars(parser("cups", "is_on").parse_args([])) == {"cups": 4, "is_on": False}
+
+
+def test_labels_stand_before_boxes_and_points():
+    assert labelled_box("1,2,3,4") == ("", [1, 2, 3, 4])
+    assert labelled_box("my cup=-1,2,3.5,4") == ("my cup", [-1, 2, 3.5, 4])
+    assert labelled_point("a=b=10,20") == ("a=b", [10, 20])
+    for read, text, words in (
+        (labelled_box, "=1,2,3,4", "the label before = is missing"),
+        (labelled_box, "cup=1,2,3", "four numbers"),
+        (labelled_box, f"{'x' * 65}=1,2,3,4", "at most 64 printable characters"),
+        (labelled_point, "1,2,3", "two numbers X,Y"),
+    ):
+        with pytest.raises(argparse.ArgumentTypeError, match=words):
+            read(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("120", (120, None)),
+        ("0", (0, None)),
+        ("12.5s", (None, 12_500_000_000)),
+        ("90s", (None, 90_000_000_000)),
+        ("1:30", (None, 90_000_000_000)),
+        ("0:01:30.000000001", (None, 90_000_000_001)),
+    ],
+)
+def test_moments_are_frames_or_times(text, expected):
+    assert moment(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "-1", "1.5", "soon", "1:", "s", "1:2:3:4"])
+def test_other_texts_are_no_moments(text):
+    with pytest.raises(argparse.ArgumentTypeError, match="a frame such as 120 or a time"):
+        moment(text)
