@@ -45,7 +45,7 @@ def track(
     is_rgb: bool = False,
     model: str | os.PathLike[str] | None = None,
     engine: str | EngineOptions = "onnxruntime",
-    tracker: LongTermTracker | None = None,
+    tracker: LongTermTracker | Tracker | None = None,
 ) -> Iterator[TargetResult]:
     """Track one object, and yield a result for every frame.
 
@@ -78,7 +78,7 @@ def track_several(
     is_rgb: bool = False,
     model: str | os.PathLike[str] | None = None,
     engine: str | EngineOptions = "onnxruntime",
-    tracker: LongTermTracker | None = None,
+    tracker: LongTermTracker | Tracker | None = None,
 ) -> Iterator[FrameResult]:
     """Track several objects in one run, and yield the results of every frame together.
 
@@ -99,9 +99,7 @@ def track_several(
     first, last = _moment(start, "start") or FIRST, _moment(end, "end")
     if tracker is None:
         options = EngineOptions(engine) if isinstance(engine, str) else engine
-        tracker = LongTermTracker(load_tracker(model, options))
-    elif isinstance(tracker, Tracker):
-        tracker = LongTermTracker(tracker)
+        tracker = load_tracker(model, options)
     run = Run(Session(tracker), selections)
     return (run.take(frame) for frame in cut(frames, first, last))
 

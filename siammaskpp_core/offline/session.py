@@ -16,7 +16,7 @@ from siammaskpp_core.io.frame import Frame, Moment, number_name
 from siammaskpp_core.io.stamps import NS_PER_S
 from siammaskpp_core.io.video import DEFAULT_FPS
 from siammaskpp_core.offline.results import FrameResult, TargetResult
-from siammaskpp_core.tracking import LongTermTracker, Target, TrackResult
+from siammaskpp_core.tracking import LongTermTracker, Target, Tracker, TrackResult
 from siammaskpp_core.tracking.click import box_at
 from siammaskpp_core.tracking.masks import separate_masks
 
@@ -108,9 +108,10 @@ class Session:
     lies here; the tracker may serve other sessions as well.
     """
 
-    def __init__(self, tracker: LongTermTracker | None = None, fps: float = DEFAULT_FPS) -> None:
+    def __init__(self, tracker: LongTermTracker | Tracker | None = None, fps: float = DEFAULT_FPS) -> None:
         """See the class; without a `tracker` the network that comes with the package is loaded."""
-        self._tracker = tracker or LongTermTracker(load_tracker())
+        tracker = tracker or load_tracker()
+        self._tracker = LongTermTracker(tracker) if isinstance(tracker, Tracker) else tracker
         self._fps = fps
         self._newest: Frame | None = None
         self._entries: dict[str, _Entry] = {}

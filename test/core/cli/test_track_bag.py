@@ -401,6 +401,10 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path, capsys, monkeypatch) -> None:
     assert "4 images on" in output.out
     assert "interrupted" in output.err
     assert results(tmp_path / "ride_tracked") == [0, 1, 2, 3]
+    assert run(bag, "--topic", TOPIC, *BOX) == 0, "the same command continues"
+    assert "4 images were tracked before" in capsys.readouterr().out
+    assert results(tmp_path / "ride_tracked") == list(range(IMAGES))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["ride", "ride_tracked"]
 
 
 @pytest.mark.parametrize("plugin", list(StoragePlugin))
