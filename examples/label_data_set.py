@@ -13,7 +13,7 @@ import siammaskpp_core
 from siammaskpp_core import State
 
 label = sys.argv[1]
-tracker = siammaskpp_core.LongTermTracker(siammaskpp_core.load_tracker())  # loaded once
+tracker = siammaskpp_core.load_tracker()  # loaded once
 
 for word in sys.argv[2:]:
     video, _, numbers = word.rpartition("=")

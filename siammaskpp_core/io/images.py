@@ -140,6 +140,13 @@ def too_large() -> str:
     )
 
 
+def from_rgb(image: Image) -> Image:
+    """Return an RGB image, uint8 [H, W, 3], in BGR order; something else is returned as it is."""
+    if isinstance(image, np.ndarray) and image.ndim == 3 and image.shape[2] == 3:
+        return np.ascontiguousarray(image[:, :, ::-1])
+    return image
+
+
 def write_image(path: Path, image: Image) -> None:
     """Write an image, uint8 [H, W] or [H, W, 3] BGR, in the format of the suffix.
 

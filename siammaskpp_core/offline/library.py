@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import cv2
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -17,6 +16,7 @@ from siammaskpp_core.engines.load import load_tracker
 from siammaskpp_core.engines.options import EngineOptions
 from siammaskpp_core.errors import UserError
 from siammaskpp_core.io.frame import FIRST, Frame, Moment, cut, number_name
+from siammaskpp_core.io.images import from_rgb
 from siammaskpp_core.io.stamps import NS_PER_S
 from siammaskpp_core.io.video import DEFAULT_FPS, open_frames
 from siammaskpp_core.offline.results import FrameResult, TargetResult
@@ -180,6 +180,6 @@ def _given(images: Iterable[Any], fps: float, is_rgb: bool) -> Iterator[Frame]:
     for number, item in enumerate(images):
         image, stamp_ns = item if isinstance(item, tuple) else (item, round(number / fps * NS_PER_S))
         origin_ns = stamp_ns if origin_ns is None else origin_ns
-        if is_rgb and isinstance(image, np.ndarray) and image.ndim == 3:
-            image = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+        if is_rgb:
+            image = from_rgb(image)
         yield Frame(number, stamp_ns, image, number_name(number), origin_ns=origin_ns)

@@ -13,6 +13,7 @@ from siammaskpp_core.arrays import Float64Array, Image
 from siammaskpp_core.engines.load import load_tracker
 from siammaskpp_core.errors import UserError
 from siammaskpp_core.io.frame import Frame, Moment, number_name
+from siammaskpp_core.io.images import from_rgb
 from siammaskpp_core.io.stamps import NS_PER_S
 from siammaskpp_core.io.video import DEFAULT_FPS
 from siammaskpp_core.offline.results import FrameResult, TargetResult
@@ -104,15 +105,21 @@ class Session:
             for target in session.update(image):
                 print(target.id, target.state, target.box_xywh)
 
-    Images that come without a stamp are taken to come `fps` times a second. Everything that is remembered
+    Images that come without a stamp are taken to come `fps` times a second; with `is_rgb` they are RGB, else
+    BGR. Without a `tracker` the network that comes with the package is loaded. Everything that is remembered
     lies here; the tracker may serve other sessions as well.
     """
 
-    def __init__(self, tracker: LongTermTracker | Tracker | None = None, fps: float = DEFAULT_FPS) -> None:
-        """See the class; without a `tracker` the network that comes with the package is loaded."""
+    def __init__(
+        self,
+        tracker: LongTermTracker | Tracker | None = None,
+        *,
+        fps: float = DEFAULT_FPS,
+        is_rgb: bool = False,
+    ) -> None:
         tracker = tracker or load_tracker()
         self._tracker = LongTermTracker(tracker) if isinstance(tracker, Tracker) else tracker
-        self._fps = fps
+        self._fps, self._is_rgb = fps, is_rgb
         self._newest: Frame | None = None
         self._entries: dict[str, _Entry] = {}
         self._indices: dict[str, int] = {}  # also of targets that were removed: a colour stays
@@ -149,12 +156,12 @@ class Session:
     ) -> TargetResult:
         """Set a target on the newest image, or before the first one, and return its result there.
 
-        `image` is BGR, uint8 [H, W, 3]; `box_xywh` is left, top, width, height in pixels. An `id` that exists
+        `image` is uint8 [H, W, 3]; `box_xywh` is left, top, width, height in pixels. An `id` that exists
         already corrects that target. Raises BoxError and ImageError, and has changed nothing then.
         """
-        frame = self._newest
-        if frame is None or frame.image is not image:
-            frame = self._next(image, stamp_ns) if frame is None else replace(frame, image=image)
+        frame = self._next(image, stamp_ns)
+        if self._newest is not None:
+            frame = replace(self._newest, image=frame.image)
         box = tuple(np.asarray(box_xywh, np.float64).ravel().tolist())
         result = self.select(frame, Selection(box_xywh=box, id=id, label=label))  # type: ignore[arg-type]
         assert result is not None
@@ -162,7 +169,7 @@ class Session:
         return result
 
     def update(self, image: Image, stamp_ns: int | None = None) -> FrameResult:
-        """Follow all targets into the next image, BGR, uint8 [H, W, 3], taken at `stamp_ns`."""
+        """Follow all targets into the next image, uint8 [H, W, 3], taken at `stamp_ns`."""
         frame = self._next(image, stamp_ns)
         result = self.track(frame)
         self._newest = frame
@@ -175,6 +182,8 @@ class Session:
             step_ns = round(NS_PER_S / self._fps)
             stamp_ns = 0 if newest is None else newest.stamp_ns + step_ns
         origin_ns = stamp_ns if newest is None else newest.origin_ns
+        if self._is_rgb:
+            image = from_rgb(image)
         return Frame(number, stamp_ns, image, number_name(number), origin_ns=origin_ns)
 
     def track(self, frame: Frame, selections: Sequence[Selection] = ()) -> FrameResult:

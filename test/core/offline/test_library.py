@@ -87,6 +87,14 @@ def test_images_that_come_one_by_one():
     assert [target.id for target in session.update(IMAGES[5])] == ["blue"]
 
 
+def test_a_session_takes_rgb():
+    session = Session(tracker(), is_rgb=True)
+    session.add(IMAGES[0][..., ::-1], RED_BOX)
+    result = session.update(IMAGES[1][..., ::-1])
+    np.testing.assert_array_equal(result.image, IMAGES[1])
+    assert result["target"].is_seen
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "words"),
     [
