@@ -62,8 +62,8 @@ def add_arguments(commands: Commands) -> None:
     track.add_argument(
         "source",
         metavar="VIDEO",
-        help="video file, folder of images, numbered images (img_%%05d.jpg), camera (0, 1, ... or "
-        "/dev/video0), or stream (rtsp://..., http://...)",
+        help="video file, folder of images, pattern of images (img_%%05d.jpg, 'left_*.png'), camera (0, 1, "
+        "... or /dev/video0), or stream (rtsp://..., http://...)",
     )
     add_selections(track)
     group = track.add_argument_group(

@@ -5,6 +5,7 @@ Frames are uint8 [H, W, 3] in BGR order.
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import re
 import time
@@ -33,8 +34,8 @@ RETRY_S = 10.0
 """Time for which a camera or stream that gives no image is tried again."""
 RETRY_INTERVAL_S = 0.2
 SOURCES = (
-    "give a video, a folder of images, numbered images such as img_%05d.jpg, a camera (its index, or "
-    "/dev/video0), or the address of a stream (rtsp://..., http://...)"
+    "give a video, a folder of images, a pattern such as img_%05d.jpg or 'left_*.png', a camera (its index, "
+    "or /dev/video0), or the address of a stream (rtsp://..., http://...)"
 )
 
 
@@ -59,7 +60,7 @@ class Frames:
     files: Sequence[Path] = ()
     """The source pictures in order; empty for a video, camera or stream."""
     path: Path | None = None
-    """Video file, folder of pictures, or name with %d; None for a camera or stream."""
+    """Video file, folder of pictures, or pattern of their names; None for a camera or stream."""
 
     def __iter__(self) -> Iterator[Image]:
         """Yield the frames that can be read, as :meth:`numbered` does."""
@@ -102,10 +103,11 @@ class Frames:
 
 
 def open_frames(source: str | os.PathLike[str]) -> Frames:
-    """Open a video, a folder of images, numbered images, a camera or a stream.
+    """Open a video, a folder of images, some images of a folder, a camera or a stream.
 
     A camera is given by its index, such as "0", or its device, a stream by its address, and images by a name
-    with %d or %05d in place of the number. Raises :class:`MediaError` when there is nothing to read.
+    with %d or %05d in place of the number, or with * and ? as in a shell. Raises :class:`MediaError` when
+    there is nothing to read.
     """
     path, text = Path(source), str(source)
     if path.is_dir():
@@ -118,9 +120,9 @@ def open_frames(source: str | os.PathLike[str]) -> Frames:
         return _open_stream(text)
     if path.exists() or text.startswith("/dev/"):
         return _open_live(text, text)
-    numbered = _numbered_images(path)
-    if numbered:
-        return _open_images(path, numbered)
+    images = _numbered_images(path) or _matching_images(path)
+    if images:
+        return _open_images(path, images)
     raise MediaError(f"{source}: no such file or folder; {SOURCES}")
 
 
@@ -133,6 +135,11 @@ def _numbered_images(path: Path) -> list[Path]:
     number = rf"\d{{{int(digits)}}}" if digits else r"\d+"
     wanted = re.compile(re.escape(before) + number + re.escape(after))
     return [file for file in image_files(path.parent) if wanted.fullmatch(file.name)]
+
+
+def _matching_images(path: Path) -> list[Path]:
+    """Return the images whose names match a pattern such as left_*.png, in natural order."""
+    return [file for file in image_files(path.parent) if fnmatch.fnmatchcase(file.name, path.name)]
 
 
 def _open_images(place: Path, files: Sequence[Path], others: Sequence[Path] = ()) -> Frames:

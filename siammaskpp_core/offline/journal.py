@@ -53,8 +53,12 @@ def run_key(source: Path, **values: Any) -> str:
 
 
 def _stats(path: Path) -> list[tuple[str, int, int]]:
-    """Return name, size and time of change of a file, or of the files in a folder; empty for others."""
-    files = visible_files(path) if path.is_dir() else [path] if path.is_file() else []
+    """Return name, size and time of change of a file, or of the files in a folder; empty for an address.
+
+    For a pattern they are those of its folder.
+    """
+    folder = path if path.is_dir() else path.parent
+    files = [path] if path.is_file() else [file for file in visible_files(folder) if file.is_file()]
     stats = ((file.name, file.stat()) for file in files)
     return sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
 

@@ -28,8 +28,8 @@ from siammaskpp_core.tracking import LongTermTracker, Tracker
 from siammaskpp_core.tracking.boxes import BoxError, mask_bounding_box
 
 Source: TypeAlias = "str | os.PathLike[str] | int | Iterable[Image | tuple[Image, int]]"
-"""A video file, a folder of pictures, numbered pictures (img_%05d.jpg), the address of a stream or the index
-of a camera; or images, uint8 [H, W, 3], or pairs of an image and its time in ns."""
+"""A video file, a folder of pictures, a pattern (img_%05d.jpg, left_*.png), the address of a stream or the
+index of a camera; or images, uint8 [H, W, 3], or pairs of an image and its time in ns."""
 
 
 def track(

@@ -175,6 +175,8 @@ def _outcome(
         if report.status == FAILED
     ]
     left_out += [f"{report.name}: {message}" for report in done for message in report.left_out]
-    if is_interrupted or left_out:
+    if is_interrupted:
         lines.append(RESUME)
+    elif len(done) < len(jobs):
+        lines.append("start the same command again to try the failed jobs again")
     return Outcome("\n".join(lines), tuple(left_out), is_interrupted=is_interrupted)

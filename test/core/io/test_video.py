@@ -77,8 +77,10 @@ def test_numbered_images(tmp_path):
     assert (frames.count, frames.is_camera) == (4, False)
     assert [int(image[0, 0, 0]) for image in frames] == [1, 2, 4, 10]
     assert open_frames(str(tmp_path / "img_%d.png")).count == 4
-    with pytest.raises(MediaError, match="no such file"):
-        open_frames(tmp_path / "image_%05d.png")
+    assert [int(image[0, 0, 0]) for image in open_frames(tmp_path / "*_0000?.png")] == [99, 1, 2, 4]
+    for missing in ("image_%05d.png", "image_*.png"):
+        with pytest.raises(MediaError, match="no such file"):
+            open_frames(tmp_path / missing)
 
 
 def test_frames_that_cannot_be_read_are_left_out_and_named(tmp_path):
