@@ -2,7 +2,7 @@
 
 python examples/webcam.py [CAMERA]
 
-The windows need a build of OpenCV with a display: pip install opencv-python instead of a headless one.
+The windows need a display and an OpenCV with windows: the extra [gui].
 """
 
 import sys
