@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, TypeAlias
 from siammaskpp_core.arguments import add_options, labelled_box, labelled_point, moment, names
 from siammaskpp_core.config import ConfigError
 from siammaskpp_core.engines.options import EngineOptions
+from siammaskpp_core.offline.writers.formats import FORMATS, OutputPlan
 
 if TYPE_CHECKING:
     from siammaskpp_core.io.frame import Moment
     from siammaskpp_core.offline.journal import Journal
     from siammaskpp_core.offline.session import Selection
-    from siammaskpp_core.offline.writers.formats import OutputPlan
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 """The collection to which a subcommand adds its parser."""
@@ -99,22 +99,14 @@ def moment_from(value: tuple[int | None, int | None] | None) -> Moment | None:
     return None if value is None else Moment(*value)
 
 
-FORMATS_HELP = """\
-formats of --format; all but the first four hold the pictures as well, so that a folder is a data set:
-  video      video with the results drawn in
-  masks      folder of masks FRAME.png, 0 and 255; with several targets a folder for each
-  csv, json  one file with states, boxes and, in JSON, masks
-  coco       instances.json with RLE masks and track ids, images/
-  yolo-seg   images/, labels/ with polygons, data.yaml
-  davis      JPEGImages/, Annotations/ with palette PNGs, ImageSets/
-  mot        MOTChallenge: img1/, gt/gt.txt, seqinfo.ini, and results in NAME.txt
-"""
-_FORMATS = ("video", "masks", "csv", "json", "coco", "yolo-seg", "davis", "mot")
+FORMATS_HELP = "formats of --format; from coco on, a folder is a data set with its pictures:\n" + "".join(
+    f"  {name:<10} {format.help}\n" for name, format in FORMATS.items()
+)
 
 
 def add_outputs(command: argparse.ArgumentParser, first: str, place: str) -> None:
     """Add `--output`, `--format` with the default `first`, and further outputs of the same run."""
-    formats = _FORMATS if first in _FORMATS else (first, *_FORMATS)
+    formats = list(dict.fromkeys([first, *FORMATS]))
     group = command.add_argument_group("outputs")
     group.add_argument(
         "--output",
@@ -143,7 +135,6 @@ def outputs_from(
 
     `default_path` returns the path of a format for which none was given.
     """
-    from siammaskpp_core.offline.writers.formats import OutputPlan
 
     named = (("video", options.overlay), ("masks", options.masks), ("csv", options.csv))
     plans = [OutputPlan(name, path) for name, path in named if path is not None]

@@ -1,43 +1,58 @@
-"""The formats by name, and where their outputs go."""
+"""The formats by name, and where their outputs go.
+
+This module imports no NumPy, so that the help of the commands, which lists the formats, is quick.
+"""
 
 from __future__ import annotations
 
 import itertools
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
+from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from siammaskpp_core.io.outputs import OutputError
-from siammaskpp_core.offline.writers import data_sets, pictures, tables
-from siammaskpp_core.offline.writers.base import Recording, Writer
 
-
-class OpenWriter(Protocol):
-    """Opens the output of a format at `path` as a context manager that gives the writer."""
-
-    def __call__(self, path: Path, recording: Recording) -> AbstractContextManager[Writer]:
-        """Raises OutputError when the place cannot be used."""
+if TYPE_CHECKING:
+    from siammaskpp_core.offline.writers.base import Recording, Writer
 
 
 class Format(NamedTuple):
-    """A format of outputs; the default name of its file or folder is that of the recording and `ending`."""
+    """A format of outputs.
 
-    open: OpenWriter
+    Its function, in a module of this package, takes the path and the :class:`Recording`; it returns a context
+    manager that gives the writer. It raises OutputError when the place cannot be used.
+    """
+
+    module: str
+    function: str
     ending: str
+    """The default name of the file or folder is that of the recording with this ending."""
+    help: str
 
 
 FORMATS = {
-    "video": Format(pictures.overlay_video, "_tracked.mp4"),
-    "masks": Format(pictures.mask_folder, "_masks"),
-    "csv": Format(tables.csv_table, "_tracked.csv"),
-    "json": Format(tables.json_document, "_tracked.json"),
-    "coco": Format(data_sets.coco, "_coco"),
-    "yolo-seg": Format(data_sets.yolo_segmentation, "_yolo"),
-    "davis": Format(data_sets.davis, "_davis"),
-    "mot": Format(data_sets.mot, "_mot"),
+    "video": Format("pictures", "overlay_video", "_tracked.mp4", "video with the results drawn in"),
+    "masks": Format(
+        *("pictures", "mask_folder", "_masks"),
+        "folder of masks FRAME.png, 0 and 255; with several targets a folder for each",
+    ),
+    "csv": Format("tables", "csv_table", "_tracked.csv", "table of states and boxes"),
+    "json": Format("tables", "json_document", "_tracked.json", "states, boxes and masks in one file"),
+    "coco": Format("data_sets", "coco", "_coco", "images/, instances.json with RLE masks and track ids"),
+    "yolo-seg": Format(
+        *("data_sets", "yolo_segmentation", "_yolo"), "images/, labels/ with polygons, data.yaml"
+    ),
+    "davis": Format(
+        *("data_sets", "davis", "_davis"), "JPEGImages/, Annotations/ with palette PNGs, ImageSets/"
+    ),
+    "mot": Format(
+        *("data_sets", "mot", "_mot"), "MOTChallenge: img1/, gt/gt.txt, seqinfo.ini; results in NAME.txt"
+    ),
 }
+
 
 BAG = "bag"
 """The format of an output that is a bag, which :mod:`siammaskpp_core.offline.bag` writes."""
@@ -53,7 +68,9 @@ class OutputPlan(NamedTuple):
 @contextmanager
 def open_writer(plan: OutputPlan, recording: Recording) -> Iterator[Writer]:
     """Open the writer of an output; the output appears when the context ends without an error."""
-    with FORMATS[plan.format].open(plan.path, recording) as writer:
+    format = FORMATS[plan.format]
+    module = import_module(f"siammaskpp_core.offline.writers.{format.module}")
+    with getattr(module, format.function)(plan.path, recording) as writer:
         yield writer
 
 
