@@ -57,8 +57,9 @@ def track_batch(
 
     Without `cluster`, the address of a Dask scheduler, `workers` jobs run at a time on this machine, by
     default one for each processor. A job whose folder exists is not done again. A job that fails is named in
-    the report and in the outcome, and is tried again when the batch is started again. Ctrl-C ends the jobs
-    that are running. Raises :class:`BatchError` when a folder holds other results.
+    the report and in the outcome, and is tried again when the batch is started again; so is one whose folder
+    holds other results, which are kept. Ctrl-C ends the jobs that are running. Raises :class:`BatchError`
+    when the cluster does not answer.
     """
     output.mkdir(parents=True, exist_ok=True)
     reports = {job.name: report for job in jobs if (report := _finished(job, output / job.name)) is not None}
@@ -67,19 +68,21 @@ def track_batch(
     with Interrupt() as interrupt, _pool(workers, cluster, len(waiting)) as pool:
         running = {pool.start(job, output / job.name): job for job in waiting}
         with tqdm(total=len(jobs), initial=len(reports), unit="job", desc="batch") as bar:
-            while running and not interrupt.is_requested:
-                finished, _ = wait(running, timeout=_POLL_S, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    job = running.pop(future)
-                    reports[job.name] = report = _report(job, future)
-                    bar.set_postfix_str(f"{job.name} {report.status}", refresh=False)
-                    bar.update()
-                if finished:
-                    _write_report(output / REPORT, jobs, reports)
-        for future in running:
-            future.cancel()
-        if running:
-            pool.end()
+            try:
+                while running and not interrupt.is_requested:
+                    finished, _ = wait(running, timeout=_POLL_S, return_when=FIRST_COMPLETED)
+                    for future in finished:
+                        job = running.pop(future)
+                        reports[job.name] = report = _report(job, future)
+                        bar.set_postfix_str(f"{job.name} {report.status}", refresh=False)
+                        bar.update()
+                    if finished:
+                        _write_report(output / REPORT, jobs, reports)
+            finally:
+                for future in running:
+                    future.cancel()
+                if running:
+                    pool.end()
     _write_report(output / REPORT, jobs, reports)
     return _outcome(jobs, reports, output, time.perf_counter() - start_s, bool(running))
 
@@ -130,7 +133,10 @@ def _report(job: Job, future: Future[str]) -> JobReport:
 
 
 def _finished(job: Job, folder: Path) -> JobReport | None:
-    """Return the report of a job that was finished before, None for one that is to be done."""
+    """Return the report of a job that was finished before, None for one that is to be done.
+
+    A folder with other results is the report of a failed job.
+    """
     if not folder.exists():
         return None
     try:
@@ -138,9 +144,10 @@ def _finished(job: Job, folder: Path) -> JobReport | None:
     except (OSError, ValueError, TypeError):
         report = None
     if report is None or report.fingerprint != job.fingerprint():
-        raise BatchError(
+        return failed(
+            job,
             f"{folder}: holds results of other settings, of another recording or of another version; remove "
-            "it, or choose another --output"
+            "it, or choose another --output",
         )
     return replace(report, is_resumed=True)
 

@@ -88,7 +88,13 @@ def test_one_bad_recording_stops_no_other_and_is_tried_again(jobs, capsys):
 def test_results_of_other_settings_are_not_mistaken_for_these(jobs, capsys):
     run("track-batch", jobs)
     jobs.write_text(JOBS.replace("start: 1", "start: 2"))
-    assert "second: holds results of other settings" in error_of(capsys, "track-batch", jobs)
+    before = (jobs.parent / "jobs_results/second/tracks.csv").read_bytes()
+    capsys.readouterr()
+    assert run("track-batch", jobs) == 3
+    output = capsys.readouterr()
+    assert "second: holds results of other settings" in output.err
+    assert "1 of 3 jobs are done, 1 of them before" in output.out
+    assert (jobs.parent / "jobs_results/second/tracks.csv").read_bytes() == before
     assert run("track-batch", jobs, "--output", jobs.parent / "other") == 3
 
 
