@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import colorsys
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -57,6 +58,45 @@ def draw_results(
     return canvas
 
 
+class DrawnTarget(NamedTuple):
+    """A target as :func:`draw_targets` shows it."""
+
+    title: str
+    state: str
+    """Name of the track state."""
+    result: Result | None
+    """None while the target is not seen."""
+    colour_index: int
+    """Index of the target for :func:`target_colour`."""
+
+
+_USUAL_STATE = "TRACKING"
+_HIDDEN_STATE = "LOST"
+
+
+def draw_targets(image: Image, targets: Sequence[DrawnTarget]) -> Image:
+    """Return a copy of `image` with mask, rotated box, title, state and confidence of each target.
+
+    The state TRACKING, which is usual, is not written. Targets that are not seen are listed in the upper left
+    corner.
+    """
+    seen = [(target, target.result) for target in targets if target.result is not None]
+    titles = [
+        target.title if target.state == _USUAL_STATE else f"{target.title} {target.state}"
+        for target, _ in seen
+    ]
+    canvas = draw_results(
+        image, [result for _, result in seen], titles, [target.colour_index for target, _ in seen]
+    )
+    step = line_height(canvas)
+    hidden = [target for target in targets if target.result is None]
+    for line, target in enumerate(hidden, start=1):
+        note = "" if target.state == _HIDDEN_STATE else ", not seen"
+        text = f"{target.title} {target.state}{note}"
+        draw_text(canvas, text, (step / 2, line * step), target_colour(target.colour_index))
+    return canvas
+
+
 def _draw_mask(canvas: Image, mask: Mask, colour: Colour) -> None:
     """Tint the pixels of `mask` in `canvas` and draw its outline; only its bounding box is computed."""
     x, y, width, height = cv2.boundingRect(mask)
@@ -79,17 +119,23 @@ def draw_text(canvas: Image, text: str, bottom_left_xy: tuple[float, float], col
     """Draw text with a dark rim into `canvas`; text that would leave the image is moved inside."""
     thickness = _thickness(canvas)
     scale = 0.4 * thickness
-    (width, height), _ = cv2.getTextSize(text, _FONT, scale, thickness)
+    width, height = _text_size(text, canvas)
     x = int(np.clip(bottom_left_xy[0], 0, max(canvas.shape[1] - width, 0)))
     y = int(np.clip(bottom_left_xy[1], height + 1, canvas.shape[0] - 1))
     cv2.putText(canvas, text, (x, y), _FONT, scale, (0, 0, 0), thickness + 2, cv2.LINE_AA)
     cv2.putText(canvas, text, (x, y), _FONT, scale, colour, thickness, cv2.LINE_AA)
 
 
+def _text_size(text: str, canvas: Image) -> tuple[int, int]:
+    """Return width and height in pixels of a text as :func:`draw_text` writes it."""
+    thickness = _thickness(canvas)
+    width, height = cv2.getTextSize(text, _FONT, 0.4 * thickness, thickness)[0]
+    return int(width), int(height)
+
+
 def line_height(canvas: Image) -> int:
     """Return the distance in pixels of lines of text drawn by :func:`draw_text`."""
-    thickness = _thickness(canvas)
-    return round(1.8 * cv2.getTextSize("X", _FONT, 0.4 * thickness, thickness)[0][1])
+    return round(1.8 * _text_size("X", canvas)[1])
 
 
 def _thickness(canvas: Image) -> int:

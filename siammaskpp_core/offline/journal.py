@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import logging
 import pickle
 import shutil
 import sqlite3
@@ -64,7 +65,7 @@ def _stats(path: Path) -> list[tuple[str, int, int]]:
 
 
 class JournalError(UserError):
-    """A journal that cannot be used; the message says what to do."""
+    """A journal that cannot be read; the message says what to do."""
 
 
 class Journal:
@@ -72,8 +73,8 @@ class Journal:
 
     `key` says what the run does: a journal with another key, or a damaged one, is started anew. The file is
     removed when :attr:`is_finished` is True at the end of the context, or when there is nothing in it. A
-    journal that cannot be written, as on a full disk, is given up, and the run goes on without it. Raises
-    :class:`JournalError` when another run uses it.
+    journal that cannot be written, as on a full disk, is given up, and the run goes on without it; so it is
+    for one that is locked, by another run or by a network folder without locks.
     """
 
     def __init__(self, path: Path, key: str) -> None:
@@ -82,6 +83,7 @@ class Journal:
         self.last: int | None = None
         """Number of the last frame whose results are known; None for a new journal."""
         self._is_changed, self._saved_s = False, time.monotonic()
+        self._is_own = True  # the file may be removed
         self._is_used = False  # there is something to continue from
         self._database: sqlite3.Connection | None = None
         try:
@@ -89,11 +91,9 @@ class Journal:
             row = self._database.execute("SELECT number FROM memory").fetchone()
             self.last, self._is_used = (None, False) if row is None else (row[0], True)
         except sqlite3.Error as error:
-            if "locked" in str(error):
-                raise JournalError(
-                    f"{path}: another run of the same command is at work; wait for its end"
-                ) from error
+            self._is_own = "locked" not in str(error)
             self._give_up()
+            logging.getLogger(__name__).warning("this run cannot be resumed: %s: %s", path, error)
 
     def outputs(self, make: Callable[[], list[OutputPlan]]) -> list[OutputPlan]:
         """Return the outputs of the run: those of `make` for a new one.
@@ -172,7 +172,8 @@ class Journal:
         if self._database is not None:
             self._database.close()
         self._database = None
-        self.path.unlink(missing_ok=True)
+        if self._is_own:
+            self.path.unlink(missing_ok=True)
 
     def __enter__(self) -> Journal:
         return self

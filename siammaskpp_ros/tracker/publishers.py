@@ -12,7 +12,7 @@ from std_msgs.msg import Header
 
 from siammaskpp.msg import FrameTiming, TrackedObject, TrackedObjectArray
 from siammaskpp_core import arrays
-from siammaskpp_core.io.drawing import draw_results
+from siammaskpp_core.io.drawing import DrawnTarget, draw_targets
 from siammaskpp_core.io.results import fill_tracked_object
 from siammaskpp_core.tracking.masks import LabelledMask, label_picture, union_mask
 from siammaskpp_core.tracking.tracker import STAGES
@@ -59,9 +59,7 @@ class ResultPublishers:
             labelled = [LabelledMask(item.mask_value, r.confidence, r.mask) for item, r in found]
             self._labels.publish(to_image(label_picture(shape, labelled), "mono8", header))
         if self._overlay.get_subscription_count():
-            texts = [item.label or item.id for item, _ in found]
-            colours = [item.mask_value - 1 for item, _ in found]
-            drawn = draw_results(picture, [result for _, result in found], texts, colours)
+            drawn = draw_targets(picture, [_drawn(entry) for entry in tracked])
             self._overlay.publish(to_image(drawn, "bgr8", header))
         return objects
 
@@ -76,6 +74,11 @@ class ResultPublishers:
         """Destroy the publishers."""
         for publisher in (self._objects, self._mask, self._labels, self._overlay, self._timing):
             self._node.destroy_publisher(publisher)
+
+
+def _drawn(entry: TrackedTarget) -> DrawnTarget:
+    result = entry.result if entry.is_seen else None
+    return DrawnTarget(entry.label or entry.id, entry.state.name, result, entry.number - 1)
 
 
 def objects_of(tracked: Sequence[TrackedTarget]) -> list[TrackedObject]:

@@ -9,13 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from siammaskpp_core.arrays import Image
-from siammaskpp_core.io.drawing import draw_results, draw_text, line_height, target_colour
+from siammaskpp_core.io.drawing import DrawnTarget, draw_targets
 from siammaskpp_core.io.images import write_image
 from siammaskpp_core.io.outputs import Output, OutputError
 from siammaskpp_core.io.video import CODECS, VideoWriter
-from siammaskpp_core.offline.results import FrameResult, TargetResult
+from siammaskpp_core.offline.results import FrameResult
 from siammaskpp_core.offline.writers.base import Recording, Writer, file_name, mask_of
-from siammaskpp_core.tracking import State
 
 
 @contextmanager
@@ -79,21 +78,8 @@ def draw(result: FrameResult) -> Image:
 
     A target that is not seen is named in the upper left corner.
     """
-    seen = result.seen
-    canvas = draw_results(
-        result.image,
-        [target.found for target in seen],
-        [_caption(target) for target in seen],
-        [target.index for target in seen],
-    )
-    step = line_height(canvas)
-    hidden = [target for target in result if not target.is_seen]
-    for line, target in enumerate(hidden, start=1):
-        text = f"{target.title} {target.state}" + (", not seen" if target.state is not State.LOST else "")
-        draw_text(canvas, text, (step / 2, line * step), target_colour(target.index))
-    return canvas
-
-
-def _caption(target: TargetResult) -> str:
-    """Return name and state of a target that is seen; TRACKING, which is usual, is not said."""
-    return target.title if target.state is State.TRACKING else f"{target.title} {target.state}"
+    targets = [
+        DrawnTarget(target.title, str(target.state), target.found if target.is_seen else None, target.index)
+        for target in result
+    ]
+    return draw_targets(result.image, targets)

@@ -4,7 +4,14 @@ import cv2
 import numpy as np
 import pytest
 
-from siammaskpp_core.io.drawing import GAP_PX, contact_sheet, draw_results, target_colour
+from siammaskpp_core.io.drawing import (
+    GAP_PX,
+    DrawnTarget,
+    contact_sheet,
+    draw_results,
+    draw_targets,
+    target_colour,
+)
 from siammaskpp_core.tracking import RotatedBox, TrackResult
 
 
@@ -57,6 +64,25 @@ def test_targets_have_their_own_colours():
     drawn = draw_results(image, [result(20, 50, 40, 40), result(200, 150, 40, 40)], ["cup", "pen"])
     hues = cv2.cvtColor(drawn, cv2.COLOR_BGR2HSV)[[70, 170], [40, 220], 0]
     assert abs(int(hues[0]) - int(hues[1])) > 20
+
+
+def test_targets_have_their_state_written_and_hidden_ones_in_the_corner():
+    image = np.zeros((240, 320, 3), np.uint8)
+    place = result(150, 120, 60, 40)
+
+    def drawn(state, *others):
+        return draw_targets(image, [DrawnTarget("cup", state, place, 0), *others])
+
+    def width(picture):
+        return np.ptp(np.argwhere(picture[80:118].any(axis=(0, 2))))
+
+    assert width(drawn("UNCERTAIN")) > width(drawn("TRACKING")) + 40, "TRACKING is not written"
+    assert not drawn("TRACKING")[:60].any()
+    lost = drawn("TRACKING", DrawnTarget("pen", "LOST", None, 1), DrawnTarget("hat", "UNCERTAIN", None, 2))
+    lines = np.flatnonzero(lost[:60].any(axis=(1, 2)))
+    assert (np.diff(lines) > 1).sum() == 1, "two lines"
+    hidden_colour = np.abs(lost[:60].astype(int) - target_colour(1)).sum(axis=2).min()
+    assert hidden_colour < 60, "in the colour of the target"
 
 
 def test_labels_must_be_one_for_each():

@@ -12,7 +12,7 @@ from bright_square import BrightSquare
 from squares import BLUE, BLUE_BOX, RED_BOX, frame, tracker
 
 from siammaskpp_core.io.frame import Moment
-from siammaskpp_core.offline.journal import Journal, JournalError, run_key
+from siammaskpp_core.offline.journal import Journal, run_key
 from siammaskpp_core.offline.run import Run
 from siammaskpp_core.offline.session import Selection, Session
 from siammaskpp_core.offline.writers.base import Recording
@@ -95,12 +95,14 @@ def test_a_journal_that_cannot_be_written_stops_nothing(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["first"]
 
 
-def test_two_runs_at_once_are_refused(tmp_path):
-    with (
-        Journal(tmp_path / "journal", "key"),
-        pytest.raises(JournalError, match="another run of the same command is at work"),
-    ):
-        Journal(tmp_path / "journal", "key")
+def test_of_two_runs_at_once_the_first_has_the_journal(tmp_path, caplog):
+    with Journal(tmp_path / "journal", "key") as journal:
+        with Journal(tmp_path / "journal", "key") as other:
+            run(tmp_path / "second", other, 4)
+        assert "this run cannot be resumed" in caplog.text
+        run(tmp_path / "first", journal, 4)
+    with Journal(tmp_path / "journal", "key") as journal:
+        assert journal.last == 3
 
 
 def test_the_outputs_of_an_interrupted_run_are_written_again(tmp_path):
