@@ -44,5 +44,5 @@ def project_arguments() -> dict[str, Any]:
 reads_pyproject = int(setuptools.__version__.split(".")[0]) >= 61
 # The default folder is build/, where colcon builds; files of an older build would get into the package.
 with tempfile.TemporaryDirectory() as build:
-    options = {"build": {"build_base": build}}
+    options = {"build": {"build_base": build}, "egg_info": {"egg_base": build}}
     setuptools.setup(options=options, **({} if reads_pyproject else project_arguments()))
