@@ -25,7 +25,7 @@ from siammaskpp_ros.common.steady_clock import STEADY_CLOCK
 from siammaskpp_ros.web.feed import FeedImage, LiveFeed, encode
 from siammaskpp_ros.web.requests import remove_request, rename_request, set_request
 
-_ANSWER_TIMEOUT_S = 5.0
+_ANSWER_TIMEOUT_S = 10.0  # a tap takes as long as a dozen images
 _DISCOVERY_TIMEOUT_S = 2.0
 _STATUS_TIMEOUT_S = 3.0  # the tracker publishes its status once a second
 _CAMERA_TIMEOUT_S = 2.0

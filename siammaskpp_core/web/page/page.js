@@ -22,6 +22,7 @@ let scoredAt = 0; // time of the last update of the scores
 let messageTimer = 0; // removes the message below the picture
 let status = { commands: [] };
 let undo = null; // brings back what was removed last
+let wanted = null; // number of the frame that the slider asks for
 
 // Kept for this origin only: a cookie would go to the servers on all other ports of the host, too.
 const token = takeToken();
@@ -163,7 +164,7 @@ function showPlayer(video) {
   $("play").setAttribute("aria-pressed", String(video.is_playing));
   const last = video.last ?? video.tracked_to;
   Object.assign($("position"), { min: video.first, max: last });
-  if (document.activeElement !== $("position") || !$("position").matches(":active")) $("position").value = video.frame;
+  if (wanted === null && !$("position").matches(":active")) $("position").value = video.frame;
   const done = last > video.first ? (video.tracked_to - video.first) / (last - video.first) : 0;
   $("position").style.setProperty("--done", `${100 * done}%`);
   setText($("frame"), video.is_live ? `${video.time_s.toFixed(0)} s` : `${video.frame} / ${last}`);
@@ -187,7 +188,19 @@ function goTo(frame) {
 $("play").onclick = togglePlay;
 $("back").onclick = () => goTo(status.video.frame - 1);
 $("forward").onclick = () => goTo(status.video.frame + 1);
-$("position").oninput = ({ target }) => goTo(Number(target.value));
+$("position").oninput = seek;
+
+// While the slider is moved, one request is under way: a frame far back takes a moment to find.
+async function seek() {
+  const isUnderWay = wanted !== null;
+  wanted = Number($("position").value);
+  if (isUnderWay) return;
+  for (let frame = null; frame !== wanted; ) {
+    frame = wanted;
+    await player("go_to", { frame });
+  }
+  wanted = null;
+}
 
 async function save() {
   if (!status.video?.can_save) return;

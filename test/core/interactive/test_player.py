@@ -6,19 +6,14 @@ import threading
 
 import numpy as np
 import pytest
-from squares import BLUE_BOX, RED_BOX, frame, tracker
+from squares import BLUE_BOX, RED_BOX, frame
+from watched import COUNT, player
 
 from siammaskpp_core.interactive.player import NothingToUndo, Player
 from siammaskpp_core.interactive.reader import FrameReader
 from siammaskpp_core.io.images import MediaError
 from siammaskpp_core.offline.session import Selection
 from siammaskpp_core.tracking import BoxError
-
-COUNT = 6
-
-
-def player(count: int = COUNT) -> Player:
-    return Player(tracker(), FrameReader(lambda: iter([frame(number) for number in range(count)])), 25.0)
 
 
 def to_the_end(watched: Player) -> None:

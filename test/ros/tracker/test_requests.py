@@ -115,6 +115,15 @@ def test_a_click_takes_the_object_under_it() -> None:
     assert room.targets.ids() == ["target"]
 
 
+def test_a_box_without_a_size_is_a_point() -> None:
+    room = Room()
+    room.show(scene())
+    assert room.set_box(SetTarget.Request(id="a", label="red", box=Box(x=120.0, y=60.0)))[0] == "a"
+    assert room.show(scene(x=130)) == {"a": (State.TRACKING, 130)}
+    with pytest.raises(Refusal, match="outside"):
+        room.set_box(TargetBox(box=Box(x=500.0, y=60.0)))
+
+
 def test_a_failing_engine_refuses_a_click() -> None:
     class Failing(FakeTracker):
         def try_boxes(self, image, boxes_xywh):

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from browser import chromium, red_box, seen
 from ros_harness import GREEN, scene
-from web_harness import Robot, chromium, red_box, seen
+from web_harness import Robot
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
 
