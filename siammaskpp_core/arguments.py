@@ -114,6 +114,11 @@ def labelled_point(text: str) -> tuple[str, list[float]]:
     return label, values
 
 
+def labels(text: str) -> tuple[str, ...]:
+    """Return the labels in `A,B,...`, each once."""
+    return tuple(dict.fromkeys(label.strip() for label in text.split(",") if label.strip()))
+
+
 MAX_LABEL = 64
 """Most characters of a label or an id; the node has the same limit."""
 

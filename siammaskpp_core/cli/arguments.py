@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from siammaskpp_core.arguments import add_options, labelled_box, labelled_point, moment, names
+from siammaskpp_core.arguments import add_options, labelled_box, labelled_point, labels, moment, names
 from siammaskpp_core.config import ConfigError
 from siammaskpp_core.engines.options import EngineOptions
 from siammaskpp_core.offline.writers.formats import FORMATS, OutputPlan
@@ -119,6 +119,14 @@ def add_outputs(command: argparse.ArgumentParser, first: str, place: str) -> Non
         choices=formats,
         metavar="FORMAT",
         help=f"what --output is: {', '.join(formats)} (default {first})",
+    )
+    group.add_argument(
+        "--classes",
+        type=labels,
+        default=(),
+        metavar="LABEL,...",
+        help="labels that get the first class numbers of a data set, so that those of several recordings "
+        "agree (default: as they appear)",
     )
     for flag, metavar, text in (
         ("--overlay", "FILE", "video with the results drawn in, beside another --format"),

@@ -116,7 +116,9 @@ def run(options: argparse.Namespace) -> Outcome:
     if view is not None:
         from siammaskpp_core.interactive.run import track_watched
 
-        return track_watched(frames, options.source, load(), outputs(), view, start=start, end=end)
+        return track_watched(
+            frames, options.source, load(), outputs(), view, start=start, end=end, classes=options.classes
+        )
     with ExitStack() as stack:
         journal = None
         if frames.path is not None:  # a camera cannot show again what it has shown
@@ -132,6 +134,7 @@ def run(options: argparse.Namespace) -> Outcome:
             is_ended=lambda: window is not None and window.is_closed,
             start=start,
             end=end,
+            classes=options.classes,
             journal=journal,
         )
 

@@ -85,6 +85,7 @@ def run(options: argparse.Namespace) -> Outcome:
             stamp_s=options.stamp,
             start=moment_from(options.start) or FIRST,
             end=moment_from(options.end),
+            classes=options.classes,
             is_copied=options.copy,
             journal=journal,
         )

@@ -56,15 +56,18 @@ def track_watched(
     *,
     start: Moment = FIRST,
     end: Moment | None = None,
+    classes: Sequence[str] = (),
 ) -> Outcome:
     """Show a recording or a camera in a view where targets are set, and write the outputs at the end.
 
     `frames` come from `source`, which is opened again to go back and to write. The end comes with the view's
-    command to save, or with Ctrl-C, after which the outputs hold what was tracked until then. Raises
-    MediaError, OutputError, and the error of the view.
+    command to save, or with Ctrl-C, after which the outputs hold what was tracked until then. `classes` are
+    those of :class:`~siammaskpp_core.offline.writers.base.Recording`. Raises MediaError, OutputError, and the
+    error of the view.
     """
+    recording = Recording(file_name(recording_name(frames)), frames.fps, tuple(classes))
     if frames.is_camera:
-        return _watch_camera(frames, tracker, outputs, view)
+        return _watch_camera(frames, tracker, outputs, view, recording)
     opened: list[Frames] = []
 
     def open_again() -> Iterator[Frame]:
@@ -76,7 +79,6 @@ def track_watched(
     except MediaError as error:
         place = f"{frames.name}: there is no frame from {start} to {end or 'the end'}"
         raise MediaError(with_causes(place, _left_out(opened))) from error
-    recording = Recording(file_name(recording_name(frames)), frames.fps)
 
     def write() -> str:
         with open_writers(outputs, recording, frames.path) as writers:
@@ -88,9 +90,12 @@ def track_watched(
 
 
 def _watch_camera(
-    frames: Frames, tracker: LongTermTracker, outputs: Sequence[OutputPlan], view: View
+    frames: Frames,
+    tracker: LongTermTracker,
+    outputs: Sequence[OutputPlan],
+    view: View,
+    recording: Recording,
 ) -> Outcome:
-    recording = Recording(file_name(recording_name(frames)), frames.fps)
     with ExitStack() as stack:
         writers = stack.enter_context(open_writers(outputs, recording))
         live = Live(tracker, frames.stamped(), writers)

@@ -49,6 +49,7 @@ def track_bag(
     start: Moment = FIRST,
     end: Moment | None = None,
     name: str | None = None,
+    classes: Sequence[str] = (),
     journal: Journal | None = None,
     is_copied: bool = False,
 ) -> Outcome:
@@ -57,11 +58,11 @@ def track_bag(
     A selection without a moment is made on the image with the stamp `stamp_s`, by default on the first image
     from `start` on. `writers` receive the results beside the outputs, of which one may be of the format
     :data:`~siammaskpp_core.offline.writers.formats.BAG`; with `is_copied` all topics of the old bag go there
-    as well. `name` is that of the recording in data sets, by default that of the bag. Results in `journal`
-    are not tracked again, and new ones go there. `load` is called once
-    the bag has been found usable. Images that cannot be read, topics that cannot be copied, and the part of
-    the bag behind a damaged place are left out. Ctrl-C ends the outputs with the images until then. Raises
-    :class:`BagError`, OutputError, and what `load` and the tracker raise; no output remains then.
+    as well. `name` and `classes` are those of the recording in data sets, the name by default that of the
+    bag. Images whose results are in `journal` are not tracked again, and new results go there. `load` is
+    called once the bag has been found usable. Images that cannot be read, topics that cannot be copied, and
+    the part of the bag behind a damaged place are left out. Ctrl-C ends the outputs with the images until
+    then. Raises :class:`BagError`, OutputError, what `load` and the tracker raise; no output remains then.
     """
     with Interrupt() as interrupt, open_bag(path) as bag, ExitStack() as stack:
         count = bag.count(topic)
@@ -70,7 +71,7 @@ def track_bag(
         tracker = load()
         images = _Images(bag, topic, first_ns, start, end)
         others = [plan for plan in outputs if plan.format != BAG]
-        own = stack.enter_context(open_writers(others, _recording(bag, count, name)))
+        own = stack.enter_context(open_writers(others, _recording(bag, count, name, classes)))
         recorder = None
         for plan in outputs:
             if plan.format == BAG:
@@ -114,10 +115,11 @@ def _named(path: Path) -> Path:
     return path if path.name not in ("", "..") else path.resolve()
 
 
-def _recording(bag: Bag, count: int, name: str | None) -> Recording:
+def _recording(bag: Bag, count: int, name: str | None, classes: Sequence[str]) -> Recording:
     """Return the recording with the mean rate of its `count` images."""
     duration_s = bag.duration_s
-    return Recording(name or bag_name(_named(bag.path)), count / duration_s if duration_s > 0 else None)
+    fps = count / duration_s if duration_s > 0 else None
+    return Recording(name or bag_name(_named(bag.path)), fps, tuple(classes))
 
 
 class _Images:

@@ -58,7 +58,8 @@ def _stats(path: Path) -> list[tuple[str, int, int]]:
 
     For a pattern they are those of its folder.
     """
-    folder = path if path.is_dir() else path.parent
+    is_pattern = not path.exists() and any(sign in path.name for sign in "%*?[")
+    folder = path.parent if is_pattern else path
     files = [path] if path.is_file() else [file for file in visible_files(folder) if file.is_file()]
     stats = ((file.name, file.stat()) for file in files)
     return sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)

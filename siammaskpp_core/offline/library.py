@@ -105,18 +105,25 @@ def track_several(
 
 
 def writer(
-    format: str, path: str | os.PathLike[str], *, name: str | None = None, fps: float | None = None
+    format: str,
+    path: str | os.PathLike[str],
+    *,
+    name: str | None = None,
+    fps: float | None = None,
+    classes: Sequence[str] = (),
 ) -> AbstractContextManager[Writer]:
     """Open an output as a context manager that gives a function; call it with each :class:`FrameResult`.
 
     `format` is one of video, masks, csv, json, coco, yolo-seg, davis and mot. The file or folder `path`
     appears when the context ends without an error. `name` is that of the recording, by default the name of
-    `path`; `fps` is its frame rate. Raises UserError for an unknown format and a place that cannot be used.
+    `path`; `fps` is its frame rate. `classes` are labels that get the first class numbers of a data set, so
+    that those of several recordings agree. Raises UserError for an unknown format and a place that cannot be
+    used.
     """
     if format not in FORMATS:
         raise UserError(f"format {format!r} is not one of {', '.join(FORMATS)}")
     place = Path(path)
-    return open_writer(OutputPlan(format, place), Recording(name or place.stem, fps))
+    return open_writer(OutputPlan(format, place), Recording(name or place.stem, fps, tuple(classes)))
 
 
 def _selection(

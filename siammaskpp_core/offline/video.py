@@ -33,20 +33,22 @@ def track_video(
     start: Moment = FIRST,
     end: Moment | None = None,
     name: str | None = None,
+    classes: Sequence[str] = (),
     journal: Journal | None = None,
     is_ended: Callable[[], bool] = lambda: False,
 ) -> Outcome:
     """Track the selected objects from `start` to `end`, and return a line about frames, speed and outputs.
 
     A selection without a moment is made on the first frame that is tracked. `writers` receive the results
-    beside the outputs. `name` is that of the recording in data sets, by default that of the source. Frames
+    beside the outputs. `name` is that of the recording in data sets, by default that of the source; `classes`
+    are those of :class:`~siammaskpp_core.offline.writers.base.Recording`. Frames
     whose results are in `journal` are not tracked again, and new results go there. `is_ended` is asked after
     each frame whether the user wants to end. Frames that cannot be read are left out. When a camera fails or
     Ctrl-C ends the work, the outputs hold the frames until then. Raises BoxError, OutputError and, when no
     frame can be tracked, MediaError; no output remains then.
     """
     start_s = time.perf_counter()
-    recording = Recording(name or file_name(recording_name(frames)), frames.fps)
+    recording = Recording(name or file_name(recording_name(frames)), frames.fps, tuple(classes))
     failure = None
     with Interrupt() as interrupt, open_writers(outputs, recording, frames.path) as own:
         run = Run(Session(tracker), selections, [*own, *writers], journal)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from siammaskpp_core.arguments import moment
 from siammaskpp_core.config import ConfigError, load_yaml, shown
 from siammaskpp_core.io.frame import Moment
 from siammaskpp_core.offline.journal import run_key
-from siammaskpp_core.offline.session import Selection
+from siammaskpp_core.offline.session import Selection, with_ids
 from siammaskpp_core.offline.writers.base import file_name
 from siammaskpp_core.offline.writers.formats import BAG, FORMATS
 
@@ -21,7 +21,7 @@ DEFAULT_FORMATS = ("video", "csv")
 OUTPUT_NAMES = {"video": "overlay.mp4", "csv": "tracks.csv", "json": "tracks.json"}
 """Names of outputs in the folder of a job; the others are called as their format."""
 
-_FILE_KEYS = ("output", "formats", "jobs")
+_FILE_KEYS = ("output", "formats", "classes", "jobs")
 _JOB_KEYS = ("name", "video", "bag", "topic", "targets", "start", "end", "formats")
 _TARGET_KEYS = ("id", "label", "box", "point", "at", "remove")
 
@@ -46,6 +46,8 @@ class Job:
     engine: dict[str, Any] = field(default_factory=dict)
     """The fields of :class:`~siammaskpp_core.engines.options.EngineOptions`."""
     rotated_box: str | None = None
+    classes: tuple[str, ...] = ()
+    """The labels of all jobs of the batch, so that a class has one number in all data sets."""
 
     def to_json(self) -> str:
         """Return the job as a JSON object."""
@@ -55,17 +57,26 @@ class Job:
     def from_json(cls, text: str) -> Job:
         """Return the job that :meth:`to_json` wrote."""
         values = json.loads(text)
-        return cls(**{**values, "targets": tuple(values["targets"]), "formats": tuple(values["formats"])})
+        lists = {name: tuple(values[name]) for name in ("targets", "formats", "classes")}
+        return cls(**{**values, **lists})
 
     def fingerprint(self) -> str:
         """Return a digest of the job, its recording and this version; equal ones give equal results."""
         values = asdict(self)
         values["engine"].pop("threads", None)  # they change the speed alone
+        values["classes"] = {
+            title: self.classes.index(title) for title in self.titles() if title in self.classes
+        }
         return run_key(Path(values.pop("source")), **values)
 
     def selections(self) -> list[Selection]:
         """Return the selections of the targets."""
         return [_selection(target, self.name) for target in self.targets]
+
+    def titles(self) -> list[str]:
+        """Return the classes of the targets, each once."""
+        set_here = (selection for selection in with_ids(self.selections()) if not selection.is_removal)
+        return list(dict.fromkeys(selection.label or selection.id for selection in set_here))
 
     def moments(self) -> tuple[Moment | None, Moment | None]:
         """Return the first and the last moment that is tracked."""
@@ -104,10 +115,11 @@ def read_jobs(path: Path) -> JobFile:
             )
         taken[job.name] = number
         jobs.append(job)
+    classes = _classes(content.get("classes"), jobs, f"{path}: classes")
     output = content.get("output") or f"{path.stem}_results"
     if not isinstance(output, str):
         raise ConfigError(f"{path}: output: a folder is expected, not {shown(output)}")
-    return JobFile(tuple(jobs), path.parent / output)
+    return JobFile(tuple(replace(job, classes=classes) for job in jobs), path.parent / output)
 
 
 def output_name(format: str) -> str:
@@ -191,6 +203,15 @@ def _formats(value: Any, place: str) -> tuple[str, ...] | None:
     if not isinstance(value, list) or not value or any(each not in known for each in value):
         raise ConfigError(f"{place}: a list of {', '.join(known)} is expected, not {shown(value)}")
     return tuple(dict.fromkeys(value))
+
+
+def _classes(value: Any, jobs: Sequence[Job], place: str) -> tuple[str, ...]:
+    """Return the classes that the file names, and behind them the other labels as they appear."""
+    if value is not None and (
+        not isinstance(value, list) or not all(isinstance(each, str) for each in value)
+    ):
+        raise ConfigError(f"{place}: a list of labels is expected, not {shown(value)}")
+    return tuple(dict.fromkeys([*(value or ()), *(title for job in jobs for title in job.titles())]))
 
 
 def _check_keys(values: Mapping[str, Any], known: Sequence[str], place: str) -> None:

@@ -153,6 +153,7 @@ def _track(job: Job, folder: Path, report: JobReport, start_s: float) -> None:
                 start=start or FIRST,
                 end=end,
                 name=job.name,
+                classes=job.classes,
                 journal=journal,
             )
         else:
@@ -168,6 +169,7 @@ def _track(job: Job, folder: Path, report: JobReport, start_s: float) -> None:
                 start=start or FIRST,
                 end=end,
                 name=job.name,
+                classes=job.classes,
                 journal=journal,
             )
         if outcome.failure is not None:

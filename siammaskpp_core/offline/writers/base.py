@@ -29,6 +29,8 @@ class Recording:
     """Name of a sequence made from it; file and folder names may contain it."""
     fps: float | None = None
     """Frames per second; None when the source does not say."""
+    classes: tuple[str, ...] = ()
+    """Labels that get the first class numbers of a data set, in this order; others follow as they appear."""
 
 
 def mask_of(target: TargetResult, format: str) -> Mask | None:

@@ -6,7 +6,7 @@ All of them hold the pictures as well, so that a folder is complete. docs/result
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ def coco(path: Path, recording: Recording) -> Iterator[Writer]:
         from pycocotools import mask as coco_masks
     with Output(path, is_folder=True) as work:
         (work / "images").mkdir()
-        classes: dict[str, int] = {}
+        classes = _numbered(recording.classes, first=1)
         images: list[dict[str, Any]] = []
         annotations: list[dict[str, Any]] = []
 
@@ -106,7 +106,7 @@ def yolo_segmentation(path: Path, recording: Recording) -> Iterator[Writer]:
         pictures, labels = work / "images" / "train", work / "labels" / "train"
         pictures.mkdir(parents=True)
         labels.mkdir(parents=True)
-        classes: dict[str, int] = {}
+        classes = _numbered(recording.classes, first=0)
 
         def write(result: FrameResult) -> None:
             height, width = result.image.shape[:2]
@@ -175,7 +175,7 @@ def mot(path: Path, recording: Recording) -> Iterator[Writer]:
         sequence = work / recording.name
         (sequence / "img1").mkdir(parents=True)
         (sequence / "gt").mkdir()
-        classes: dict[str, int] = {}
+        classes = _numbered(recording.classes, first=1)
         size, count = (0, 0), 0
         with (
             (sequence / "gt" / "gt.txt").open("w", encoding="utf-8") as annotations,
@@ -215,6 +215,11 @@ def davis_palette() -> AnyArray:
             palette[:, channel] |= ((numbers >> channel & 1) << (7 - step)).astype(np.uint8)
         numbers >>= 3
     return palette
+
+
+def _numbered(classes: Sequence[str], first: int) -> dict[str, int]:
+    """Return the numbers of classes, from `first` on."""
+    return {name: number for number, name in enumerate(dict.fromkeys(classes), start=first)}
 
 
 def _polygon(mask: Mask) -> AnyArray | None:

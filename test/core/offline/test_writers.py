@@ -40,10 +40,9 @@ def pictures(tmp_path):
 def write(tmp_path, pictures):
     """A function that writes one format, and returns its path with the results."""
 
-    def write(format, selections=SELECTIONS):
-        results = []
+    def write(format, selections=SELECTIONS, classes=()):
         plan = OutputPlan(format, tmp_path / f"out{FORMATS[format].ending}")
-        with open_writers([plan], Recording("squares", 25.0)) as writers:
+        with open_writers([plan], Recording("squares", 25.0, classes)) as writers:
             run = Run(Session(tracker()), selections, writers)
             results = [run.take(each) for each in open_frames(pictures).stamped()]
         return plan.path, results
@@ -181,6 +180,21 @@ def test_run_lengths_are_those_of_coco(pixels):
     counts = rle_counts(mask)
     decoded = coco_masks.decode(coco_masks.frPyObjects({"size": [4, 5], "counts": counts}, 4, 5))
     np.testing.assert_array_equal(decoded > 0, mask > 0)
+
+
+@pytest.mark.parametrize("format", ["coco", "yolo-seg", "mot"])
+def test_classes_have_the_numbers_that_were_given(format, write):
+    pytest.importorskip("pycocotools")
+    path, _ = write(format, classes=("cup", "blue"))
+    if format == "coco":
+        names = [item["name"] for item in json.loads((path / "instances.json").read_text())["categories"]]
+    elif format == "yolo-seg":
+        names = list(yaml.safe_load((path / "data.yaml").read_text())["names"].values())
+        numbers = {line.split()[0] for line in (path / "labels/train/img0.txt").read_text().splitlines()}
+        assert numbers == {"1", "2"}
+    else:
+        names = (path / "squares/gt/labels.txt").read_text().split()
+    assert names == ["cup", "blue", "red"]
 
 
 def test_a_name_that_a_person_typed_leads_nowhere_else(write, tmp_path):

@@ -170,6 +170,20 @@ def test_the_file_of_jobs(tmp_path):
     assert (drive.name, drive.topic, drive.formats) == ("_x", "/image", ("bag", "coco"))
     assert camera.source == "rtsp://host/cam"
     assert Job.from_json(cup.to_json()) == cup
+    assert cup.classes == ("cup", "target"), "a class has one number in all data sets"
+
+
+def test_a_job_does_not_depend_on_the_classes_of_others(tmp_path):
+    path, line = tmp_path / "jobs.yaml", "  - {video: %s.mp4, targets: [{label: %s, box: [1, 2, 3, 4]}]}\n"
+
+    def fingerprint(head, *labels):
+        path.write_text(head + "jobs:\n" + "".join(line % (label, label) for label in labels))
+        return {job.name: job.fingerprint() for job in read_jobs(path).jobs}["cup"]
+
+    alone = fingerprint("", "cup")
+    assert fingerprint("", "cup", "pen") == alone
+    assert fingerprint("classes: [cup, pen]\n", "cup") == alone
+    assert fingerprint("", "pen", "cup") != alone, "its number is another"
 
 
 def test_the_example_of_the_documents_is_a_file_of_jobs(tmp_path):
@@ -191,6 +205,7 @@ def test_the_example_of_the_documents_is_a_file_of_jobs(tmp_path):
         ("jobs: [cup.mp4]", "job 1: a mapping such as"),
         ("jobs: [{video: a, bag: b, targets: [{box: [1, 2, 3, 4]}]}]", "one of video: and bag:"),
         ("jobs: [{bag: b, targets: [{box: [1, 2, 3, 4]}]}]", "topic: names the images of a bag"),
+        ("classes: 3\njobs: [{video: a, targets: [{box: [1, 2, 3, 4]}]}]", "a list of labels is expected"),
         ("jobs: [{video: a}]", "targets: a list is expected"),
         ("jobs: [{video: a, targets: [{box: [1, 2, 3]}]}]", "box: 4 numbers are expected"),
         ("jobs: [{video: a, targets: [{label: cup}]}]", "one of box, point and remove"),
