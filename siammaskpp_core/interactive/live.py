@@ -62,19 +62,26 @@ class Live:
         return 1 / self._period_s if self._period_s else None
 
     def run(self) -> None:
-        """Track until :meth:`close`, or until the camera fails."""
+        """Track the newest frame, again and again, until :meth:`close` or until the camera fails.
+
+        Frames that come while one is tracked are left out, so that the delay never grows.
+        """
+        newest = _Newest(self._frames)
         before_s = time.monotonic()
         try:
-            for frame in self._frames:
+            for frame in newest:
                 with self._lock:
                     if self._is_closed:
                         return
                     self._take(frame)
                 now_s = time.monotonic()
-                self._period_s = 0.9 * self._period_s + 0.1 * (now_s - before_s or 1e-3)
+                period_s = now_s - before_s
+                self._period_s = 0.9 * self._period_s + 0.1 * period_s if self._period_s else period_s
                 before_s = now_s
         except UserError as error:  # of the camera, the tracker or a writer
             self.failure = error
+        finally:
+            newest.stop()
 
     def close(self) -> None:
         """End :meth:`run`; afterwards nothing is written any more."""
@@ -145,3 +152,45 @@ class Live:
                 write(result)
             self.count += 1
         self._shown = result
+
+
+class _Newest:
+    """Reads frames in a thread, and yields the newest one that has not been yielded."""
+
+    def __init__(self, frames: Iterator[Frame]) -> None:
+        self._frames = frames
+        self._changed = threading.Condition()
+        self._frame: Frame | None = None
+        self._error: BaseException | None = None
+        self._is_over = False
+        threading.Thread(target=self._read, name="camera", daemon=True).start()
+
+    def __iter__(self) -> Iterator[Frame]:
+        while True:
+            with self._changed:
+                while self._frame is None and not self._is_over:
+                    self._changed.wait()
+                frame, self._frame = self._frame, None
+                if frame is None and self._error is not None:
+                    raise self._error
+            if frame is None:
+                return
+            yield frame
+
+    def stop(self) -> None:
+        """Read no further frame."""
+        with self._changed:
+            self._is_over = True
+            self._changed.notify_all()
+
+    def _read(self) -> None:
+        try:
+            for frame in self._frames:
+                with self._changed:
+                    if self._is_over:
+                        return
+                    self._frame = frame
+                    self._changed.notify_all()
+        except BaseException as error:
+            self._error = error
+        self.stop()

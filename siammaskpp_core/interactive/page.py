@@ -37,6 +37,8 @@ class PageSource:
         self.viewers = 0
         self.is_saved = False
         """True when the page has asked to save, and the outputs are written."""
+        self.is_saving = False
+        """True while the outputs are written."""
         self.problem = ""
         """Why no newer frame comes; empty while there is no reason."""
         self._player, self._name, self._engine, self._last = player, name, engine, last
@@ -122,10 +124,14 @@ class PageSource:
         return await self._answer(self._player.undo, says=lambda what: f"Back again: {what}.")
 
     async def _on_save(self, _: None) -> Answer:
-        if self.is_saved:
+        if self.is_saved or self.is_saving:
             return Answer(False, "it is saved already")
-        answer = await self._answer(self._save, says=lambda what: f"Saved: {what}")
-        self.is_saved = self.is_saved or answer.success
+        self.is_saving = True
+        try:
+            answer = await self._answer(self._save, says=lambda what: f"Saved: {what}")
+            self.is_saved = self.is_saved or answer.success
+        finally:
+            self.is_saving = False
         return answer
 
     def _acting(self, action: Callable[..., None]) -> Callable[[Any], Any]:

@@ -42,7 +42,7 @@ class BrowserView:
         if _has_display():
             await asyncio.to_thread(webbrowser.open, address)
         try:
-            while not (source.is_saved or watched.is_over()):
+            while source.is_saving or not (source.is_saved or watched.is_over()):
                 await asyncio.sleep(_PERIOD_S)
             if source.is_saved:
                 await asyncio.sleep(_LAST_ANSWER_S)  # the page gets the answer to its command

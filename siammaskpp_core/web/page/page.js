@@ -411,9 +411,10 @@ function keys() {
     ["Space", "play, pause", [" "], togglePlay],
     ["← →", "one frame back, forward", ["ArrowLeft", "ArrowRight"], (key) => frame(key === "ArrowLeft" ? -1 : 1)],
     ["Home End", "first, last tracked frame", ["Home", "End"], (key) => goTo(key === "Home" ? status.video.first : status.video.tracked_to)],
-    ["S", "save and end", ["s"], save],
   ];
-  return status.video && !status.video.is_live ? [...ofVideo, ...common] : common;
+  const end = [["S", "save and end", ["s"], save]];
+  if (!status.video) return common;
+  return status.video.is_live ? [...end, ...common] : [...ofVideo, ...end, ...common];
 }
 
 function listKeys() {

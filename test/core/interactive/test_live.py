@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -95,3 +96,26 @@ def test_a_camera_that_fails_ends_the_run_with_its_error() -> None:
     live.run()
     assert live.shown.number == 1
     assert isinstance(live.failure, UserError)
+
+
+def test_frames_that_come_while_one_is_tracked_are_left_out() -> None:
+    tracking, camera_is_ahead = threading.Event(), threading.Event()
+    numbers: list[int] = []
+
+    def frames() -> Iterator[Frame]:
+        yield frame(0)
+        yield frame(1)
+        tracking.wait(10.0)
+        for number in range(2, 6):
+            yield frame(number)
+        camera_is_ahead.set()
+
+    def write(result: FrameResult) -> None:
+        numbers.append(result.number)
+        tracking.set()
+        camera_is_ahead.wait(10.0)
+
+    live = Live(tracker(), frames(), [write])
+    live.select(Selection(box_xywh=RED_BOX), 0)
+    live.run()
+    assert numbers == [1, 5]
