@@ -72,7 +72,7 @@ def track_watched(
 
     def open_again() -> Iterator[Frame]:
         opened.append(open_frames(source))
-        return cut(opened[-1].stamped(), start, end)
+        return cut(opened[-1].stamped(start=start), end=end)
 
     try:
         player = Player(tracker, FrameReader(open_again), frames.fps)

@@ -13,13 +13,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
+from typing import Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
 import cv2
 
 from siammaskpp_core.arrays import Image
 from siammaskpp_core.io.bit_depth import ValueRange
-from siammaskpp_core.io.frame import Frame, number_name, picture_names
+from siammaskpp_core.io.frame import FIRST, Frame, Moment, number_name, picture_names
 from siammaskpp_core.io.images import IMAGE_SUFFIXES, MediaError, image_files, other_images, read_image
 from siammaskpp_core.io.outputs import OutputError
 from siammaskpp_core.io.stamps import NS_PER_S
@@ -37,6 +38,14 @@ SOURCES = (
     "give a video, a folder of images, a pattern such as img_%05d.jpg or 'left_*.png', a camera (its index, "
     "or /dev/video0), or the address of a stream (rtsp://..., http://...)"
 )
+
+
+@runtime_checkable
+class Skippable(Protocol):
+    """An iterator over frames that can pass one over without reading it."""
+
+    def skip(self) -> bool:
+        """Pass over one frame; return False when there is none."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +75,20 @@ class Frames:
         """Yield the frames that can be read, as :meth:`numbered` does."""
         return (image for _, image in self.numbered())
 
-    def numbered(self) -> Iterator[tuple[int, Image]]:
-        """Yield each frame with its number in the source, from 0.
+    def numbered(self, first: int = 0) -> Iterator[tuple[int, Image]]:
+        """Yield each frame from the number `first` on with its number in the source, from 0.
 
-        A frame that cannot be read, or that has another size than the first, is left out. Raises
-        :class:`MediaError` when a camera or stream gives no more images.
+        Frames before `first` are passed over, which takes less time than to read them. A frame that cannot be
+        read, or that has another size than the first, is left out. Raises :class:`MediaError` when a camera
+        or stream gives no more images.
         """
-        for number, image in enumerate(self._images):
+        passed = 0
+        if isinstance(self._images, Skippable):
+            while passed < first and self._images.skip():
+                passed += 1
+        for number, image in enumerate(self._images, start=passed):
+            if number < first:
+                continue
             if isinstance(image, MediaError):
                 self.left_out.append(str(image))
                 continue
@@ -85,8 +101,8 @@ class Frames:
                     f"{self.size[0]}x{self.size[1]}; all frames must have one size"
                 )
 
-    def stamped(self, fps: float | None = None) -> Iterator[Frame]:
-        """Yield the frames that can be read with their times since the first one.
+    def stamped(self, fps: float | None = None, start: Moment = FIRST) -> Iterator[Frame]:
+        """Yield the frames from `start` on that can be read, with their times since the first one.
 
         `fps` replaces the rate that the source states; without either it is :data:`DEFAULT_FPS`. The images
         of a camera have the time of their arrival: it may be slower than it says, and may miss images.
@@ -94,12 +110,17 @@ class Frames:
         names = picture_names(self.files)
         rate = fps or self.fps or DEFAULT_FPS
         begun_s = None
-        for number, image in self.numbered():
+        first = start.frame
+        if first is None:
+            first = 0 if self.is_camera else max(0, int((start.time_ns or 0) / NS_PER_S * rate - 1e-6))
+        for number, image in self.numbered(first):
             now_s = time.monotonic()
             begun_s = now_s if begun_s is None else begun_s
             time_s = now_s - begun_s if self.is_camera else number / rate
             name, file = (names[number], self.files[number]) if names else (number_name(number), None)
-            yield Frame(number, round(time_s * NS_PER_S), image, name, file)
+            frame = Frame(number, round(time_s * NS_PER_S), image, name, file)
+            if start.is_reached(frame.number, frame.elapsed_ns):
+                yield frame
 
 
 def open_frames(source: str | os.PathLike[str]) -> Frames:
@@ -155,8 +176,22 @@ def _open_images(place: Path, files: Sequence[Path], others: Sequence[Path] = ()
         raise MediaError(f"{place}: none of {len(files)} images can be read; the last one: {first}")
     height, width = first.shape[:2]
     left_out = [f"{file}: {file.suffix} images are not read; convert it to PNG or JPEG" for file in others]
-    images = (_read_or_error(file, value_range) for file in files)
+    images = _Pictures(files, value_range)
     return Frames(place.name, (width, height), None, len(files), False, images, left_out, files, place)
+
+
+class _Pictures(Iterator["Image | MediaError"]):
+    """Reads picture files in order."""
+
+    def __init__(self, files: Sequence[Path], value_range: ValueRange) -> None:
+        self._files, self._value_range = iter(files), value_range
+
+    def __next__(self) -> Image | MediaError:
+        return _read_or_error(next(self._files), self._value_range)
+
+    def skip(self) -> bool:
+        """See :class:`Skippable`."""
+        return next(self._files, None) is not None
 
 
 def _read_or_error(path: Path, value_range: ValueRange) -> Image | MediaError:
@@ -209,7 +244,7 @@ def _captured_frames(
 ) -> Frames:
     """Return the frames of a video; with `is_exact` it must have as many as the container says."""
     count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-    images = _captured(name, capture, first, count if is_exact else 0)
+    images = _Captured(name, capture, first, count if is_exact else 0)
     known = count if count > 0 else None
     return Frames(name, _size(first), _fps(capture), known, False, images, path=path)
 
@@ -228,27 +263,40 @@ def _fps(capture: cv2.VideoCapture) -> float | None:
     return fps if 0 < fps <= 1000 else None
 
 
-def _captured(
-    name: str, capture: cv2.VideoCapture, first: Image, expected: int
-) -> Iterator[Image | MediaError]:
-    """Yield `first` and the other frames of `capture`, and release it at the end.
+class _Captured(Iterator["Image | MediaError"]):
+    """Reads `first` and the other frames of a video, and releases `capture` at the end.
 
     The last item is an error when fewer than `expected` frames could be read; 0 accepts any number.
     """
-    number, image, found = 0, first, True
-    try:
-        while found:
-            number += 1
-            yield image
-            found, image = capture.read()
-    finally:
-        capture.release()
-    if number < expected - SPARE_FRAMES:
-        yield MediaError(
-            f"{name}: only {number} of {expected} frames could be read: the file is damaged or cut off, or "
-            f"an edit list hides the others; rescue what there is: ffmpeg -ignore_editlist 1 -i {name} "
-            "-c:v libx264 rescued.mp4"
+
+    def __init__(self, name: str, capture: cv2.VideoCapture, first: Image, expected: int) -> None:
+        self._name, self._capture, self._expected = name, capture, expected
+        self._first: Image | None = first
+        self._number = 0
+
+    def __next__(self) -> Image | MediaError:
+        found, image = (True, self._first) if self._number == 0 else self._capture.read()
+        if found and image is not None:
+            self._first = None
+            self._number += 1
+            return image
+        self._capture.release()
+        if self._number >= self._expected - SPARE_FRAMES:
+            raise StopIteration
+        read, expected, self._expected = self._number, self._expected, 0
+        return MediaError(
+            f"{self._name}: only {read} of {expected} frames could be read: the file is damaged or cut off, "
+            "or an edit list hides the others; rescue what there is: ffmpeg -ignore_editlist 1 -i "
+            f"{self._name} -c:v libx264 rescued.mp4"
         )
+
+    def skip(self) -> bool:
+        """See :class:`Skippable`."""
+        if self._number and not self._capture.grab():
+            return False
+        self._first = None
+        self._number += 1
+        return True
 
 
 def _live(

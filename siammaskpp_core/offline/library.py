@@ -95,8 +95,8 @@ def track_several(
     result where possible.
     """
     selections = _selections(targets)
-    frames = _frames(source, fps, is_rgb)
     first, last = _moment(start, "start") or FIRST, _moment(end, "end")
+    frames = _frames(source, fps, is_rgb, first)
     if tracker is None:
         options = EngineOptions(engine) if isinstance(engine, str) else engine
         tracker = load_tracker(model, options)
@@ -170,10 +170,10 @@ def _moment(value: float | None, name: str) -> Moment | None:
     return Moment(time_ns=round(value * NS_PER_S))
 
 
-def _frames(source: Source, fps: float | None, is_rgb: bool) -> Iterator[Frame]:
+def _frames(source: Source, fps: float | None, is_rgb: bool, start: Moment) -> Iterator[Frame]:
     """Return the frames of a source, whatever its kind."""
     if isinstance(source, (str, os.PathLike, int)) and not isinstance(source, bool):
-        return open_frames(str(source) if isinstance(source, int) else source).stamped(fps)
+        return open_frames(str(source) if isinstance(source, int) else source).stamped(fps, start)
     if isinstance(source, np.ndarray) and source.ndim == 3:
         raise UserError("several images are expected: a list, an iterator or an array [N, H, W, 3]")
     if not isinstance(source, Iterable):

@@ -53,9 +53,8 @@ def track_video(
     with Interrupt() as interrupt, open_writers(outputs, recording, frames.path) as own:
         run = Run(Session(tracker), selections, [*own, *writers], journal)
         total = _count(frames, start, end)
-        bar = tqdm(
-            cut(frames.stamped(), start, end), total=total, unit="frame", desc=frames.name, mininterval=0.5
-        )
+        images = cut(frames.stamped(start=start), end=end)
+        bar = tqdm(images, total=total, unit="frame", desc=frames.name, mininterval=0.5)
         try:
             for frame in bar:
                 bar.set_postfix_str(states_text(run.take(frame)), refresh=False)

@@ -38,23 +38,27 @@ def coco(path: Path, recording: Recording) -> Iterator[Writer]:
     """
     with extra("label", "to write COCO"):
         from pycocotools import mask as coco_masks
-    with Output(path, is_folder=True) as work:
+    with (
+        Output(path, is_folder=True) as work,
+        (work / "instances.json").open("w", encoding="utf-8") as file,
+    ):
         (work / "images").mkdir()
         classes = _numbered(recording.classes, first=1)
         images: list[dict[str, Any]] = []
-        annotations: list[dict[str, Any]] = []
+        count = 0
+        file.write('{"annotations": [')  # written as they come: a long recording has many
 
         def segmentation(mask: Mask | None) -> tuple[Any, int]:
             if mask is None:
                 return [], 0
             height, width = mask.shape
-            encoded = coco_masks.frPyObjects(
-                {"size": [height, width], "counts": rle_counts(mask)}, height, width
-            )
+            plain = {"size": [height, width], "counts": rle_counts(mask)}
+            encoded = coco_masks.frPyObjects(plain, height, width)
             encoded["counts"] = encoded["counts"].decode("ascii")
             return encoded, cv2.countNonZero(mask)
 
         def write(result: FrameResult) -> None:
+            nonlocal count
             height, width = result.image.shape[:2]
             picture = {
                 "id": len(images) + 1,
@@ -69,30 +73,29 @@ def coco(path: Path, recording: Recording) -> Iterator[Writer]:
                 category = classes.setdefault(target.title, len(classes) + 1)
                 if not target.is_seen:
                     continue
+                count += 1
                 box = _box_in_image(target, width, height)
                 shape, area = segmentation(target.mask)
-                annotations.append(
-                    {
-                        "id": len(annotations) + 1,
-                        "image_id": picture["id"],
-                        "category_id": category,
-                        "track_id": target.index + 1,
-                        "bbox": [round(value, 2) for value in box],
-                        "area": area or round(box[2] * box[3], 2),
-                        "segmentation": shape,
-                        "iscrowd": 0,
-                        "score": round(target.confidence, 4),
-                    }
-                )
+                annotation = {
+                    "id": count,
+                    "image_id": picture["id"],
+                    "category_id": category,
+                    "track_id": target.index + 1,
+                    "bbox": [round(value, 2) for value in box],
+                    "area": area or round(box[2] * box[3], 2),
+                    "segmentation": shape,
+                    "iscrowd": 0,
+                    "score": round(target.confidence, 4),
+                }
+                file.write((",\n" if count > 1 else "\n") + json.dumps(annotation))
 
         yield write
-        content = {
+        rest = {
             "videos": [{"id": 1, "name": recording.name}],
             "images": images,
             "categories": [{"id": number, "name": name} for name, number in classes.items()],
-            "annotations": annotations,
         }
-        (work / "instances.json").write_text(json.dumps(content), encoding="utf-8")
+        file.write("\n],\n" + json.dumps(rest)[1:] + "\n")
 
 
 @contextmanager

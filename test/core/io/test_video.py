@@ -13,6 +13,7 @@ import pytest
 from limits import files_up_to
 
 from siammaskpp_core.io import video
+from siammaskpp_core.io.frame import Moment
 from siammaskpp_core.io.images import MediaError
 from siammaskpp_core.io.outputs import OutputError
 from siammaskpp_core.io.video import VideoWriter, open_frames
@@ -216,3 +217,25 @@ def test_a_video_on_a_full_disk_is_an_error(tmp_path, name):
 def test_formats_that_cannot_be_written(tmp_path):
     with pytest.raises(OutputError, match=r"written as .avi, .mkv, .mp4"):
         VideoWriter(tmp_path / "clip.gif", (64, 48), 10)
+
+
+@pytest.mark.parametrize("kind", ["clip.avi", "pictures"])
+def test_a_part_begins_where_it_is_asked_to(tmp_path, kind, monkeypatch):
+    values = [20, 60, 100, 140, 180, 220]
+    source = tmp_path / kind
+    if kind == "pictures":
+        source.mkdir()
+        for number, value in enumerate(values):
+            cv2.imwrite(str(source / f"{number}.png"), picture(value))
+        (source / "1.png").write_bytes(b"damaged")
+    else:
+        write_video(source, values)
+    fps = open_frames(source).fps or 25.0
+    for start in (Moment(frame=3), Moment(time_ns=round(2.5 / fps * 1e9))):
+        frames = open_frames(source)
+        part = list(frames.stamped(start=start))
+        assert [frame.number for frame in part] == [3, 4, 5]
+        assert [int(frame.image.mean()) for frame in part] == pytest.approx(values[3:], abs=4)
+        assert part[0].time_s == pytest.approx(3 / fps)
+        assert frames.left_out == [], "what is not used is not read"
+    assert list(open_frames(source).stamped(start=Moment(frame=9))) == []
