@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -248,7 +248,7 @@ class Player:
 
     # Saving ----------------------------------------------------------------------------------------
 
-    def write(self, writers: Sequence[Writer], progress: Callable[[int], None] = lambda _: None) -> int:
+    def write(self, writers: Sequence[Writer]) -> int:
         """Give the results of all tracked frames to the writers, and return their number."""
         with self._lock:
             self._is_playing = False
@@ -258,7 +258,6 @@ class Player:
                 result = kept.result(frame, self._labels)
                 for write in writers:
                     write(result)
-                progress(position + 1)
             return len(self._kept)
 
     # Inside, with the lock -------------------------------------------------------------------------

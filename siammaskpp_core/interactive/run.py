@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -68,6 +68,7 @@ def track_watched(
     recording = Recording(file_name(recording_name(frames)), frames.fps, tuple(classes))
     if frames.is_camera:
         return _watch_camera(frames, tracker, outputs, view, recording)
+    _check(outputs, recording, frames.path)
     opened: list[Frames] = []
 
     def open_again() -> Iterator[Frame]:
@@ -158,6 +159,16 @@ def _watch(
     failure = player.failure if isinstance(player, Live) else None
     text = saved[0] if saved else "nothing was tracked, and nothing was written"
     return Outcome(text, tuple(dict.fromkeys(left_out())), failure, is_cut)
+
+
+class _Checked(Exception):
+    """Ends the context of writers that were opened to see that they can be."""
+
+
+def _check(outputs: Sequence[OutputPlan], recording: Recording, source: Path | None) -> None:
+    """Raise, before somebody works for an hour, the error of an output that cannot be written."""
+    with suppress(_Checked), open_writers(outputs, recording, source):
+        raise _Checked
 
 
 def _written(count: int, outputs: Sequence[OutputPlan]) -> str:

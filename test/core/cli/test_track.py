@@ -342,6 +342,14 @@ def test_a_run_by_hand_that_is_left_without_a_target_writes_nothing(folder, tmp_
     assert list(tmp_path.glob("*.csv")) == []
 
 
+def test_an_output_that_cannot_be_written_is_refused_before_the_work(folder, tmp_path, monkeypatch, capsys):
+    serve = pytest.importorskip("siammaskpp_core.interactive.serve")
+    monkeypatch.setattr(serve.BrowserView, "__call__", lambda self, watched: pytest.fail("it was shown"))
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "masks/old.png").write_bytes(b"")
+    assert "not an empty folder" in error_of(capsys, "track", folder, "--masks", tmp_path / "masks")
+
+
 def test_what_a_run_by_hand_needs(folder, monkeypatch, capsys):
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
