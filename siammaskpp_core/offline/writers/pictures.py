@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -45,24 +45,30 @@ def mask_folder(path: Path, recording: Recording) -> Iterator[Writer]:
     The masks of a frame in which a target is not seen are 0.
     """
     with Output(path, is_folder=True) as work:
-        first: str | None = None
-        is_split = False
+        names: dict[str, str] = {}  # of the folders, by id
 
         def write(result: FrameResult) -> None:
-            nonlocal first, is_split
             for target in result:
-                first = first or target.id
-                if not is_split and target.id != first:
-                    is_split = True
-                    _move_into(work, file_name(first))
+                if target.id not in names:
+                    names[target.id] = _new_name(target.id, names.values())
+                    if len(names) == 2:
+                        _move_into(work, next(iter(names.values())))
                 mask = mask_of(target, "masks")
                 if mask is None:
                     mask = np.zeros(result.image.shape[:2], np.uint8)
-                folder = work / file_name(target.id) if is_split else work
+                folder = work / names[target.id] if len(names) > 1 else work
                 folder.mkdir(exist_ok=True)
                 write_image(folder / f"{result.frame.name}.png", mask)
 
         yield write
+
+
+def _new_name(id: str, taken: Collection[str]) -> str:
+    """Return the name of a folder for an id, which is not `taken`."""
+    name = file_name(id)
+    while name in taken:
+        name += "_"
+    return name
 
 
 def _move_into(folder: Path, name: str) -> None:
