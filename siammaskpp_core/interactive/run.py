@@ -16,6 +16,7 @@ from siammaskpp_core.interactive.reader import FrameReader
 from siammaskpp_core.io.frame import FIRST, Frame, Moment, cut
 from siammaskpp_core.io.images import MediaError
 from siammaskpp_core.io.video import Frames, open_frames
+from siammaskpp_core.offline.session import SelectionError
 from siammaskpp_core.offline.video import recording_name
 from siammaskpp_core.offline.writers.base import Recording, file_name
 from siammaskpp_core.offline.writers.formats import OutputPlan, open_writers
@@ -97,18 +98,20 @@ def _watch_camera(
     view: View,
     recording: Recording,
 ) -> Outcome:
-    with ExitStack() as stack:
+    outcome = Outcome("")
+    with suppress(_Discarded), ExitStack() as stack:
         writers = stack.enter_context(open_writers(outputs, recording))
         live = Live(tracker, frames.stamped(), writers)
 
         def write() -> str:
             live.close()
-            if not live.has_results:
-                return "nothing, because there was no target"
             stack.close()
             return _written(live.count, outputs)
 
-        return _watch(live, frames.name, tracker, None, write, view, lambda: frames.left_out)
+        outcome = _watch(live, frames.name, tracker, None, write, view, lambda: frames.left_out)
+        if not live.has_results:
+            raise _Discarded
+    return outcome
 
 
 def _watch(
@@ -125,6 +128,8 @@ def _watch(
     errors: list[BaseException] = []
 
     def save() -> str:
+        if not player.has_results:
+            raise SelectionError("there is no target yet: draw a box around an object, or tap it")
         saved.append(write())
         return saved[-1]
 
@@ -161,14 +166,14 @@ def _watch(
     return Outcome(text, tuple(dict.fromkeys(left_out())), failure, is_cut)
 
 
-class _Checked(Exception):
-    """Ends the context of writers that were opened to see that they can be."""
+class _Discarded(Exception):
+    """Ends the context of writers whose outputs are not wanted."""
 
 
 def _check(outputs: Sequence[OutputPlan], recording: Recording, source: Path | None) -> None:
     """Raise, before somebody works for an hour, the error of an output that cannot be written."""
-    with suppress(_Checked), open_writers(outputs, recording, source):
-        raise _Checked
+    with suppress(_Discarded), open_writers(outputs, recording, source):
+        raise _Discarded
 
 
 def _written(count: int, outputs: Sequence[OutputPlan]) -> str:

@@ -69,14 +69,22 @@ class WindowView:
             while not watched.is_over():
                 cv2.imshow(self._title, self._picture(watched))
                 key = cv2.waitKey(_WAIT_MS) & 0xFF
-                if key in (_ENTER, ord("s")):
-                    self._text = watched.save()
+                if key in (_ENTER, ord("s")) and self._is_saved(watched):
                     return
                 if cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1:
                     return
                 self._on_key(watched, key)
         finally:
             cv2.destroyWindow(self._title)
+
+    def _is_saved(self, watched: Watched) -> bool:
+        """Write the outputs; show why, when that is not possible, and return False."""
+        try:
+            watched.save()
+        except UserError as error:
+            self._text = str(error)
+            return False
+        return True
 
     def _picture(self, watched: Watched) -> Image:
         result = self._drag.result if self._drag else watched.player.shown

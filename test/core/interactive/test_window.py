@@ -13,6 +13,7 @@ from siammaskpp_core.config import ConfigError
 from siammaskpp_core.interactive.player import Player
 from siammaskpp_core.interactive.run import Watched
 from siammaskpp_core.interactive.window import WindowView
+from siammaskpp_core.offline.session import SelectionError
 
 Action = Callable[[Player], None]
 
@@ -88,6 +89,20 @@ def test_a_refusal_leaves_everything_as_it_is(screen: Screen) -> None:
     watched = screen.watch(lambda _: screen.drag(900, 900, 950, 950), "z", "x", "9", chr(27), " ", " ")
     assert len(watched.shown) == 0
     assert not watched.is_playing
+
+
+def test_a_save_that_is_refused_is_told_in_the_window(screen: Screen) -> None:
+    answers = iter([SelectionError("there is no target yet"), None])
+
+    def save() -> str:
+        error = next(answers)
+        if error is not None:
+            raise error
+        return "saved"
+
+    screen.actions = ["s", "s"]
+    WindowView()(Watched(player(), "squares", "none", 5, save, lambda: False))
+    assert screen.actions == []
 
 
 def test_a_window_that_cannot_be_opened_is_an_error(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
