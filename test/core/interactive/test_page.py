@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from queue import Queue
 from typing import Any
 
 import pytest
@@ -13,9 +14,10 @@ from watched import COUNT, player
 
 pytest.importorskip("aiohttp")
 
+from siammaskpp_core.interactive import serve
 from siammaskpp_core.interactive.page import PageSource
 from siammaskpp_core.interactive.run import Watched
-from siammaskpp_core.interactive.serve import BrowserView
+from siammaskpp_core.web import access
 
 RED = {"header": {"frame": 0}, "box": list(RED_BOX), "id": "", "label": "cup"}
 
@@ -56,7 +58,7 @@ def test_the_commands_of_the_page() -> None:
 
 
 @pytest.mark.slow
-def test_draw_play_correct_and_save_in_a_browser(capsys: pytest.CaptureFixture[str]) -> None:
+def test_draw_play_and_save_in_a_browser(monkeypatch: pytest.MonkeyPatch) -> None:
     watched = player()
     thread = threading.Thread(target=watched.run, daemon=True)
     saved: list[int] = []
@@ -66,13 +68,18 @@ def test_draw_play_correct_and_save_in_a_browser(capsys: pytest.CaptureFixture[s
         return f"{saved[0]} frames"
 
     view = Watched(watched, "squares.mp4", tracker().engine_name, COUNT - 1, save, lambda: False)
-    server = threading.Thread(target=lambda: BrowserView(port=0)(view), daemon=True)
+    addresses: Queue[str] = Queue()
+
+    def url(*where: Any) -> str:
+        addresses.put(access.url(*where))
+        return access.url(*where)
+
+    monkeypatch.setattr(serve, "url", url)
+    server = threading.Thread(target=lambda: serve.BrowserView(port=0)(view), daemon=True)
     with chromium() as browser:
         thread.start()
         server.start()
-        address = ""
-        while not address:
-            address = next((word for word in capsys.readouterr().out.split() if "http" in word), "")
+        address = addresses.get(timeout=20.0)
         page = browser.new_page(viewport={"width": 900, "height": 700})
         errors: list[Any] = []
         page.on("pageerror", lambda error: errors.append(error))
