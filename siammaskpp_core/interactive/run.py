@@ -72,12 +72,13 @@ def track_watched(
     _check(outputs, recording, frames.path)
     opened: list[Frames] = []
 
-    def open_again() -> Iterator[Frame]:
+    def open_from(number: int | None) -> Iterator[Frame]:
         opened.append(open_frames(source))
-        return cut(opened[-1].stamped(start=start), end=end)
+        first = start if number is None else Moment(frame=number)
+        return cut(opened[-1].stamped(start=first), end=end)
 
     try:
-        player = Player(tracker, FrameReader(open_again), frames.fps)
+        player = Player(tracker, FrameReader(open_from), frames.fps)
     except MediaError as error:
         place = f"{frames.name}: there is no frame from {start} to {end or 'the end'}"
         raise MediaError(with_causes(place, _left_out(opened))) from error

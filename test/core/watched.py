@@ -11,4 +11,4 @@ COUNT = 6
 
 
 def player(count: int = COUNT) -> Player:
-    return Player(tracker(), FrameReader(lambda: iter([frame(number) for number in range(count)])), 25.0)
+    return Player(tracker(), FrameReader(lambda first: map(frame, range(first or 0, count))), 25.0)

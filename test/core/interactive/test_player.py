@@ -146,15 +146,16 @@ def test_play_and_pause_in_a_thread() -> None:
 def test_the_reader_reads_again_only_what_it_has_forgotten() -> None:
     opened = []
 
-    def open_again():
-        opened.append(None)
-        return iter([frame(number) for number in range(5)])
+    def open_from(first):
+        opened.append(first)
+        return iter([frame(number) for number in (10, 11, 13, 14, 15) if number >= (first or 0)])
 
-    reader = FrameReader(open_again, cache_bytes=2 * frame(0).image.nbytes)
-    assert reader.at(4).number == 4
+    reader = FrameReader(open_from, cache_bytes=2 * frame(0).image.nbytes)
+    assert reader.at(4).number == 15
     assert reader.at(5) is None
-    assert reader.at(3).number == 3
-    assert len(opened) == 1
-    assert reader.at(0).number == 0
-    assert reader.at(4).number == 4
-    assert len(opened) == 2
+    assert reader.at(3).number == 14
+    assert opened == [None]
+    assert reader.at(2).number == 13
+    assert reader.at(4).number == 15
+    assert reader.at(0).number == 10
+    assert opened == [None, 13, 10]
