@@ -22,6 +22,7 @@ let scoredAt = 0; // time of the last update of the scores
 let messageTimer = 0; // removes the message below the picture
 let status = { commands: [] };
 let undo = null; // brings back what was removed last
+let isSaved = false; // the outputs are written, and the program ends
 let wanted = null; // number of the frame that the slider asks for
 
 // Kept for this origin only: a cookie would go to the servers on all other ports of the host, too.
@@ -59,7 +60,7 @@ function connect() {
   mine.onclose = async ({ reason }) => {
     if (socket !== mine) return; // this page has closed it
     socket = null;
-    if (status.state === "SAVED") return; // the program has ended
+    if (isSaved) return; // the program has ended
     showState("OFFLINE");
     $("camera-view").classList.add("old");
     showProblem(reason ? `${reason}.` : `No connection to the ${status.video ? "program" : "robot"}; trying again.`);
@@ -109,6 +110,7 @@ async function decoded(data) {
 }
 
 function showStatus(newest) {
+  if (isSaved) return;
   const isFirst = !status.state;
   status = { commands: [], ...newest };
   setText($("source"), status.tracker);
@@ -210,7 +212,7 @@ async function save() {
   say("Saving…");
   const response = await send("save", {});
   if (!response.success) return refuse(response.message);
-  status.state = "SAVED";
+  isSaved = true;
   showState("SAVED");
   showProblem("");
   for (const control of document.querySelectorAll("button, input")) control.disabled = true;
@@ -237,6 +239,7 @@ function listTargets(objects, header) {
 }
 
 function showCount() {
+  if ($("none").hidden !== items.size > 0 && !messageTimer) queueMicrotask(hint); // it depends on the targets
   $("none").hidden = items.size > 0;
   $("remove-all").hidden = items.size < 2;
 }

@@ -98,8 +98,10 @@ def test_draw_play_and_save_in_a_browser(monkeypatch: pytest.MonkeyPatch) -> Non
         page.locator("#frame").filter(has_text=f"0 / {COUNT - 1}").wait_for()
         page.keyboard.press("s")
         page.locator("#message-line").filter(has_text=f"Saved: {COUNT} frames. You can close").wait_for()
+        server.join(5.0)
+        assert not server.is_alive()
+        page.wait_for_timeout(300)
+        assert page.locator("#problem").is_hidden()  # the end of the program is no lost connection
         assert errors == []
-    server.join(5.0)
-    assert not server.is_alive()
     watched.close()
     assert saved == [COUNT]
