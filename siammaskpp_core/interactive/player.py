@@ -200,6 +200,8 @@ class Player:
                 raise
             assert target is not None
             self._remember(past)
+            if target.id not in self._ids():  # a new one; the label may be of one that was removed
+                self._labels = {id: label for id, label in self._labels.items() if id != target.id}
             others = [other for other in self._shown if other.id != target.id]
             where = next((i for i, other in enumerate(self._shown) if other.id == target.id), len(others))
             self._kept[-1] = _Kept.of(
@@ -212,8 +214,7 @@ class Player:
     def remove(self, id: str) -> list[str]:
         """Remove a target from all frames (empty: all targets); return the ids that were removed."""
         with self._lock:
-            known = dict.fromkeys(target.id for kept in self._kept for target in kept.targets)
-            removed = [name for name in known if id in ("", name)]
+            removed = [name for name in self._ids() if id in ("", name)]
             if not removed:
                 return []
             self._remember(self._now(", ".join(self._labels.get(name, name) for name in removed)))
@@ -227,7 +228,7 @@ class Player:
     def rename(self, id: str, label: str) -> bool:
         """Give a target another label in all frames; return False when there is none."""
         with self._lock:
-            if not any(target.id == id for kept in self._kept for target in kept.targets):
+            if id not in self._ids():
                 return False
             self._remember(self._now(f"the label of {id}"))
             self._labels = {**self._labels, id: label}
@@ -282,6 +283,10 @@ class Player:
             self._snapshots[self._position] = self._session.memory
         self._show(self._position)
         return True
+
+    def _ids(self) -> list[str]:
+        """Return the ids of the targets in all frames, in the order in which they appear."""
+        return list(dict.fromkeys(target.id for kept in self._kept for target in kept.targets))
 
     def _show(self, position: int) -> None:
         frame = self._reader.at(position)

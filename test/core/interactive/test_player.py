@@ -126,6 +126,15 @@ def test_remove_rename_and_undo() -> None:
     assert written(watched) == before
 
 
+def test_a_new_target_has_not_the_label_of_one_that_was_removed() -> None:
+    watched = player(1)
+    watched.select(Selection(box_xywh=RED_BOX), 0)
+    watched.rename("target", "cup")
+    watched.remove("target")
+    assert watched.select(Selection(box_xywh=BLUE_BOX), 0) == "target"
+    assert watched.shown["target"].label == ""
+
+
 def test_play_and_pause_in_a_thread() -> None:
     watched = player()
     watched.select(Selection(box_xywh=RED_BOX), 0)
