@@ -10,6 +10,7 @@ MAKEFLAGS += --jobs=3
 PYTHON ?= python3
 VIDEO ?=
 BOX ?=
+RATE ?=
 ARGS ?=
 FAST ?=
 
@@ -63,9 +64,9 @@ SINGLE_ROS_TESTS = python -m pytest test/ros -m "$(FASTER)alone"
 help: ## show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
-demo: $(DEMO_BUILT) ## track in a video over ROS topics; your own video: make demo VIDEO=file BOX=x,y,w,h
+demo: $(DEMO_BUILT) ## track in a video over ROS topics; your own video: make demo VIDEO=file BOX=x,y,w,h; RATE=5: slower
 	@$(call with_build,$(DEMO_VENV),$(DEMO_WORKSPACE)); python -m siammaskpp_ros.demo.run \
-	  $(if $(VIDEO),--video "$(VIDEO)") $(if $(BOX),--box "$(BOX)") --output demo_output
+	  $(if $(VIDEO),--video "$(VIDEO)") $(if $(BOX),--box "$(BOX)") $(if $(RATE),--rate "$(RATE)") --output demo_output
 
 node: $(DEMO_BUILT) ## start a node; ARGS is what follows "ros2 run siammaskpp": make node ARGS="tracker_node --ros-args ..."
 	@$(call with_build,$(DEMO_VENV),$(DEMO_WORKSPACE)); set -- $(ARGS); \

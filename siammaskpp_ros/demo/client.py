@@ -125,7 +125,13 @@ def summary(client: DemoClient) -> str:
     )
     if not states or kept < _MIN_KEPT_FRACTION * len(states) or states[-1] == "LOST":
         last = states[-1] if states else "never seen"
-        raise DemoFailed(f"the target was not tracked to the end (last state: {last})\n{text}")
+        cause = ""
+        if status.frames_tracked < status.frames_received / 2:
+            cause = (
+                "; this machine is too slow or too busy for the video's rate: end what else uses the "
+                "processor, or play the video more slowly: make demo RATE=5"
+            )
+        raise DemoFailed(f"the target was not tracked to the end (last state: {last}){cause}\n{text}")
     return text
 
 

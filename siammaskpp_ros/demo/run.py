@@ -1,6 +1,6 @@
 """The demo: camera, tracker and client, each in its own process, connected by ROS topics.
 
-python -m siammaskpp_ros.demo.run [--video FILE --box X,Y,W,H] [--output FOLDER]
+python -m siammaskpp_ros.demo.run [--video FILE --box X,Y,W,H] [--rate HZ] [--output FOLDER]
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def main() -> int:
         # Reliable: the node receives every image, so it counts each one that it does not track as dropped.
         tracker = _start(started, "tracker_node", image_reliability="reliable")
         client = _start(started, "demo_client", box=options.box, output=str(options.output))
-        camera = _start(started, "demo_camera", video=str(video), wait_for_subscribers=2)
+        camera = _start(started, "demo_camera", video=str(video), rate=options.rate, wait_for_subscribers=2)
         codes = {"client": _wait_for(client, tracker, camera)}
     except KeyboardInterrupt:
         return 130
@@ -64,6 +64,9 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Track an object in a video through ROS topics.")
     parser.add_argument("--video", type=Path, help="video file or folder of images (default: a cup)")
     parser.add_argument("--box", type=box, help="box of the object in the first image: X,Y,W,H in px")
+    parser.add_argument(
+        "--rate", type=float, default=0.0, help="images per second (default: the rate of the video)"
+    )
     parser.add_argument("--output", type=Path, default=Path("demo_output"), help="folder for the results")
     parser.add_argument("--cache", type=Path, default=Path(".cache"), help="folder for the downloaded video")
     options = parser.parse_args(with_negative_values(sys.argv[1:]))

@@ -7,13 +7,16 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 from ros_harness import ball, ball_box
 
+from siammaskpp.msg import TrackerStatus
 from siammaskpp_core.io.video import VideoWriter
+from siammaskpp_ros.demo.client import DemoFailed, summary
 from siammaskpp_ros.demo.run import DemoVideoError, fetch_cup
 
 FIRST, LAST = (200, 240), (316, 240)
@@ -106,6 +109,15 @@ def test_wrong_arguments_are_explained(domain_id: int, arguments: tuple[str, ...
     done = run_demo(domain_id, *arguments)
     assert done.returncode == 2
     assert reason in done.stderr
+
+
+@pytest.mark.parametrize(("tracked", "is_slow"), [(20, True), (190, False)])
+def test_a_machine_that_is_too_slow_is_told_from_a_target_that_is_lost(tracked: int, is_slow: bool) -> None:
+    status = TrackerStatus(frames_received=194, frames_tracked=tracked)
+    client = SimpleNamespace(status=status, recording=SimpleNamespace(states=lambda: ["TRACKING", "LOST"]))
+    with pytest.raises(DemoFailed, match="last state: LOST") as error:
+        summary(client)  # type: ignore[arg-type]
+    assert ("make demo RATE=5" in str(error.value)) is is_slow
 
 
 def test_without_apt_an_own_video_is_proposed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
