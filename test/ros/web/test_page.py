@@ -61,6 +61,7 @@ def open_page(browser: Any, address: str, **context: Any) -> Any:
     page.wait_for_selector("#camera-view:not(.old)")
     # Only a box on an image that the tracker has received can be selected.
     page.get_by_label("Camera picture: no target").wait_for()
+    page.wait_for_selector("#problem", state="hidden")  # it would move the picture
     return page
 
 
