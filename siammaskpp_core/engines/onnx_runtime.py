@@ -41,7 +41,7 @@ class OnnxRuntimeEngine(GraphEngine):
         super().__init__(model, options)
         if options.precision != "fp32":
             raise EngineError(
-                f"ONNX Runtime has no option for {options.precision}: choose fp32 (the default) or a "
+                f"ONNX Runtime has no {options.precision}: choose fp32 (the default) or a "
                 "model that `siammaskpp quantise` made"
             )
         with importing("ONNX Runtime", "onnxruntime", "pip install onnxruntime"):
