@@ -34,8 +34,8 @@ def write_sequence(folder: Path, count: int, absent: int = 0) -> None:
 
 @pytest.fixture
 def folder(tmp_path):
-    write_sequence(tmp_path / "data/square", 26)
-    write_sequence(tmp_path / "data/patch", 20, absent=2)
+    write_sequence(tmp_path / "data/square", 14)
+    write_sequence(tmp_path / "data/patch", 12, absent=2)
     return tmp_path / "data"
 
 
@@ -50,24 +50,24 @@ def test_our_tracker_and_a_baseline_from_a_folder_to_the_report(folder, tmp_path
     )
 
     printed = capsys.readouterr()
-    assert "patch: the 20 of 22 frames where the object is labelled without a gap" in printed.err
+    assert "patch: the 12 of 14 frames where the object is labelled without a gap" in printed.err
     assert "| SiamMask++ re | VOT2018, published |    0.626 |      0.262 | 0.398 |" in printed.out
     assert "## Supervised experiment, in real time" in printed.out
     experiment = json.loads((output / "report.json").read_text())["supervised"]
-    assert (experiment["sequences"], experiment["frames"]) == (2, 46)
+    assert (experiment["sequences"], experiment["frames"]) == (2, 26)
     baseline = experiment["trackers"]["baseline"]
     assert list(baseline) == ["siammaskpp", "csrt"]
     for values in baseline.values():
         assert values["accuracy"] > 0.6
         assert values["robustness"] == 0
         assert values["eao"] > 0.6
-        assert values["frames"] == 46
+        assert values["frames"] == 26
     names = {path.name for path in output.iterdir()}
     assert names == {"report.md", "report.json", "accuracy_robustness.png", "workspaces"}
     # The workspace holds the files for the toolkit's own reports, with the confidences of our tracker.
     results = output / "workspaces/supervised/results/siammaskpp/baseline/square"
     confidence = (results / "square_001_confidence.value").read_text().split()
-    assert len(confidence) == 25
+    assert len(confidence) == 13
     assert all(0 <= float(value) <= 1 for value in confidence)
 
 
@@ -98,7 +98,7 @@ def test_ctrl_c_keeps_the_sequences_that_are_finished(folder, tmp_path):
     assert "what was finished has been kept" in err
     assert "## Supervised experiment, in real time" in out
     experiment = json.loads((output / "report.json").read_text())["supervised"]
-    assert (experiment["sequences"], experiment["frames"]) == (2, 46)
+    assert (experiment["sequences"], experiment["frames"]) == (2, 26)
     assert experiment["trackers"]["baseline"]["siammaskpp"]["robustness"] == 0
     with pytest.raises(ProcessLookupError):  # no tracker is left
         os.killpg(process.pid, 0)
