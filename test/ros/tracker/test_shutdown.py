@@ -102,7 +102,7 @@ def test_interrupted_at_any_moment_of_the_start(
         (("-p", "confidence_low:=0.9"), "above confidence_high"),
         (("-p", "confidence_low:=7.0"), "confidence_low"),
         (("-p", "engine:=abacus"), "not one of onnxruntime"),
-        (("-p", "precision:=fp8"), "not one of fp32, bf16"),
+        (("-p", "precision:=fp8"), "not one of fp32, fp16, bf16"),
         (("-p", "threads:=many"), "threads"),
         (("-p", "model:=/no/such/folder"), "/no/such/folder"),
     ],
