@@ -52,7 +52,7 @@ build_workspace = \
 
 # Tests run in parallel, most of each file in one process. ROS tests that measure times follow: those that wait
 # more than they work in pairs, the others one by one.
-PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
+PARALLEL := --numprocesses logical --maxprocesses 4 --dist worksteal
 FASTER = $(if $(FAST),not slow and )
 CORE_TESTS = OMP_NUM_THREADS=1 python -m pytest test/core $(PARALLEL) $(if $(FAST),-m "not slow")
 ROS_TESTS = python -m pytest test/ros $(PARALLEL) -m "$(FASTER)not paired and not alone"

@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
-from rclpy.serialization import deserialize_message, serialize_message
 from ros_harness import FAKE_NODE
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
@@ -75,19 +73,6 @@ def test_a_camera_of_60_hz_and_a_tracker_of_20_hz() -> None:
     assert until_it_holds(images_are_young)
 
 
-def round_trip_ms(size: tuple[int, int]) -> float:
-    """Shortest time in which this machine writes an image as a message and reads it again."""
-    width, height = size
-    image = Image(width=width, height=height, encoding="bgr8", step=3 * width)
-    image.data = bytes(3 * width * height)
-    times_s = []
-    for _ in range(20):
-        begun = time.perf_counter()
-        deserialize_message(serialize_message(image), Image)
-        times_s.append(time.perf_counter() - begun)
-    return min(times_s) * 1000
-
-
 @pytest.mark.ros
 @pytest.mark.alone
 @pytest.mark.usefixtures("_domain")
@@ -101,10 +86,10 @@ def test_the_node_adds_little_to_the_network() -> None:
         assert stages["search"].min() >= 20.0
         assert (stages["total"] - sum(stages[stage] for stage in FRAME_STAGES)).min() > -0.1
         assert (stages["age_at_mask"] > stages["age_at_start"] + stages["search"]).all()
-        # Both are shortest times, in which no other process had a part. For each image the node reads it and
-        # writes a mask of a third of its size and two short messages.
-        added_ms = np.min(stages["total"] - stages["search"])
-        return bool(added_ms < 2 * round_trip_ms(case.size))
+        # The shortest time, in which no other process had a part: what the node adds to the network's 20 ms
+        # and to the middleware, which hands over the image (`receive`).
+        added_ms = np.min(stages["total"] - stages["search"] - stages["receive"])
+        return bool(added_ms < 5.0)
 
     assert until_it_holds(little_is_added)
 
