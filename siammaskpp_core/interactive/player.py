@@ -65,7 +65,7 @@ class _Kept:
 
 @dataclass(frozen=True)
 class _Past:
-    """What :meth:`Player.undo` brings back."""
+    """The state of a player before a change; :meth:`Player.undo` brings it back."""
 
     kept: list[_Kept]
     snapshots: dict[int, Memory]
@@ -103,7 +103,7 @@ class Player:
         if not self._advance():
             raise MediaError("there is no frame to track")
 
-    # What is shown ---------------------------------------------------------------------------------
+    # The frame on the screen -----------------------------------------------------------------------
 
     @property
     def is_playing(self) -> bool:
@@ -170,7 +170,8 @@ class Player:
                 begin_s = time.monotonic()
                 is_tracked = self._position < len(self._kept) - 1
                 self._is_playing = self._advance() and self._is_playing
-            # What has been tracked is shown at its own speed. In the pause, those who wait get the lock.
+            # Frames that have been tracked are shown at the speed of the recording. Without a pause, other
+            # threads would not get the lock.
             pause_s = self._period_s - (time.monotonic() - begin_s) if is_tracked else 0.0
             time.sleep(max(0.0005, pause_s))
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from siammaskpp_core.errors import with_causes
+from siammaskpp_core.errors import UserError, with_causes
 from siammaskpp_core.interactive.live import Live
 from siammaskpp_core.interactive.player import Player
 from siammaskpp_core.interactive.reader import FrameReader
@@ -26,7 +26,7 @@ from siammaskpp_core.tracking import LongTermTracker
 
 @dataclass(frozen=True)
 class Watched:
-    """What a view shows."""
+    """All that a view needs in order to show a recording or a camera."""
 
     player: Player | Live
     name: str
@@ -100,7 +100,7 @@ def _watch_camera(
     recording: Recording,
 ) -> Outcome:
     outcome = Outcome("")
-    with suppress(_Discarded), ExitStack() as stack:
+    with suppress(_NothingToWrite), ExitStack() as stack:
         writers = stack.enter_context(open_writers(outputs, recording))
         live = Live(tracker, frames.stamped(), writers)
 
@@ -111,7 +111,7 @@ def _watch_camera(
 
         outcome = _watch(live, frames.name, tracker, None, write, view, lambda: frames.left_out)
         if not live.has_results:
-            raise _Discarded
+            raise _NothingToWrite
     return outcome
 
 
@@ -167,14 +167,14 @@ def _watch(
     return Outcome(text, tuple(dict.fromkeys(left_out())), failure, is_cut)
 
 
-class _Discarded(Exception):
-    """Ends the context of writers whose outputs are not wanted."""
+class _NothingToWrite(UserError):
+    """No target was set, so that the outputs that were begun are given up."""
 
 
 def _check(outputs: Sequence[OutputPlan], recording: Recording, source: Path | None) -> None:
     """Raise, before somebody works for an hour, the error of an output that cannot be written."""
-    with suppress(_Discarded), open_writers(outputs, recording, source):
-        raise _Discarded
+    with suppress(_NothingToWrite), open_writers(outputs, recording, source):
+        raise _NothingToWrite
 
 
 def _written(count: int, outputs: Sequence[OutputPlan]) -> str:

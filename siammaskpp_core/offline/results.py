@@ -28,7 +28,7 @@ class TargetResult:
     id: str
     """Name of the target, unique among those of one session."""
     label: str
-    """What the target is, such as "cup"; several targets may have the same label. It may be empty."""
+    """Kind of object, such as "cup"; several targets may have the same label. It may be empty."""
     index: int
     """Number of the target in its session, from 0. It never changes and gives colour and mask value."""
     state: State
@@ -40,7 +40,7 @@ class TargetResult:
     stamp_ns: int
     """Time of the frame in ns."""
     found: TrackResult
-    """What the tracker found, also when it is not accepted as the target."""
+    """Result of the tracker, also when it is not accepted as the target."""
 
     @property
     def mask(self) -> Mask | None:
@@ -80,7 +80,7 @@ class TargetResult:
 
     @property
     def title(self) -> str:
-        """What to call the target in pictures and as a class of a data set: its label, or else its id."""
+        """Name of the target in pictures, and its class in a data set: its label, or else its id."""
         return self.label or self.id
 
     def __repr__(self) -> str:

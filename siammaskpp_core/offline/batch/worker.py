@@ -16,6 +16,7 @@ import traceback
 from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from siammaskpp_core.errors import UserError
 from siammaskpp_core.offline.batch.jobs import Job, output_name
@@ -28,7 +29,7 @@ _TAIL = 2000  # characters of the error output of a process that died
 
 @dataclass
 class JobReport:
-    """What has become of a job."""
+    """State and results of a job."""
 
     name: str
     source: str
@@ -142,36 +143,20 @@ def _track(job: Job, folder: Path, report: JobReport, start_s: float) -> None:
     journal_path = folder.with_name(f".{job.name}.resume")
     with Journal(journal_path, report.fingerprint) as journal, Output(folder, is_folder=True) as work:
         plans = [OutputPlan(format, work / output_name(format)) for format in job.formats]
+        options: dict[str, Any] = {
+            "writers": [count],
+            "start": start or FIRST,
+            "end": end,
+            "name": job.name,
+            "classes": job.classes,
+            "journal": journal,
+        }
         if job.topic is None:
-            frames = open_frames(job.source)
-            outcome = track_video(
-                frames,
-                load(),
-                job.selections(),
-                plans,
-                writers=[count],
-                start=start or FIRST,
-                end=end,
-                name=job.name,
-                classes=job.classes,
-                journal=journal,
-            )
+            outcome = track_video(open_frames(job.source), load(), job.selections(), plans, **options)
         else:
             from siammaskpp_core.offline.bag import track_bag
 
-            outcome = track_bag(
-                Path(job.source),
-                job.topic,
-                job.selections(),
-                load,
-                plans,
-                writers=[count],
-                start=start or FIRST,
-                end=end,
-                name=job.name,
-                classes=job.classes,
-                journal=journal,
-            )
+            outcome = track_bag(Path(job.source), job.topic, job.selections(), load, plans, **options)
         if outcome.failure is not None:
             raise outcome.failure
         report.left_out = list(outcome.left_out)
